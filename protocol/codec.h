@@ -1,0 +1,57 @@
+// Messages to frames and back: the only place that knows msgpack.
+// Decoding is strict (SPEC.md, "Frames"): nothing is believed, nothing is repaired.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "protocol/blob.h"
+#include "protocol/errors.h"
+#include "protocol/messages.h"
+
+namespace genai {
+
+/// Which way a frame travels: a type that does not belong there is kNotAllowed. Frames inside
+/// ToNodes and FromNodes are kToNode and kFromNode.
+enum class Direction : std::uint8_t {
+  kFromNode = 1,
+  kToNode = 2,
+  kLinkToBroker = 4,
+  kLinkToDispatcher = 8,
+  kFromClient = 16,
+  kToClient = 32,
+};
+
+/// The type number of a message on the wire.
+std::uint64_t type_number(const Message& message);
+/// Its name in SPEC.md and logs: HELLO, ASSIGN_ACK, ...
+std::string_view type_name(const Message& message);
+
+/// The frame. Members must be within limits.h (our own code built them): a violation throws
+/// std::length_error, since the peer would refuse the frame.
+std::string encode(const Message& message);
+
+/// Payloads and inner frames of the message share the memory of `frame`.
+/// Errors: kMalformed, kUnsupportedVersion, kUnknownType, kNotAllowed, kBadField, kTooLarge; the
+/// detail names the type and field, never repeats peer bytes unescaped.
+Expected<Message> decode(const Blob& frame, Direction direction);
+
+/// The type number in a frame's head without decoding the rest; nothing when there is none. What a
+/// broker needs to forward a frame it is not the judge of.
+Expected<std::uint64_t> peek_type(std::string_view frame, Direction direction);
+
+/// The request number in a frame that did not decode, for the error answer; 0 when unreadable.
+std::uint64_t peek_request(std::string_view frame);
+
+/// Whether messages of this type go between node and dispatcher, past the broker.
+bool is_node_task_type(std::uint64_t type);
+
+/// An open map in canonical msgpack (keys sorted), as TaskSpec::raw holds it, and back.
+std::string encode_map(const ValueMap& map);
+Expected<ValueMap> decode_map(std::string_view raw);
+
+/// Builds the spec with `raw` from its named members plus `extra` keys (params among them).
+TaskSpec make_spec(TaskSpec named, const ValueMap& extra);
+
+}  // namespace genai

@@ -1,0 +1,74 @@
+// Error codes that travel in messages, and the error value that functions return.
+// Numbers are stable: SPEC.md lists them, logs print the names.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+
+namespace genai {
+
+enum class ErrorCode : std::uint16_t {
+  kOk = 0,
+  // The frame itself.
+  kMalformed = 100,
+  kUnsupportedVersion = 101,
+  kUnknownType = 102,
+  kBadField = 103,
+  kTooLarge = 104,
+  kNotAllowed = 105,
+  // Sessions.
+  kUnknownSession = 200,
+  kSessionReplaced = 201,
+  kTooManyNodes = 202,
+  kSuperseded = 203,
+  kUnreachable = 204,
+  kPeerFull = 205,
+  // Requests about tasks and nodes.
+  kUnknownTask = 300,
+  kIdConflict = 301,
+  kQueueFull = 302,
+  kDraining = 303,
+  kAlreadyTerminal = 304,
+  kUnknownNode = 305,
+  kNotWatched = 306,
+  // A node refuses an assignment.
+  kNodeFull = 400,
+  kNodeLeaving = 401,
+  kModelMissing = 402,
+  // Why a task ended, or lost an attempt.
+  kTaskError = 500,
+  kProviderLost = 501,
+  kExpired = 502,
+  kTimeLimit = 503,
+  kCancelled = 504,
+  kResultTooLarge = 505,
+  kTaskDropped = 506,
+  kNodeDrained = 507,
+  kAssignUnanswered = 508,
+  kResultDiscarded = 509,
+};
+
+/// The snake_case name of a code as SPEC.md, logs and --json print it; "unknown" for other numbers.
+std::string_view name(ErrorCode code);
+
+/// The code with that number, or nothing when this version does not know it.
+std::optional<ErrorCode> error_code(std::uint64_t number);
+
+struct Error {
+  ErrorCode code = ErrorCode::kOk;
+  std::string detail;  // what was wrong and where, for people
+
+  friend bool operator==(const Error&, const Error&) = default;
+};
+
+template <class T>
+using Expected = tl::expected<T, Error>;
+
+inline tl::unexpected<Error> fail(ErrorCode code, std::string detail) {
+  return tl::unexpected<Error>(Error{code, std::move(detail)});
+}
+
+}  // namespace genai

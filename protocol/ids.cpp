@@ -1,0 +1,35 @@
+#include "protocol/ids.h"
+
+#include <algorithm>
+
+#include "protocol/limits.h"
+
+namespace genai {
+
+bool is_valid_id(std::string_view text) {
+  if (text.empty() || text.size() > limits::kMaxIdBytes) return false;
+  return std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.' || c == ':';
+  });
+}
+
+TaskId uuid7(std::uint64_t unix_ms, const std::array<std::uint8_t, 10>& random) {
+  std::array<std::uint8_t, 16> bytes{};
+  for (std::size_t i = 0; i < 6; ++i)
+    bytes[i] = static_cast<std::uint8_t>(unix_ms >> (8 * (5 - i)));
+  std::ranges::copy(random, bytes.begin() + 6);
+  bytes[6] = static_cast<std::uint8_t>((bytes[6] & 0x0f) | 0x70);
+  bytes[8] = static_cast<std::uint8_t>((bytes[8] & 0x3f) | 0x80);
+
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string text;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
+    text += kHex[bytes[i] >> 4];
+    text += kHex[bytes[i] & 15];
+  }
+  return *TaskId::parse(text);
+}
+
+}  // namespace genai

@@ -1,0 +1,95 @@
+// Strong identifiers. Text ids are 1 to limits::kMaxIdBytes bytes of [A-Za-z0-9._:-]; binary ids
+// are 16 random bytes and are secrets of their owner: logs print their short form only.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace genai {
+
+/// Whether `text` has the shape of a text id.
+bool is_valid_id(std::string_view text);
+
+/// `Tag` only makes the types different.
+template <class Tag>
+class TextId {
+ public:
+  TextId() = default;  // empty: "none", never valid on the wire
+
+  /// Nothing when the shape is wrong.
+  static std::optional<TextId> parse(std::string_view text) {
+    if (!is_valid_id(text)) return std::nullopt;
+    return TextId(std::string(text));
+  }
+
+  const std::string& str() const { return text_; }
+  bool empty() const { return text_.empty(); }
+  friend auto operator<=>(const TextId&, const TextId&) = default;
+
+ private:
+  explicit TextId(std::string text) : text_(std::move(text)) {}
+  std::string text_;
+};
+
+template <class Tag>
+class BinaryId {
+ public:
+  static constexpr std::size_t kBytes = 16;
+  using Bytes = std::array<std::uint8_t, kBytes>;
+
+  BinaryId() = default;  // all zero: "none"
+  explicit BinaryId(const Bytes& bytes) : bytes_(bytes) {}
+  static std::optional<BinaryId> parse(std::string_view bytes) {
+    if (bytes.size() != kBytes) return std::nullopt;
+    BinaryId id;
+    for (std::size_t i = 0; i < kBytes; ++i) id.bytes_[i] = static_cast<std::uint8_t>(bytes[i]);
+    return id;
+  }
+
+  std::string_view view() const {
+    return {reinterpret_cast<const char*>(bytes_.data()), bytes_.size()};
+  }
+  /// The first 4 bytes in hex: enough to tell sessions apart in a log, useless to an impostor.
+  std::string short_hex() const {
+    static constexpr char kHex[] = "0123456789abcdef";
+    std::string out;
+    for (std::size_t i = 0; i < 4; ++i) {
+      out += kHex[bytes_[i] >> 4];
+      out += kHex[bytes_[i] & 15];
+    }
+    return out;
+  }
+  friend auto operator<=>(const BinaryId&, const BinaryId&) = default;
+
+ private:
+  Bytes bytes_{};
+};
+
+using TaskId = TextId<struct TaskTag>;
+using NodeId = TextId<struct NodeTag>;
+using SessionId = BinaryId<struct SessionTag>;    // one life of a node process
+using InstanceId = BinaryId<struct InstanceTag>;  // one life of a broker or dispatcher process
+
+/// UUIDv7 (RFC 9562, section 5.7) in its 36-character text form: 48 bits of Unix milliseconds, then
+/// 74 of the `random` bits. Pure; the caller brings time and randomness.
+TaskId uuid7(std::uint64_t unix_ms, const std::array<std::uint8_t, 10>& random);
+
+}  // namespace genai
+
+template <class Tag>
+struct std::hash<genai::TextId<Tag>> {
+  std::size_t operator()(const genai::TextId<Tag>& id) const {
+    return std::hash<std::string>{}(id.str());
+  }
+};
+template <class Tag>
+struct std::hash<genai::BinaryId<Tag>> {
+  std::size_t operator()(const genai::BinaryId<Tag>& id) const {
+    return std::hash<std::string_view>{}(id.view());
+  }
+};

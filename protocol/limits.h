@@ -1,0 +1,54 @@
+// Every bound of the wire protocol and of the processes, in one place. Units are last in the names.
+// A peer that goes over one gets the coded error that SPEC.md names beside it; accepted work is
+// never evicted to stay under one.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace genai::limits {
+
+inline constexpr std::uint64_t kProtocolVersion = 1;
+
+// Frames. One message is one frame; a link frame wraps whole node frames, so it is larger.
+inline constexpr std::size_t kMaxFrameBytes = 64u << 20;
+inline constexpr std::size_t kMaxLinkFrameBytes = kMaxFrameBytes + (1u << 20);
+inline constexpr std::size_t kMaxPayloadBytes = 16u << 20;
+inline constexpr std::size_t kMaxResultBytes = 48u << 20;
+// A sender closes a batch once it holds this much; one larger entry still travels, alone.
+inline constexpr std::size_t kBatchTargetBytes = 1u << 20;
+
+// Shapes inside a frame.
+inline constexpr std::size_t kMaxDepth = 12;
+inline constexpr std::size_t kMaxBatchEntries = 4096;
+inline constexpr std::size_t kMaxSnapshotEntries = 65536;
+inline constexpr std::size_t kMaxMapEntries = 256;
+inline constexpr std::size_t kMaxArrayEntries = 65536;
+inline constexpr std::size_t kMaxSpecBytes = 64u << 10;
+inline constexpr std::size_t kMaxMetaBytes = 64u << 10;
+inline constexpr std::size_t kMaxInfoBytes = 64u << 10;
+
+// Names and texts.
+inline constexpr std::size_t kMaxIdBytes = 64;
+inline constexpr std::size_t kMaxNameBytes = 128;   // models, gpu types, tenants
+inline constexpr std::size_t kMaxTextBytes = 4096;  // reasons, progress texts, error tails
+inline constexpr std::size_t kMaxModels = 4096;     // at one node
+
+// Counts.
+inline constexpr std::uint32_t kMaxSlots = 1024;
+inline constexpr std::size_t kMaxHeld = 4096;  // assignments at one node
+inline constexpr std::uint32_t kMaxAttempts = 1000;
+inline constexpr std::size_t kMaxTaskLogEntries = 64;  // the oldest in the middle are folded
+
+// Times.
+inline constexpr std::uint64_t kMinHeartbeatMs = 10;
+inline constexpr std::uint64_t kMaxHeartbeatMs = 60'000;
+inline constexpr std::uint64_t kMaxTtlMs = 30ull * 24 * 3600 * 1000;
+inline constexpr std::uint64_t kDefaultTtlMs = 20ull * 60 * 1000;
+
+// Sockets.
+inline constexpr int kHandshakeIvlMs = 3000;
+inline constexpr int kListenBacklog = 4096;
+inline constexpr int kMaxZmqSockets = 65536;
+
+}  // namespace genai::limits

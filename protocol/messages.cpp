@@ -1,0 +1,19 @@
+#include "protocol/messages.h"
+
+#include <array>
+
+namespace genai {
+
+std::string_view name(TaskStatus status) {
+  static constexpr std::array<std::string_view, 6> kNames = {"Unscheduled", "Scheduled", "Sent",
+                                                             "Aborted",     "Completed", "Failed"};
+  return kNames[static_cast<std::size_t>(status)];
+}
+
+std::string_view name(ProviderState state) {
+  static constexpr std::array<std::string_view, 5> kNames = {"online", "suspect", "draining",
+                                                             "lost", "left"};
+  return kNames[static_cast<std::size_t>(state)];
+}
+
+}  // namespace genai

@@ -1,0 +1,218 @@
+#include "protocol/process/option_value.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <type_traits>
+
+#include "protocol/process/escape.h"
+
+namespace genai::process {
+namespace {
+
+template <class... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+template <class... F>
+Overloaded(F...) -> Overloaded<F...>;
+
+template <class T>
+constexpr bool kIsDuration = false;
+template <class Rep, class Period>
+constexpr bool kIsDuration<std::chrono::duration<Rep, Period>> = true;
+
+template <class T>
+concept WholeNumber = (std::integral<T> && !std::same_as<T, bool>) || kIsDuration<T>;
+
+using List = std::vector<std::string>;
+
+std::string joined(const List& list) {
+  std::string out;
+  for (const std::string& entry : list) out += (out.empty() ? "" : ", ") + escaped(entry);
+  return out;
+}
+
+template <WholeNumber T>
+constexpr Range widest() {
+  if constexpr (kIsDuration<T>) {
+    return Range(0, std::chrono::duration_cast<T>(std::chrono::hours(24 * 3650)).count());
+  } else {
+    return Range(std::numeric_limits<T>::min(), std::numeric_limits<T>::max());
+  }
+}
+
+template <WholeNumber T>
+Range bounds(const OptionLimit& limit) {
+  constexpr Range kAll = widest<T>();
+  const Range* range = std::get_if<Range>(&limit);
+  if (range == nullptr) return kAll;
+  return Range(std::max(range->min(), kAll.min()), std::min(range->max(), kAll.max()));
+}
+
+std::string given_text(const GivenValue& value) {
+  return std::visit(Overloaded{
+                        [](const std::string& text) { return "'" + escaped(text) + "'"; },
+                        [](const List& list) { return "[" + joined(list) + "]"; },
+                        [](const OtherValue& other) { return other.description; },
+                        [](bool flag) { return std::string(flag ? "true" : "false"); },
+                        [](auto number) { return fmt::format("{}", number); },
+                    },
+                    value);
+}
+
+std::optional<std::string> refuse(std::string_view wanted, const GivenValue& value) {
+  return fmt::format("must be {}, not {}", wanted, given_text(value));
+}
+
+template <WholeNumber T>
+std::optional<std::string> store(T& target, const OptionLimit& limit, const GivenValue& value) {
+  const Range range = bounds<T>(limit);
+  const auto* number = std::get_if<std::int64_t>(&value);
+  if (number == nullptr || *number < range.min() || *number > range.max()) {
+    return refuse(fmt::format("a whole number from {} to {}", range.min(), range.max()), value);
+  }
+  if constexpr (kIsDuration<T>) {
+    target = T(*number);
+  } else {
+    target = static_cast<T>(*number);
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> store(double& target, const OptionLimit& limit,
+                                 const GivenValue& value) {
+  const Range* range = std::get_if<Range>(&limit);
+  std::optional<double> number;
+  if (const auto* real = std::get_if<double>(&value)) number = *real;
+  if (const auto* whole = std::get_if<std::int64_t>(&value)) number = static_cast<double>(*whole);
+  const bool fits = number && std::isfinite(*number) &&
+                    (!range || (*number >= range->real_min() && *number <= range->real_max()));
+  if (!fits) {
+    return refuse(range
+                      ? fmt::format("a number from {} to {}", range->real_min(), range->real_max())
+                      : "a number",
+                  value);
+  }
+  target = *number;
+  return std::nullopt;
+}
+
+std::optional<std::string> store(bool& target, const OptionLimit&, const GivenValue& value) {
+  const bool* flag = std::get_if<bool>(&value);
+  if (flag == nullptr) return refuse("true or false", value);
+  target = *flag;
+  return std::nullopt;
+}
+
+std::optional<std::string> store(std::string& target, const OptionLimit& limit,
+                                 const GivenValue& value) {
+  const auto* text = std::get_if<std::string>(&value);
+  if (const auto* choices = std::get_if<Choices>(&limit)) {
+    const List& allowed = choices->values;
+    if (!text || std::find(allowed.begin(), allowed.end(), *text) == allowed.end()) {
+      return refuse("one of " + joined(allowed), value);
+    }
+  }
+  if (text == nullptr) return refuse("a text", value);
+  target = *text;
+  return std::nullopt;
+}
+
+std::optional<std::string> store(List& target, const OptionLimit&, const GivenValue& value) {
+  if (const auto* list = std::get_if<List>(&value)) {
+    target = *list;
+  } else if (const auto* text = std::get_if<std::string>(&value)) {
+    target = {*text};
+  } else {
+    return refuse("a text or a list of texts", value);
+  }
+  return std::nullopt;
+}
+
+// The whole text as one number, without blanks or a '+'.
+template <class T>
+std::optional<T> parsed(std::string_view text) {
+  T number{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+List split_at_commas(std::string_view text) {
+  List parts;
+  while (true) {
+    const std::size_t comma = text.find(',');
+    if (comma != 0 && !text.empty()) parts.emplace_back(text.substr(0, comma));
+    if (comma == std::string_view::npos) return parts;
+    text.remove_prefix(comma + 1);
+  }
+}
+
+}  // namespace
+
+GivenValue value_from_text(const OptionTarget& target, std::string_view text) {
+  const auto read = [&]<class T>(T*) -> GivenValue {
+    if constexpr (WholeNumber<T>) {
+      if (const auto number = parsed<std::int64_t>(text)) return *number;
+    } else if constexpr (std::same_as<T, double>) {
+      if (const auto number = parsed<double>(text)) return *number;
+    } else if constexpr (std::same_as<T, bool>) {
+      if (text == "true" || text == "1") return true;
+      if (text == "false" || text == "0") return false;
+    } else if constexpr (std::same_as<T, List>) {
+      return split_at_commas(text);
+    }
+    return std::string(text);
+  };
+  return std::visit(read, target);
+}
+
+std::optional<std::string> assign(const OptionTarget& target, const OptionLimit& limit,
+                                  const GivenValue& value) {
+  return std::visit([&](auto* variable) { return store(*variable, limit, value); }, target);
+}
+
+std::string current_text(const OptionTarget& target) {
+  const std::string text =
+      std::visit(Overloaded{
+                     [](const std::string* value) { return escaped(*value); },
+                     [](const List* value) { return joined(*value); },
+                     [](const bool* value) { return std::string(*value ? "true" : "false"); },
+                     [](const auto* value) {
+                       if constexpr (kIsDuration<std::remove_cvref_t<decltype(*value)>>) {
+                         return std::to_string(value->count());
+                       } else {
+                         return fmt::format("{}", *value);
+                       }
+                     },
+                 },
+                 target);
+  return text.empty() ? "none" : text;
+}
+
+std::string limit_text(const OptionLimit& limit, const OptionTarget& target) {
+  if (const auto* choices = std::get_if<Choices>(&limit)) {
+    return "one of " + joined(choices->values);
+  }
+  const auto* range = std::get_if<Range>(&limit);
+  if (range == nullptr) return "";
+  if (std::holds_alternative<double*>(target)) {
+    return fmt::format("{} to {}", range->real_min(), range->real_max());
+  }
+  return fmt::format("{} to {}", range->min(), range->max());
+}
+
+std::string_view placeholder(const OptionTarget& target) {
+  return std::visit(
+      []<class T>(T*) -> std::string_view {
+        if constexpr (std::same_as<T, bool>) return "";
+        if constexpr (std::same_as<T, double>) return "X";
+        return WholeNumber<T> ? "N" : "TEXT";
+      },
+      target);
+}
+
+}  // namespace genai::process

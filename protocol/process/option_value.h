@@ -1,0 +1,89 @@
+// What an option may hold, and how a value from a file, the environment or the command line gets
+// into the program's variable.
+#pragma once
+
+#include <chrono>
+#include <concepts>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace genai::process {
+
+/// The variable an option is bound to. Durations are given as whole numbers in the variable's
+/// unit, at most ten years.
+using OptionTarget = std::variant<std::int64_t*, std::int32_t*, std::uint32_t*, std::uint64_t*,
+                                  double*, bool*, std::string*, std::vector<std::string>*,
+                                  std::chrono::milliseconds*, std::chrono::seconds*>;
+
+/// Inclusive bounds of a number.
+class Range {
+ public:
+  template <std::integral A, std::integral B>
+  constexpr Range(A min, B max)
+      : min_(to_int(min)),
+        max_(to_int(max)),
+        real_min_(static_cast<double>(min)),
+        real_max_(static_cast<double>(max)) {}
+  constexpr Range(double min, double max)
+      : min_(static_cast<std::int64_t>(min)),
+        max_(static_cast<std::int64_t>(max)),
+        real_min_(min),
+        real_max_(max) {}
+
+  constexpr std::int64_t min() const { return min_; }
+  constexpr std::int64_t max() const { return max_; }
+  constexpr double real_min() const { return real_min_; }
+  constexpr double real_max() const { return real_max_; }
+
+ private:
+  template <std::integral T>
+  static constexpr std::int64_t to_int(T value) {
+    constexpr auto kMax = std::numeric_limits<std::int64_t>::max();
+    return std::cmp_greater(value, kMax) ? kMax : static_cast<std::int64_t>(value);
+  }
+
+  std::int64_t min_, max_;
+  double real_min_, real_max_;
+};
+
+/// The only texts that a std::string option takes.
+struct Choices {
+  std::vector<std::string> values;
+};
+
+using OptionLimit = std::variant<std::monostate, Range, Choices>;
+
+/// A value of a kind that no option takes (a date, a table), described for the error message.
+struct OtherValue {
+  std::string description;
+};
+
+/// A value as a source gives it.
+using GivenValue =
+    std::variant<std::int64_t, double, bool, std::string, std::vector<std::string>, OtherValue>;
+
+/// Reads plain text (one environment variable, one argument) as the kind of value that `target`
+/// wants; a list is split at commas. Text that does not fit stays text, for assign to refuse.
+GivenValue value_from_text(const OptionTarget& target, std::string_view text);
+
+/// Checks `value` against the kind of `target` and `limit` and stores it. On failure nothing is
+/// stored and the result says what is wrong: "must be a whole number from 1 to 5, not 'abc'".
+std::optional<std::string> assign(const OptionTarget& target, const OptionLimit& limit,
+                                  const GivenValue& value);
+
+/// The variable's value now, for help: "1000", "a, b", "none" for an empty text or list.
+std::string current_text(const OptionTarget& target);
+
+/// "100 to 60000", "one of auto, text, json", or "" without a limit.
+std::string limit_text(const OptionLimit& limit, const OptionTarget& target);
+
+/// The placeholder in help: "N", "X", "TEXT"; "" for a flag.
+std::string_view placeholder(const OptionTarget& target);
+
+}  // namespace genai::process

@@ -1,0 +1,14 @@
+// The version that --version, logs and HELLO messages name. CMake passes the project's.
+#pragma once
+
+#include <string_view>
+
+#ifndef GENAI_VERSION
+#define GENAI_VERSION "0.1.0"
+#endif
+
+namespace genai::process {
+
+inline constexpr std::string_view kVersion = GENAI_VERSION;
+
+}  // namespace genai::process

@@ -1,0 +1,38 @@
+// What a task asks for. On the wire an open map; the keys below are the ones the dispatcher reads.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "protocol/limits.h"
+
+namespace genai {
+
+/// Hard filters of placement. Zero and empty mean "not asked".
+struct Requirements {
+  std::string model;     // must be among the provider's models
+  std::string gpu_type;  // must be equal, byte for byte
+  std::uint64_t ncpu = 0;
+  std::uint64_t ram_mib = 0;
+  std::uint64_t vram_mib = 0;
+
+  friend auto operator<=>(const Requirements&, const Requirements&) = default;
+};
+
+/// `raw` is the whole map in canonical msgpack, as it goes on to the node: keys this version does
+/// not know (params among them) travel there untouched. Decoding fills every member; encoding uses
+/// `raw` when it is not empty and the named members otherwise.
+struct TaskSpec {
+  Requirements needs;
+  std::uint64_t ttl_ms =
+      limits::kDefaultTtlMs;  // from acceptance to a terminal state; 1..kMaxTtlMs
+  std::uint64_t time_limit_ms =
+      0;  // of one execution, from the node's ack; 0: the dispatcher's default
+  std::uint32_t max_attempts = 0;  // error results before Failed; 0: the dispatcher's default
+  std::string label;               // for people, at most kMaxNameBytes
+  std::string raw;
+
+  friend bool operator==(const TaskSpec&, const TaskSpec&) = default;
+};
+
+}  // namespace genai

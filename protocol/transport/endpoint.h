@@ -1,0 +1,19 @@
+// Endpoint texts as ZeroMQ takes them: tcp://HOST:PORT, ipc://PATH, inproc://NAME.
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace genai::transport {
+
+/// What is wrong with `endpoint`, or nothing. Only the shape is judged; the bind may still fail.
+std::optional<std::string> endpoint_problem(const std::string& endpoint);
+
+/// Whether only this machine can reach it: ipc, inproc, or tcp on a loopback address.
+bool is_local(const std::string& endpoint);
+
+/// What is wrong with listening there. Until it is encrypted, a socket that other machines can reach
+/// must be asked for by name (`insecure`).
+std::optional<std::string> listen_problem(const std::string& endpoint, bool insecure);
+
+}  // namespace genai::transport

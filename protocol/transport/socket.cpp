@@ -1,0 +1,132 @@
+#include "protocol/transport/socket.h"
+
+#include <cstdlib>
+#include <memory>
+
+#include "protocol/limits.h"
+#include "protocol/transport/system.h"
+
+namespace genai::transport {
+namespace {
+
+constexpr int kReconnectMinMs = 50;
+constexpr int kReconnectMaxMs = 1000;
+
+// A slow net below the application's heartbeats, for half-open connections.
+constexpr int kTransportHeartbeatMs = 30'000;
+
+Blob take_blob(zmq::message_t&& message) {
+  auto owner = std::make_shared<zmq::message_t>(std::move(message));
+  const std::string_view view = owner->to_string_view();
+  return Blob(std::move(owner), view);
+}
+
+// Only for a bracketed host: otherwise IPv4 endpoints would be reported in their IPv6 form.
+void choose_family(zmq::socket_t& socket, const std::string& endpoint) {
+  socket.set(zmq::sockopt::ipv6, endpoint.find('[') != std::string::npos ? 1 : 0);
+}
+
+/// Moves the text into the message instead of copying it.
+zmq::message_t make_message(std::string&& frame) {
+  auto* owned = new std::string(std::move(frame));
+  return zmq::message_t(
+      owned->data(), owned->size(),
+      [](void*, void* hint) { delete static_cast<std::string*>(hint); }, owned);
+}
+
+}  // namespace
+
+Context::Context(int io_threads) : context_(io_threads) {
+  unsigned seed = 0;
+  fill_random(&seed, sizeof seed);
+  std::srand(seed);
+  context_.set(zmq::ctxopt::max_sockets, limits::kMaxZmqSockets);
+  context_.set(zmq::ctxopt::blocky, 0);
+}
+
+Socket::Socket(Context& context, zmq::socket_type type, const SocketLimits& limits)
+    : socket_(context.zmq(), type), is_router_(type == zmq::socket_type::router) {
+  socket_.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(limits.max_frame_bytes));
+  socket_.set(zmq::sockopt::sndhwm, limits.send_queue_messages);
+  socket_.set(zmq::sockopt::rcvhwm, limits.receive_queue_messages);
+  socket_.set(zmq::sockopt::linger, limits.linger_ms);
+  socket_.set(zmq::sockopt::handshake_ivl, limits::kHandshakeIvlMs);
+  socket_.set(zmq::sockopt::backlog, limits::kListenBacklog);
+  socket_.set(zmq::sockopt::heartbeat_ivl, kTransportHeartbeatMs);
+}
+
+std::optional<Received> Socket::receive() {
+  zmq::message_t part;
+  if (!socket_.recv(part, zmq::recv_flags::dontwait)) return std::nullopt;
+  Received received;
+  if (is_router_) {
+    received.peer = part.to_string();
+    if (!part.more()) return Received{received.peer, {}, false};
+    if (!socket_.recv(part, zmq::recv_flags::dontwait)) return Received{received.peer, {}, false};
+  }
+  const bool single = !part.more();
+  if (single)
+    received.frame = take_blob(std::move(part));
+  else
+    received.well_formed = false;
+  for (bool more = !single; more; more = part.more())
+    if (!socket_.recv(part, zmq::recv_flags::dontwait)) break;
+  return received;
+}
+
+Router::Router(Context& context, const SocketLimits& limits)
+    : Socket(context, zmq::socket_type::router, limits) {
+  socket_.set(zmq::sockopt::router_mandatory, 1);
+}
+
+Expected<std::string> Router::bind(const std::string& endpoint) {
+  try {
+    choose_family(socket_, endpoint);
+    socket_.bind(endpoint);
+    return socket_.get(zmq::sockopt::last_endpoint);
+  } catch (const zmq::error_t& error) {
+    return fail(ErrorCode::kMalformed, "cannot bind " + endpoint + ": " + error.what());
+  }
+}
+
+SendResult Router::send(std::string_view peer, std::string frame) {
+  try {
+    zmq::message_t id(peer.data(), peer.size());
+    constexpr auto kFlags = zmq::send_flags::dontwait | zmq::send_flags::sndmore;
+    if (!socket_.send(id, kFlags)) return SendResult::kFull;
+    auto message = make_message(std::move(frame));
+    return socket_.send(message, zmq::send_flags::dontwait) ? SendResult::kQueued
+                                                            : SendResult::kFull;
+  } catch (const zmq::error_t& error) {
+    if (error.num() != EHOSTUNREACH) throw;
+    return SendResult::kGone;
+  }
+}
+
+Dealer::Dealer(Context& context, const SocketLimits& limits, const std::string& endpoint)
+    : Socket(context, zmq::socket_type::dealer, limits) {
+  socket_.set(zmq::sockopt::immediate, 1);
+  socket_.set(zmq::sockopt::reconnect_ivl, kReconnectMinMs);
+  socket_.set(zmq::sockopt::reconnect_ivl_max, kReconnectMaxMs);
+  choose_family(socket_, endpoint);
+  socket_.connect(endpoint);
+}
+
+SendResult Dealer::send(std::string frame) {
+  auto message = make_message(std::move(frame));
+  return socket_.send(message, zmq::send_flags::dontwait) ? SendResult::kQueued : SendResult::kFull;
+}
+
+void PollSet::wait(Duration timeout) {
+  long milliseconds = -1;
+  if (timeout != kNever)
+    milliseconds = timeout.count() <= 0 ? 0 : static_cast<long>((timeout.count() + 999) / 1000);
+  try {
+    zmq::poll(items_, std::chrono::milliseconds(milliseconds));
+  } catch (const zmq::error_t& error) {
+    if (error.num() != EINTR) throw;
+    for (auto& item : items_) item.revents = 0;
+  }
+}
+
+}  // namespace genai::transport

@@ -1,0 +1,97 @@
+// ZeroMQ sockets with every default set on purpose. One thread uses a socket; nothing here blocks
+// but wait().
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+#include <zmq.hpp>
+
+#include "protocol/blob.h"
+#include "protocol/errors.h"
+#include "protocol/time.h"
+
+namespace genai::transport {
+
+/// Owns the I/O threads. Seeds libzmq's routing ids from the kernel before any socket exists:
+/// predictable ids let a stranger abort a ROUTER. Block signals before making one.
+class Context {
+ public:
+  explicit Context(int io_threads = 1);
+  zmq::context_t& zmq() { return context_; }
+
+ private:
+  zmq::context_t context_;
+};
+
+struct SocketLimits {
+  std::size_t max_frame_bytes;
+  int send_queue_messages;     // per peer
+  int receive_queue_messages;  // per peer
+  int linger_ms = 0;           // how long closing waits for unsent messages
+};
+
+enum class SendResult {
+  kQueued,  // handed to the transport: says nothing about arrival
+  kGone,    // the peer has no connection
+  kFull,    // the peer does not read: its queue is full
+};
+
+/// A message must be exactly one frame (after the routing id); others are read off and dropped.
+struct Received {
+  std::string peer;  // a ROUTER's routing id; empty on a DEALER. Never log it.
+  Blob frame;
+  bool well_formed = true;  // false: it had more frames; `frame` is empty
+};
+
+class Socket {
+ public:
+  Socket(Socket&&) = default;
+  Socket& operator=(Socket&&) = default;
+
+  /// The next message, or nothing when none waits.
+  std::optional<Received> receive();
+  zmq::socket_ref ref() { return socket_; }
+
+ protected:
+  Socket(Context& context, zmq::socket_type type, const SocketLimits& limits);
+  zmq::socket_t socket_;
+
+ private:
+  bool is_router_;
+};
+
+class Router : public Socket {
+ public:
+  Router(Context& context, const SocketLimits& limits);
+  /// The endpoint as bound (a port "*" is filled in). kMalformed with the reason when it cannot be.
+  Expected<std::string> bind(const std::string& endpoint);
+  SendResult send(std::string_view peer, std::string frame);
+};
+
+class Dealer : public Socket {
+ public:
+  /// Connects at once and reconnects by itself; frames are queued only while connected.
+  Dealer(Context& context, const SocketLimits& limits, const std::string& endpoint);
+  /// kFull also stands for "not connected".
+  SendResult send(std::string frame);
+};
+
+/// What a loop waits for: sockets, then plain descriptors.
+class PollSet {
+ public:
+  void add(Socket& socket) { items_.push_back({socket.ref().handle(), 0, ZMQ_POLLIN, 0}); }
+  void add_fd(int fd) { items_.push_back({nullptr, fd, ZMQ_POLLIN, 0}); }
+  void clear() { items_.clear(); }
+  /// Returns when something is readable or `timeout` has passed (rounded up to a millisecond;
+  /// kNever waits on). True for the index-th added item when it is readable.
+  void wait(Duration timeout);
+  bool readable(std::size_t index) const { return items_[index].revents & ZMQ_POLLIN; }
+
+ private:
+  std::vector<zmq::pollitem_t> items_;
+};
+
+}  // namespace genai::transport

@@ -1,0 +1,18 @@
+// The named keys of the open maps (task spec, public meta) to structs and back.
+#pragma once
+
+#include "protocol/errors.h"
+#include "protocol/public_meta.h"
+#include "protocol/task_spec.h"
+#include "protocol/value.h"
+
+namespace genai::wire {
+
+/// Fills the named members; `raw` stays empty. kBadField names the key.
+Expected<TaskSpec> spec_from(const ValueMap& map);
+ValueMap map_from(const TaskSpec& spec);
+
+Expected<PublicMetaInfo> meta_from(const ValueMap& map);
+ValueMap map_from(const PublicMetaInfo& meta);
+
+}  // namespace genai::wire
