@@ -1,0 +1,33 @@
+// Frames that the broker answers with.
+#pragma once
+
+#include <string_view>
+
+#include "broker/effects.h"
+#include "protocol/codec.h"
+#include "protocol/errors.h"
+#include "protocol/messages.h"
+#include "protocol/text.h"
+
+namespace genai::broker {
+
+inline void answer_node(std::string_view peer, const Message& message, Effects& effects) {
+  effects.to_nodes.push_back({Peer(peer), encode(message), std::nullopt});
+}
+
+inline void answer_link(std::string_view peer, const Message& message, Effects& effects) {
+  effects.to_link.push_back({Peer(peer), encode(message)});
+}
+
+/// Neither nodes nor dispatchers number their frames as requests: `request` is 0.
+inline msg::ErrorReply error_reply(const Error& error) {
+  return {0, error.code, clip_text(error.detail)};
+}
+
+/// The type number of ERROR, which is never answered.
+inline bool is_error_type(std::uint64_t type) {
+  static const std::uint64_t kError = type_number(msg::ErrorReply{});
+  return type == kError;
+}
+
+}  // namespace genai::broker

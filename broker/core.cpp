@@ -1,0 +1,82 @@
+#include "broker/core.h"
+
+#include <algorithm>
+
+#include "broker/answers.h"
+
+namespace genai::broker {
+
+Core::Core(const Settings& settings, const Now& started)
+    : settings_(settings),
+      started_(started),
+      monitor_(settings.timing),
+      outbox_(settings.instance) {
+  monitor_.advance(started.mono);
+}
+
+void Core::handle_undeliverable(const NodeOutput& output, ErrorCode why, const Now& now,
+                                Effects& effects) {
+  advance(now, effects);
+  ++counters_.outputs_unsendable;
+  // Our own answers are repeated by whoever asked. The session itself is judged by its silence.
+  if (output.parcel_of) outbox_.put(msg::Undelivered::Entry{*output.parcel_of, why}, effects);
+}
+
+void Core::tick(const Now& now, Effects& effects) {
+  advance(now, effects);
+  judge_nodes(effects);
+  judge_dispatcher(now, effects);
+  outbox_.flush(effects);
+}
+
+Duration Core::next_deadline() const {
+  if (outbox_.pending()) return started_.mono;
+  Duration deadline = monitor_.next_deadline();
+  if (dispatcher_) deadline = std::min(deadline, dispatcher_->next_heartbeat);
+  return deadline;
+}
+
+msg::Snapshot Core::snapshot(const Now& now) const {
+  msg::Snapshot snapshot{settings_.instance, outbox_.seq(), to_ms(now.mono - started_.mono), {}};
+  for (const auto& [id, session] : registry_.sessions())
+    snapshot.providers.push_back(session.entry());
+  return snapshot;
+}
+
+void Core::advance(const Now& now, Effects& effects) {
+  const Duration skipped = monitor_.advance(now.mono);
+  if (skipped == Duration(0)) return;
+  effects.notices.push_back({Notice::Kind::kLateLoop,
+                             {},
+                             {},
+                             "this process did not run: all silences are forgiven that long",
+                             to_ms(skipped)});
+}
+
+bool Core::may_answer(MalformedLimits& limits, Notice::Kind kind, const Error& error,
+                      const Now& now, Effects& effects) {
+  if (limits.notices.allow(now.mono)) {
+    const std::uint64_t count = limits.notices.take_suppressed() + 1;
+    const std::string reason = std::string(name(error.code)) + ": " + error.detail;
+    effects.notices.push_back({kind, {}, {}, reason, count});
+  }
+  if (limits.replies.allow(now.mono)) return true;
+  ++counters_.replies_suppressed;
+  return false;
+}
+
+std::optional<std::string> Core::check_invariants() const {
+  if (auto wrong = registry_.check_invariants()) return wrong;
+  if (auto wrong = monitor_.check_invariants()) return wrong;
+  if (auto wrong = outbox_.check_invariants()) return wrong;
+  if (registry_.size() > settings_.max_nodes) return "core: more sessions than max_nodes";
+  if (registry_.size() != monitor_.size()) return "core: sessions and watched sessions differ";
+  for (const auto& [id, session] : registry_.sessions())
+    if (session.suspect != monitor_.is_suspect(id)) return "core: suspicion differs";
+  if (outbox_.connected() != dispatcher_.has_value()) return "core: outbox without a dispatcher";
+  if (dispatcher_ && dispatcher_->heard > monitor_.clock())
+    return "core: dispatcher from the future";
+  return std::nullopt;
+}
+
+}  // namespace genai::broker

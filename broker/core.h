@@ -1,0 +1,137 @@
+// The broker without its sockets and clock: node sessions, their liveness, and the link to one
+// dispatcher. Any bytes from anyone leave it in a good state: they are answered with a coded ERROR
+// or counted and dropped.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "broker/effects.h"
+#include "broker/heartbeat_monitor.h"
+#include "broker/link_outbox.h"
+#include "broker/registry.h"
+#include "protocol/blob.h"
+#include "protocol/messages.h"
+#include "protocol/process/rate_limit.h"
+#include "protocol/time.h"
+
+namespace genai::broker {
+
+inline constexpr std::size_t kDefaultMaxNodes = 20'000;
+
+struct Settings {
+  InstanceId instance;  // random, of this process
+  Timing timing;
+  std::size_t max_nodes = kDefaultMaxNodes;  // sessions at once
+};
+
+struct Counters {
+  std::uint64_t malformed_node_frames = 0;
+  std::uint64_t malformed_link_frames = 0;
+  std::uint64_t errors_received = 0;      // ERROR frames: never answered
+  std::uint64_t replies_suppressed = 0;   // error replies over the rate limit
+  std::uint64_t node_frames_dropped = 0;  // no dispatcher to forward them to
+  std::uint64_t outputs_unsendable = 0;   // told by the loop
+};
+
+/// Not thread-safe. `now` never goes back between calls; only its mono part is read. Every call
+/// appends to `effects`; frames for the dispatcher may wait until the next tick for company.
+class Core {
+ public:
+  /// At most kMaxErrorRepliesPerSecond malformed frames are answered and kMaxMalformedNotices
+  /// noticed per second and socket; the same of refused nodes.
+  static constexpr std::uint32_t kMaxErrorRepliesPerSecond = 1000;
+  static constexpr std::uint32_t kMaxMalformedNotices = 1;
+  static constexpr std::uint32_t kMaxRefusalNotices = 10;
+
+  Core(const Settings& settings, const Now& started);
+
+  /// A message on the socket for nodes; an empty frame stands for one of the wrong shape.
+  void handle_node_frame(std::string_view peer, const Blob& frame, const Now& now,
+                         Effects& effects);
+  /// The same for the socket of the link.
+  void handle_link_frame(std::string_view peer, const Blob& frame, const Now& now,
+                         Effects& effects);
+  /// `output` was not taken by the transport; `why` is kUnreachable or kPeerFull.
+  void handle_undeliverable(const NodeOutput& output, ErrorCode why, const Now& now,
+                            Effects& effects);
+  /// The same for a frame to a dispatcher. It is taken for gone: send it nothing more of these
+  /// effects, it begins anew with a LINK_HELLO.
+  void handle_link_undeliverable(const Peer& peer, ErrorCode why, const Now& now, Effects& effects);
+
+  /// Judges silence, so the sockets must have been drained before; then completes what is to be
+  /// sent. Due at next_deadline() and after every batch of frames.
+  void tick(const Now& now, Effects& effects);
+  /// On the mono clock; in the past when something already waits for the tick. At most a heartbeat
+  /// ahead.
+  Duration next_deadline() const;
+
+  /// What a dispatcher would be told now.
+  msg::Snapshot snapshot(const Now& now) const;
+  bool has_dispatcher() const { return dispatcher_.has_value(); }
+  const Counters& counters() const { return counters_; }
+  /// The first thing found wrong, or nothing. O(nodes).
+  std::optional<std::string> check_invariants() const;
+
+ private:
+  struct Dispatcher {
+    Peer peer;
+    InstanceId instance;
+    std::uint64_t epoch = 0;
+    Duration heard{0};  // on the monitor's clock
+    Duration next_heartbeat{0};
+  };
+
+  struct MalformedLimits {
+    process::RateLimit replies{kMaxErrorRepliesPerSecond,
+                               from_ms(1000) / kMaxErrorRepliesPerSecond};
+    process::RateLimit notices{kMaxMalformedNotices, from_ms(1000) / kMaxMalformedNotices};
+  };
+
+  void advance(const Now& now, Effects& effects);
+  bool may_answer(MalformedLimits& limits, Notice::Kind kind, const Error& error, const Now& now,
+                  Effects& effects);
+
+  // core_nodes.cpp
+  void on_node_message(std::string_view peer, Session* session, const Message& message,
+                       const Now& now, Effects& effects);
+  void on_hello(std::string_view peer, const msg::Hello& hello, const Now& now, Effects& effects);
+  std::optional<Error> hello_problem(std::string_view peer, const msg::Hello& hello);
+  void start_session(std::string_view peer, const msg::Hello& hello, Effects& effects);
+  void resume_session(Session& session, std::string_view peer, const msg::Hello& hello,
+                      Effects& effects);
+  void on_heartbeat(Session& session, const msg::Heartbeat& beat, const Now& now, Effects& effects);
+  void on_leave(Session& session, const msg::Leave& leave, Effects& effects);
+  void on_bye(Session& session, const msg::Bye& bye, Effects& effects);
+  void note_life(Session& session, Effects& effects);
+  void end_session(Session& session, ProviderState end, const std::string& reason,
+                   Effects& effects);
+  void judge_nodes(Effects& effects);
+  void refuse_node_frame(std::string_view peer, const Error& error, const Now& now,
+                         Effects& effects);
+
+  // core_link.cpp
+  void on_link_hello(std::string_view peer, const msg::LinkHello& hello, const Now& now,
+                     Effects& effects);
+  void on_to_nodes(const msg::ToNodes& message, Effects& effects);
+  void drop_dispatcher(const std::string& reason, Effects& effects);
+  void judge_dispatcher(const Now& now, Effects& effects);
+  void refuse_link_frame(std::string_view peer, const Error& error, const Now& now,
+                         Effects& effects);
+
+  const Settings settings_;
+  const Now started_;
+  Registry registry_;
+  HeartbeatMonitor monitor_;
+  LinkOutbox outbox_;
+  std::optional<Dispatcher> dispatcher_;
+  process::RateLimit refusal_notices_{kMaxRefusalNotices, from_ms(1000) / kMaxRefusalNotices};
+  MalformedLimits node_limits_;
+  MalformedLimits link_limits_;
+  Counters counters_;
+};
+
+}  // namespace genai::broker

@@ -1,0 +1,100 @@
+// The core's half that faces the dispatcher.
+#include <utility>
+
+#include "broker/answers.h"
+#include "broker/core.h"
+
+namespace genai::broker {
+
+using Kind = Notice::Kind;
+
+void Core::handle_link_frame(std::string_view peer, const Blob& frame, const Now& now,
+                             Effects& effects) {
+  static const std::uint64_t kLinkHello = type_number(msg::LinkHello{});
+  advance(now, effects);
+  const auto type = peek_type(frame.view(), Direction::kLinkToBroker);
+  if (!type) return refuse_link_frame(peer, type.error(), now, effects);
+  const bool current = dispatcher_ && dispatcher_->peer == peer;
+  if (!current && *type != kLinkHello) {
+    if (is_error_type(*type)) return void(++counters_.errors_received);
+    const Error unknown{ErrorCode::kUnknownSession, "say LINK_HELLO first"};
+    return answer_link(peer, error_reply(unknown), effects);
+  }
+  const auto message = decode(frame, Direction::kLinkToBroker);
+  if (!message) {
+    if (is_error_type(*type)) return void(++counters_.malformed_link_frames);
+    return refuse_link_frame(peer, message.error(), now, effects);
+  }
+  if (current) dispatcher_->heard = monitor_.clock();
+  if (const auto* hello = std::get_if<msg::LinkHello>(&*message))
+    on_link_hello(peer, *hello, now, effects);
+  else if (const auto* parcels = std::get_if<msg::ToNodes>(&*message))
+    on_to_nodes(*parcels, effects);
+  else if (is_error_type(*type))
+    ++counters_.errors_received;
+}
+
+void Core::on_link_hello(std::string_view peer, const msg::LinkHello& hello, const Now& now,
+                         Effects& effects) {
+  const bool resync = dispatcher_ && dispatcher_->peer == peer;
+  if (dispatcher_ && !resync) {
+    if (hello.epoch < dispatcher_->epoch) {
+      const Error older{ErrorCode::kSuperseded, "a dispatcher with a later epoch is connected"};
+      effects.notices.push_back({Kind::kDispatcherRefused, {}, {}, older.detail});
+      return answer_link(peer, error_reply(older), effects);
+    }
+    // The same process on a new connection must not hear that it has been replaced by itself.
+    const bool same_process = dispatcher_->instance == hello.dispatcher;
+    const Error newer{ErrorCode::kSuperseded, "another dispatcher has connected"};
+    if (!same_process) answer_link(dispatcher_->peer, error_reply(newer), effects);
+    drop_dispatcher(same_process ? "connects anew" : newer.detail, effects);
+  }
+  dispatcher_ = Dispatcher{Peer(peer), hello.dispatcher, hello.epoch, monitor_.clock(),
+                           now.mono + settings_.timing.heartbeat};
+  msg::Snapshot known = snapshot(now);
+  outbox_.connect(dispatcher_->peer, std::move(known.providers), known.uptime_ms, effects);
+  const Kind kind = resync ? Kind::kDispatcherResync : Kind::kDispatcherConnected;
+  effects.notices.push_back({kind, {}, {}, "epoch " + std::to_string(hello.epoch)});
+}
+
+void Core::on_to_nodes(const msg::ToNodes& message, Effects& effects) {
+  for (const msg::Parcel& parcel : message.parcels) {
+    if (const Session* session = registry_.find(parcel.session))
+      effects.to_nodes.push_back({session->peer, std::string(parcel.frame.view()), parcel.session});
+    else
+      outbox_.put(msg::Undelivered::Entry{parcel.session, ErrorCode::kUnknownSession}, effects);
+  }
+}
+
+void Core::handle_link_undeliverable(const Peer& peer, ErrorCode why, const Now& now,
+                                     Effects& effects) {
+  advance(now, effects);
+  ++counters_.outputs_unsendable;
+  if (dispatcher_ && dispatcher_->peer == peer)
+    drop_dispatcher(why == ErrorCode::kPeerFull ? "does not read" : "connection closed", effects);
+}
+
+void Core::drop_dispatcher(const std::string& reason, Effects& effects) {
+  dispatcher_.reset();
+  outbox_.disconnect();
+  effects.notices.push_back({Kind::kDispatcherGone, {}, {}, reason});
+}
+
+void Core::judge_dispatcher(const Now& now, Effects& effects) {
+  if (!dispatcher_) return;
+  const Duration silence = monitor_.clock() - dispatcher_->heard;
+  if (silence >= settings_.timing.lost)
+    return drop_dispatcher("silent for " + std::to_string(to_ms(silence)) + " ms", effects);
+  if (dispatcher_->next_heartbeat > now.mono) return;
+  outbox_.put_heartbeat(effects);
+  dispatcher_->next_heartbeat = now.mono + settings_.timing.heartbeat;
+}
+
+void Core::refuse_link_frame(std::string_view peer, const Error& error, const Now& now,
+                             Effects& effects) {
+  ++counters_.malformed_link_frames;
+  if (may_answer(link_limits_, Kind::kMalformedLinkFrame, error, now, effects))
+    answer_link(peer, error_reply(error), effects);
+}
+
+}  // namespace genai::broker

@@ -1,0 +1,217 @@
+// The core's half that faces the nodes.
+#include <utility>
+
+#include "broker/answers.h"
+#include "broker/core.h"
+#include "protocol/limits.h"
+
+namespace genai::broker {
+namespace {
+
+using Kind = Notice::Kind;
+
+std::string silence_text(Duration silence) {
+  return "no heartbeat for " + std::to_string(to_ms(silence)) + " ms";
+}
+
+/// A dispatcher refuses a snapshot as a whole, so one entry that it would refuse (metadata that
+/// grew over its limit) must not get in: only the codec itself knows for sure.
+std::optional<Error> entry_problem(const msg::ProviderEntry& entry) {
+  const msg::Delta probe{{}, 0, {msg::Delta::Joined{entry}}};
+  const auto decoded = decode(Blob(encode(probe)), Direction::kLinkToDispatcher);
+  if (decoded) return std::nullopt;
+  return decoded.error();
+}
+
+}  // namespace
+
+void Core::handle_node_frame(std::string_view peer, const Blob& frame, const Now& now,
+                             Effects& effects) {
+  static const std::uint64_t kHello = type_number(msg::Hello{});
+  advance(now, effects);
+  if (frame.size() > limits::kMaxFrameBytes)
+    return refuse_node_frame(peer, {ErrorCode::kTooLarge, "frame: larger than 64 MiB"}, now,
+                             effects);
+  const auto type = peek_type(frame.view(), Direction::kFromNode);
+  if (!type) return refuse_node_frame(peer, type.error(), now, effects);
+  Session* session = registry_.find_peer(peer);
+  if (!session && *type != kHello) {
+    if (is_error_type(*type)) return void(++counters_.errors_received);
+    const Error unknown{ErrorCode::kUnknownSession, "say HELLO first"};
+    return answer_node(peer, error_reply(unknown), effects);
+  }
+  if (is_node_task_type(*type)) {
+    note_life(*session, effects);
+    session->spoke = true;
+    if (!dispatcher_) ++counters_.node_frames_dropped;
+    return outbox_.put(msg::Parcel{session->id, frame}, effects);
+  }
+  const auto message = decode(frame, Direction::kFromNode);
+  if (message) return on_node_message(peer, session, *message, now, effects);
+  if (is_error_type(*type))
+    ++counters_.malformed_node_frames;
+  else
+    refuse_node_frame(peer, message.error(), now, effects);
+}
+
+void Core::on_node_message(std::string_view peer, Session* session, const Message& message,
+                           const Now& now, Effects& effects) {
+  if (const auto* hello = std::get_if<msg::Hello>(&message))
+    return on_hello(peer, *hello, now, effects);
+  if (const auto* beat = std::get_if<msg::Heartbeat>(&message))
+    return on_heartbeat(*session, *beat, now, effects);
+  note_life(*session, effects);
+  if (const auto* leave = std::get_if<msg::Leave>(&message))
+    on_leave(*session, *leave, effects);
+  else if (const auto* bye = std::get_if<msg::Bye>(&message))
+    on_bye(*session, *bye, effects);
+  else
+    ++counters_.errors_received;
+}
+
+void Core::on_hello(std::string_view peer, const msg::Hello& hello, const Now& now,
+                    Effects& effects) {
+  const msg::ProviderEntry entry{hello.session, hello.node_id, {}, hello.meta, hello.held};
+  if (const auto problem = entry_problem(entry))
+    return refuse_node_frame(peer, *problem, now, effects);
+  if (const auto problem = hello_problem(peer, hello)) {
+    if (refusal_notices_.allow(now.mono))
+      effects.notices.push_back({Kind::kNodeRefused, hello.node_id, hello.session,
+                                 std::string(name(problem->code)) + ": " + problem->detail,
+                                 refusal_notices_.take_suppressed() + 1});
+    return answer_node(peer, error_reply(*problem), effects);
+  }
+  if (Session* session = registry_.find(hello.session))
+    resume_session(*session, peer, hello, effects);
+  else
+    start_session(peer, hello, effects);
+  const Timing& timing = settings_.timing;
+  answer_node(peer,
+              msg::Welcome{settings_.instance, to_ms(timing.heartbeat), to_ms(timing.suspect),
+                           to_ms(timing.lost)},
+              effects);
+}
+
+std::optional<Error> Core::hello_problem(std::string_view peer, const msg::Hello& hello) {
+  const Session* here = registry_.find_peer(peer);
+  if (here && here->node_id != hello.node_id)
+    return Error{ErrorCode::kNotAllowed, "HELLO.node_id: this connection belongs to another node"};
+  const Session* known = registry_.find(hello.session);
+  if (known && known->node_id != hello.node_id)
+    return Error{ErrorCode::kBadField, "HELLO.session: belongs to another node_id"};
+  if (known) return std::nullopt;
+  const Session* current = registry_.find_node(hello.node_id);
+  // Without this the older of two processes with one name would take it back, and so on for ever.
+  if (current && registry_.was_replaced(hello.session))
+    return Error{ErrorCode::kSessionReplaced, "a newer process serves under this node_id"};
+  if (!current && registry_.size() >= settings_.max_nodes)
+    return Error{ErrorCode::kTooManyNodes,
+                 "the limit is " + std::to_string(settings_.max_nodes) + " nodes"};
+  return std::nullopt;
+}
+
+void Core::start_session(std::string_view peer, const msg::Hello& hello, Effects& effects) {
+  if (Session* old = registry_.find_node(hello.node_id)) {
+    const Peer old_peer = old->peer;
+    registry_.remember_replaced(old->id);
+    end_session(*old, ProviderState::kLost, "replaced by a new session", effects);
+    const Error replaced{ErrorCode::kSessionReplaced, "another process said HELLO as this node_id"};
+    if (old_peer != peer) answer_node(old_peer, error_reply(replaced), effects);
+  }
+  const Session& session =
+      registry_.add({hello.session, hello.node_id, Peer(peer), hello.meta, hello.held});
+  monitor_.heard(session.id);
+  outbox_.put(msg::Delta::Joined{session.entry()}, effects);
+  effects.notices.push_back({Kind::kNodeJoined, session.node_id, session.id, {}});
+}
+
+void Core::resume_session(Session& session, std::string_view peer, const msg::Hello& hello,
+                          Effects& effects) {
+  const bool reconnected = session.peer != peer;
+  if (reconnected) registry_.rebind(session, peer);
+  session.meta = hello.meta;
+  session.held = hello.held;
+  session.suspect = false;
+  monitor_.heard(session.id);
+  outbox_.put(msg::Delta::Joined{session.entry()}, effects);
+  if (reconnected)
+    effects.notices.push_back({Kind::kNodeRejoined, session.node_id, session.id, {}});
+}
+
+void Core::on_heartbeat(Session& session, const msg::Heartbeat& beat, const Now& now,
+                        Effects& effects) {
+  const bool models_changed = beat.loaded_models != session.meta.loaded_models;
+  if (models_changed) {
+    msg::ProviderEntry entry = session.entry();
+    entry.meta.loaded_models = beat.loaded_models;
+    if (const auto problem = entry_problem(entry))
+      return refuse_node_frame(session.peer, *problem, now, effects);
+  }
+  note_life(session, effects);
+  const bool news = models_changed || beat.held != session.held;
+  session.held = beat.held;
+  session.meta.loaded_models = beat.loaded_models;
+  // What a node has just acknowledged and holds no more shows only in an empty beat.
+  if (std::exchange(session.spoke, false) || news || !beat.held.empty())
+    outbox_.put(msg::Delta::Beat{session.id, beat.held, beat.loaded_models}, effects);
+  answer_node(session.peer, msg::HeartbeatReply{beat.seq}, effects);
+}
+
+void Core::on_leave(Session& session, const msg::Leave& leave, Effects& effects) {
+  if (session.draining) return;
+  session.draining = true;
+  outbox_.put(msg::Delta::StateChanged{session.id, session.state(), leave.reason}, effects);
+  effects.notices.push_back({Kind::kNodeDraining, session.node_id, session.id, leave.reason});
+}
+
+void Core::on_bye(Session& session, const msg::Bye& bye, Effects& effects) {
+  answer_node(session.peer, msg::Goodbye{}, effects);
+  end_session(session, ProviderState::kLeft, bye.reason, effects);
+}
+
+void Core::note_life(Session& session, Effects& effects) {
+  monitor_.heard(session.id);
+  if (!session.suspect) return;
+  session.suspect = false;
+  const std::string reason = "heard again";
+  outbox_.put(msg::Delta::StateChanged{session.id, session.state(), reason}, effects);
+  effects.notices.push_back({Kind::kNodeBack, session.node_id, session.id, reason});
+}
+
+void Core::end_session(Session& session, ProviderState end, const std::string& reason,
+                       Effects& effects) {
+  outbox_.put(msg::Delta::StateChanged{session.id, end, reason}, effects);
+  const Kind kind = end == ProviderState::kLeft ? Kind::kNodeLeft : Kind::kNodeLost;
+  effects.notices.push_back({kind, session.node_id, session.id, reason});
+  const SessionId id = session.id;
+  monitor_.forget(id);
+  registry_.remove(id);
+}
+
+void Core::judge_nodes(Effects& effects) {
+  const HeartbeatMonitor::Verdicts verdicts = monitor_.judge();
+  for (const auto& [id, silence] : verdicts.suspect) {
+    Session& session = *registry_.find(id);
+    session.suspect = true;
+    const std::string reason = silence_text(silence);
+    outbox_.put(msg::Delta::StateChanged{id, session.state(), reason}, effects);
+    effects.notices.push_back({Kind::kNodeSuspect, session.node_id, id, reason});
+  }
+  if (verdicts.reprieved > 0)
+    effects.notices.push_back({Kind::kMassVanish,
+                               {},
+                               {},
+                               "most nodes vanished at once: suspecting this machine's own network",
+                               verdicts.reprieved});
+  for (const auto& [id, silence] : verdicts.lost)
+    end_session(*registry_.find(id), ProviderState::kLost, silence_text(silence), effects);
+}
+
+void Core::refuse_node_frame(std::string_view peer, const Error& error, const Now& now,
+                             Effects& effects) {
+  ++counters_.malformed_node_frames;
+  if (may_answer(node_limits_, Kind::kMalformedNodeFrame, error, now, effects))
+    answer_node(peer, error_reply(error), effects);
+}
+
+}  // namespace genai::broker

@@ -1,0 +1,131 @@
+#include "broker/link_outbox.h"
+
+#include <utility>
+
+#include "protocol/codec.h"
+#include "protocol/limits.h"
+
+namespace genai::broker {
+namespace {
+
+// Upper bounds of encoded sizes, cheap to compute: only limits hang on them.
+constexpr std::size_t kHeaderBytes = 5;   // of any str, bin, array or map
+constexpr std::size_t kEntryBytes = 256;  // ids, keys and numbers of one entry
+constexpr std::size_t kRefBytes = limits::kMaxIdBytes + 4 * kHeaderBytes;
+constexpr std::size_t kSnapshotTargetBytes = limits::kMaxLinkFrameBytes / 2;
+
+std::size_t bytes_of(const std::vector<AssignmentRef>& refs) { return refs.size() * kRefBytes; }
+
+std::size_t bytes_of(const std::vector<std::string>& texts) {
+  std::size_t bytes = 0;
+  for (const std::string& text : texts) bytes += text.size() + kHeaderBytes;
+  return bytes;
+}
+
+std::size_t bytes_of(const msg::ProviderEntry& entry) {
+  return kEntryBytes + bytes_of(entry.meta.models) + bytes_of(entry.meta.loaded_models) +
+         entry.meta.gpu_type.size() + bytes_of(entry.held);
+}
+
+struct ChangeBytes {
+  std::size_t operator()(const msg::Delta::Joined& joined) const {
+    return kEntryBytes + bytes_of(joined.provider);
+  }
+  std::size_t operator()(const msg::Delta::StateChanged& changed) const {
+    return kEntryBytes + changed.reason.size();
+  }
+  std::size_t operator()(const msg::Delta::Beat& beat) const {
+    return kEntryBytes + bytes_of(beat.held) + bytes_of(beat.loaded_models);
+  }
+};
+
+}  // namespace
+
+void LinkOutbox::connect(const Peer& peer, std::vector<msg::ProviderEntry> providers,
+                         std::uint64_t uptime_ms, Effects& effects) {
+  // A dispatcher that only asks for a new snapshot still wants the parcels before it.
+  if (peer_ == peer)
+    flush(effects);
+  else
+    disconnect();
+  peer_ = peer;
+  std::size_t bytes = kEntryBytes, fitting = 0;
+  while (fitting < providers.size() && fitting < limits::kMaxSnapshotEntries) {
+    bytes += bytes_of(providers[fitting]);
+    if (bytes > kSnapshotTargetBytes) break;
+    ++fitting;
+  }
+  std::vector<msg::ProviderEntry> rest;
+  for (std::size_t i = fitting; i < providers.size(); ++i) rest.push_back(std::move(providers[i]));
+  providers.resize(fitting);
+  send(msg::Snapshot{broker_, seq_, uptime_ms, std::move(providers)}, effects);
+  for (msg::ProviderEntry& entry : rest) put(msg::Delta::Joined{std::move(entry)}, effects);
+}
+
+void LinkOutbox::disconnect() {
+  peer_.reset();
+  open_ = std::monostate();
+  open_entries_ = open_bytes_ = 0;
+}
+
+template <class M>
+M& LinkOutbox::room_for(std::size_t bytes, Effects& effects) {
+  const bool full =
+      open_entries_ >= limits::kMaxBatchEntries || open_bytes_ + bytes > limits::kBatchTargetBytes;
+  if (!std::holds_alternative<M>(open_) || full) flush(effects);
+  if (!pending()) open_ = M();
+  ++open_entries_;
+  open_bytes_ += bytes;
+  return std::get<M>(open_);
+}
+
+void LinkOutbox::put(msg::Delta::Change change, Effects& effects) {
+  if (!connected()) return;
+  const std::size_t bytes = std::visit(ChangeBytes(), change);
+  room_for<msg::Delta>(bytes, effects).changes.push_back(std::move(change));
+}
+
+void LinkOutbox::put(msg::Parcel parcel, Effects& effects) {
+  if (!connected()) return;
+  const std::size_t bytes = kEntryBytes + parcel.frame.size();
+  room_for<msg::FromNodes>(bytes, effects).parcels.push_back(std::move(parcel));
+}
+
+void LinkOutbox::put(const msg::Undelivered::Entry& entry, Effects& effects) {
+  if (!connected()) return;
+  room_for<msg::Undelivered>(kEntryBytes, effects).entries.push_back(entry);
+}
+
+void LinkOutbox::flush(Effects& effects) {
+  if (auto* delta = std::get_if<msg::Delta>(&open_)) {
+    delta->broker = broker_;
+    delta->seq = ++seq_;
+    send(std::move(*delta), effects);
+  } else if (auto* parcels = std::get_if<msg::FromNodes>(&open_)) {
+    send(std::move(*parcels), effects);
+  } else if (auto* undelivered = std::get_if<msg::Undelivered>(&open_)) {
+    send(std::move(*undelivered), effects);
+  }
+  open_ = std::monostate();
+  open_entries_ = open_bytes_ = 0;
+}
+
+void LinkOutbox::put_heartbeat(Effects& effects) {
+  if (!connected()) return;
+  flush(effects);
+  send(msg::LinkHeartbeat{broker_, seq_}, effects);
+}
+
+void LinkOutbox::send(const Message& message, Effects& effects) {
+  effects.to_link.push_back({*peer_, encode(message)});
+}
+
+std::optional<std::string> LinkOutbox::check_invariants() const {
+  if (pending() && !connected()) return "outbox: a message for nobody";
+  if (pending() != (open_entries_ > 0)) return "outbox: entries miscounted";
+  if (open_entries_ > limits::kMaxBatchEntries) return "outbox: batch too long";
+  if (open_bytes_ > limits::kBatchTargetBytes && open_entries_ > 1) return "outbox: batch too big";
+  return std::nullopt;
+}
+
+}  // namespace genai::broker

@@ -1,0 +1,138 @@
+#include "broker/loop.h"
+
+#include <csignal>
+#include <set>
+#include <utility>
+
+#include "broker/notice_log.h"
+#include "protocol/limits.h"
+#include "protocol/process/logging.h"
+#include "protocol/transport/system.h"
+
+namespace genai::broker {
+namespace {
+
+using transport::Router;
+using transport::SendResult;
+using transport::SocketLimits;
+
+constexpr int kNodeQueueMessages = 1000;
+constexpr int kLinkQueueMessages = 100'000;
+constexpr std::size_t kDrainMessages = 1000;
+// After a late wake-up whatever has come is heard before anyone is judged, within reason.
+constexpr std::size_t kLateDrainMessages = 100'000;
+// What is drained waits in memory until it is sent.
+constexpr std::size_t kDrainBytes = 64u << 20;
+
+SocketLimits node_socket_limits() {
+  return {limits::kMaxFrameBytes, kNodeQueueMessages, kNodeQueueMessages};
+}
+SocketLimits link_socket_limits() {
+  return {limits::kMaxLinkFrameBytes, kLinkQueueMessages, kLinkQueueMessages};
+}
+
+Settings settings_from(const Config& config) {
+  return {transport::random_id<InstanceId>(),
+          {config.heartbeat_interval, config.suspect, config.lost},
+          config.max_nodes};
+}
+
+ErrorCode code_of(SendResult result) {
+  return result == SendResult::kGone ? ErrorCode::kUnreachable : ErrorCode::kPeerFull;
+}
+
+}  // namespace
+
+Loop::Loop(const Config& config)
+    : config_(config),
+      nodes_(context_, node_socket_limits()),
+      link_(context_, link_socket_limits()),
+      core_(settings_from(config), transport::read_clock()) {}
+
+Expected<void> Loop::bind() {
+  const auto nodes = nodes_.bind(config_.nodes_endpoint);
+  if (!nodes) return fail(nodes.error().code, "nodes-endpoint: " + nodes.error().detail);
+  const auto link = link_.bind(config_.link_endpoint);
+  if (!link) return fail(link.error().code, "link-endpoint: " + link.error().detail);
+  process::log_info("broker ready", {{"nodes_endpoint", *nodes}, {"link_endpoint", *link}});
+  return {};
+}
+
+void Loop::run(process::SignalFd& signals) {
+  transport::PollSet poll;
+  poll.add(nodes_);
+  poll.add(link_);
+  poll.add_fd(signals.fd());
+  Duration last = transport::read_clock().mono;
+  bool more = false;
+  while (!stop_requested(signals)) {
+    const Duration idle = core_.next_deadline() - transport::read_clock().mono;
+    poll.wait(more ? Duration(0) : idle);
+    const Now now = transport::read_clock();
+    const bool late = now.mono - last > config_.heartbeat_interval;
+    last = now.mono;
+    more = drain(late ? kLateDrainMessages : kDrainMessages, now);
+    core_.tick(now, effects_);
+    apply(now);
+  }
+}
+
+/// True when messages may be left.
+bool Loop::drain(std::size_t max_messages, const Now& now) {
+  const bool nodes = drain_side(Side::kNodes, max_messages, now);
+  const bool link = drain_side(Side::kLink, max_messages, now);
+  return nodes || link;
+}
+
+bool Loop::drain_side(Side side, std::size_t max_messages, const Now& now) {
+  Router& socket = side == Side::kNodes ? nodes_ : link_;
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < max_messages && bytes < kDrainBytes; ++i) {
+    const auto received = socket.receive();
+    if (!received) return false;
+    bytes += received->frame.size();
+    if (side == Side::kNodes)
+      core_.handle_node_frame(received->peer, received->frame, now, effects_);
+    else
+      core_.handle_link_frame(received->peer, received->frame, now, effects_);
+  }
+  return true;
+}
+
+void Loop::apply(const Now& now) {
+  send_to_nodes(now);
+  send_to_link(now);
+  for (const Notice& notice : effects_.notices) log_notice(notice);
+  effects_.clear();
+}
+
+void Loop::send_to_nodes(const Now& now) {
+  for (NodeOutput& output : effects_.to_nodes) {
+    const SendResult result = nodes_.send(output.peer, std::move(output.frame));
+    if (result != SendResult::kQueued)
+      core_.handle_undeliverable(output, code_of(result), now, effects_);
+  }
+}
+
+void Loop::send_to_link(const Now& now) {
+  std::set<Peer> failed;  // nothing may follow what was not sent: the order would have a hole
+  for (std::size_t i = 0; i < effects_.to_link.size(); ++i) {
+    LinkOutput& output = effects_.to_link[i];
+    if (failed.contains(output.peer)) continue;
+    const SendResult result = link_.send(output.peer, std::move(output.frame));
+    if (result == SendResult::kQueued) continue;
+    failed.insert(output.peer);
+    core_.handle_link_undeliverable(output.peer, code_of(result), now, effects_);
+  }
+}
+
+bool Loop::stop_requested(process::SignalFd& signals) const {
+  while (const auto signo = signals.read()) {
+    if (*signo != SIGTERM && *signo != SIGINT) continue;
+    process::log_info("broker stops", {{"signal", *signo}});
+    return true;
+  }
+  return false;
+}
+
+}  // namespace genai::broker

@@ -1,0 +1,43 @@
+// The broker's sockets around its core: bounded drain, handle, tick, send.
+#pragma once
+
+#include <string>
+
+#include "broker/core.h"
+#include "broker/options.h"
+#include "protocol/process/signals.h"
+#include "protocol/transport/socket.h"
+
+namespace genai::broker {
+
+/// One thread owns it all.
+class Loop {
+ public:
+  /// Make the SignalFd first: it must exist before the transport's threads.
+  explicit Loop(const Config& config);
+
+  /// Binds both sockets; an error says which one failed and why.
+  Expected<void> bind();
+  /// Serves until SIGTERM or SIGINT. Nothing needs to be saved: nodes and dispatcher come back by
+  /// themselves.
+  void run(process::SignalFd& signals);
+
+ private:
+  enum class Side { kNodes, kLink };
+
+  bool drain(std::size_t max_messages, const Now& now);
+  bool drain_side(Side side, std::size_t max_messages, const Now& now);
+  void apply(const Now& now);
+  void send_to_nodes(const Now& now);
+  void send_to_link(const Now& now);
+  bool stop_requested(process::SignalFd& signals) const;
+
+  Config config_;
+  transport::Context context_;
+  transport::Router nodes_;
+  transport::Router link_;
+  Core core_;
+  Effects effects_;
+};
+
+}  // namespace genai::broker

@@ -1,0 +1,48 @@
+// genai-broker: sessions and liveness of the client nodes.
+#include <sys/resource.h>
+
+#include <exception>
+
+#include "broker/loop.h"
+#include "broker/options.h"
+#include "protocol/process/logging.h"
+#include "protocol/process/signals.h"
+
+namespace {
+
+using namespace genai;
+
+constexpr rlim_t kSpareDescriptors = 256;  // the process's own, and connections in handshake
+
+/// Every node costs a descriptor; the default soft limit is far below the hard one.
+void raise_descriptor_limit(const broker::Config& config) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_max >= config.max_nodes + kSpareDescriptors) return;
+  process::log_info("the limit of open files is too low for max-nodes",
+                    {{"open_files", limit.rlim_max}, {"max_nodes", config.max_nodes}});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  broker::Config config;
+  if (const auto exit_code = broker::parse_options(argc, argv, config)) return *exit_code;
+  process::init_logging("genai-broker", config.log_level, config.log_format);
+  try {
+    process::SignalFd signals;
+    broker::Loop loop(config);
+    if (const auto bound = loop.bind(); !bound) {
+      process::log_error(bound.error().detail);
+      return process::kExitFailure;
+    }
+    raise_descriptor_limit(config);
+    loop.run(signals);
+    return process::kExitOk;
+  } catch (const std::exception& error) {
+    process::log_error("stopped by an unexpected failure", {{"what", error.what()}});
+    return process::kExitFailure;
+  }
+}

@@ -1,0 +1,79 @@
+#include "broker/notice_log.h"
+
+#include "protocol/process/logging.h"
+
+namespace genai::broker {
+namespace {
+
+using process::LogLevel;
+
+struct Line {
+  LogLevel level;
+  std::string_view text;
+};
+
+Line line_of(Notice::Kind kind) {
+  using Kind = Notice::Kind;
+  switch (kind) {
+    case Kind::kNodeJoined:
+      return {LogLevel::kInfo, "node joined"};
+    case Kind::kNodeRejoined:
+      return {LogLevel::kInfo, "node rejoined"};
+    case Kind::kNodeSuspect:
+      return {LogLevel::kWarn, "node suspect"};
+    case Kind::kNodeBack:
+      return {LogLevel::kInfo, "node back"};
+    case Kind::kNodeDraining:
+      return {LogLevel::kInfo, "node draining"};
+    case Kind::kNodeLost:
+      return {LogLevel::kWarn, "node lost"};
+    case Kind::kNodeLeft:
+      return {LogLevel::kInfo, "node left"};
+    case Kind::kNodeRefused:
+      return {LogLevel::kWarn, "node refused"};
+    case Kind::kDispatcherConnected:
+      return {LogLevel::kInfo, "dispatcher connected"};
+    case Kind::kDispatcherResync:
+      return {LogLevel::kInfo, "dispatcher asked for a snapshot"};
+    case Kind::kDispatcherGone:
+      return {LogLevel::kWarn, "dispatcher gone"};
+    case Kind::kDispatcherRefused:
+      return {LogLevel::kWarn, "dispatcher refused"};
+    case Kind::kMalformedNodeFrame:
+      return {LogLevel::kWarn, "malformed frames from nodes"};
+    case Kind::kMalformedLinkFrame:
+      return {LogLevel::kWarn, "malformed frames on the link"};
+    case Kind::kMassVanish:
+      return {LogLevel::kWarn, ""};
+    case Kind::kLateLoop:
+      return {LogLevel::kWarn, "loop was late"};
+  }
+  return {LogLevel::kWarn, "notice of an unknown kind"};
+}
+
+}  // namespace
+
+void log_notice(const Notice& notice) {
+  const auto [level, text] = line_of(notice.kind);
+  if (notice.kind == Notice::Kind::kNodeRefused)
+    process::log(level, text,
+                 {{"node_id", notice.node_id.str()},
+                  {"session", notice.session.short_hex()},
+                  {"reason", notice.reason},
+                  {"count", notice.count}});
+  else if (!notice.node_id.empty())
+    process::log(level, text,
+                 {{"node_id", notice.node_id.str()},
+                  {"session", notice.session.short_hex()},
+                  {"reason", notice.reason}});
+  else if (notice.kind == Notice::Kind::kMassVanish)
+    process::log(level, notice.reason, {{"nodes", notice.count}});
+  else if (notice.kind == Notice::Kind::kLateLoop)
+    process::log(level, text, {{"late_ms", notice.count}, {"reason", notice.reason}});
+  else if (notice.count > 0)
+    process::log(level, text, {{"count", notice.count}, {"last", notice.reason}});
+  else
+    process::log(level, text, {{"reason", notice.reason}});
+}
+
+}  // namespace genai::broker

@@ -1,0 +1,79 @@
+// The sessions of the connected nodes: found by session id, node id and connection.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "protocol/ids.h"
+#include "protocol/messages.h"
+
+namespace genai::broker {
+
+/// A connection as the transport names it (a ROUTER's routing id). Never logged.
+using Peer = std::string;
+
+/// One node process, from its first HELLO until it is lost or has left. Sessions outlive
+/// connections: `peer` is the connection of the latest HELLO.
+struct Session {
+  SessionId id;
+  NodeId node_id;
+  Peer peer;
+  PublicMetaInfo meta;              // loaded_models: as of the last HELLO or HEARTBEAT
+  std::vector<AssignmentRef> held;  // likewise
+  bool draining = false;            // said LEAVE
+  bool suspect = false;             // silent for too long
+  bool spoke = false;               // of tasks, since its last beat that was passed on
+
+  ProviderState state() const;
+  msg::ProviderEntry entry() const;
+};
+
+/// At most one session per node id and per connection. Pointers stay good until remove().
+class Registry {
+ public:
+  std::size_t size() const { return sessions_.size(); }
+  Session* find(const SessionId& id);
+  Session* find_node(const NodeId& node_id);
+  Session* find_peer(std::string_view peer);
+
+  /// `session` must be new in all three respects.
+  Session& add(Session session);
+  /// The session goes on over `peer`; its old connection is forgotten.
+  void rebind(Session& session, std::string_view peer);
+  void remove(const SessionId& id);
+
+  /// Keeps in mind that a newer process took the session's node id over, so that the older one
+  /// cannot take it back. The latest few thousand are kept.
+  void remember_replaced(const SessionId& id);
+  bool was_replaced(const SessionId& id) const { return replaced_.contains(id); }
+
+  /// All sessions in the order of their ids.
+  const std::map<SessionId, Session>& sessions() const { return sessions_; }
+
+  /// The first thing found wrong, or nothing.
+  std::optional<std::string> check_invariants() const;
+
+ private:
+  struct PeerHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view peer) const {
+      return std::hash<std::string_view>{}(peer);
+    }
+  };
+
+  std::map<SessionId, Session> sessions_;
+  std::unordered_map<NodeId, Session*> by_node_;
+  std::unordered_map<Peer, Session*, PeerHash, std::equal_to<>> by_peer_;
+  std::set<SessionId> replaced_;
+  std::deque<SessionId> replaced_order_;
+};
+
+}  // namespace genai::broker

@@ -1,0 +1,166 @@
+// Frames that nobody should send.
+#include "protocol/limits.h"
+#include "tests/unit/broker/world.h"
+
+namespace genai::broker::test {
+namespace {
+
+using namespace std::string_literals;
+
+struct BadFrame {
+  const char* what;
+  std::string bytes;
+};
+
+std::string head(std::uint8_t elements, std::uint8_t version, std::uint8_t type) {
+  return {static_cast<char>(0x90 | elements), static_cast<char>(version), static_cast<char>(type)};
+}
+
+/// Bad on every socket; `type` is a type that the socket takes, with `arity` elements in all.
+std::vector<BadFrame> bad_frames(std::uint8_t type, std::uint8_t arity) {
+  const std::string good = head(arity, 1, type);
+  const auto fill = [&](const std::string& item) {
+    std::string frame = good;
+    for (int i = 2; i < arity; ++i) frame += item;
+    return frame;
+  };
+  return {
+      {"empty", ""},
+      {"one zero", "\0"s},
+      {"text", "GET / HTTP/1.1\r\n\r\n"},
+      {"all ones", std::string(64, '\xff')},
+      {"nil", "\xc0"},
+      {"a map", "\x81\x01\x01"},
+      {"an empty array", "\x90"},
+      {"version only", "\x91\x01"},
+      {"version 0", head(arity, 0, type)},
+      {"version 2", head(arity, 2, type)},
+      {"version as text",
+       "\x92\xa1"
+       "1"s +
+           static_cast<char>(type)},
+      {"negative version", head(arity, 0xff, type)},
+      {"type as nil", "\x92\x01\xc0"},
+      {"negative type", head(arity, 1, 0xff)},
+      {"type as float", "\x92\x01\xcb\0\0\0\0\0\0\0\0"s},
+      {"unknown type", head(2, 1, 126)},
+      {"huge type", "\x92\x01\xcf\xff\xff\xff\xff\xff\xff\xff\xff"},
+      {"a type of another socket", head(2, 1, 40)},
+      {"cut after the head", good},
+      {"too few elements", head(2, 1, type)},
+      {"too many elements", head(15, 1, type) + std::string(13, '\xc0')},
+      {"nils as fields", fill("\xc0")},
+      {"floats as fields", fill("\xcb\x7f\xf8\0\0\0\0\0\0"s)},
+      {"negative numbers as fields", fill("\xff")},
+      {"extension types as fields", fill("\xd4\x01\x00"s)},
+      {"a claim of four billion entries", good + "\xdd\xff\xff\xff\xff"},
+      {"a claim of four billion bytes", good + "\xc6\xff\xff\xff\xff"},
+      {"nested too deep", good + std::string(500, '\x91') + "\xc0"},
+      {"bytes after the end", fill("\xc0") + "\xc0"},
+      {"reserved byte", good + "\xc1"},
+  };
+}
+
+}  // namespace
+
+TEST_CASE("malformed frames on the nodes' socket change nothing and are answered with a code") {
+  World world;
+  world.connect_dispatcher();
+  world.node("a", hello("n1", 1, {ref_of("t")}));
+  world.tick();
+  world.link.clear();
+  const auto before = fingerprint(world.core, world.now);
+  const std::uint8_t hello_type = 1, beat_type = 3;
+  auto frames = bad_frames(hello_type, 6);
+  for (auto& frame : bad_frames(beat_type, 5)) frames.push_back(std::move(frame));
+  REQUIRE(frames.size() >= 40);
+  std::uint64_t count = 0;
+  for (const char* peer : {"a", "stranger"}) {
+    for (const BadFrame& frame : frames) {
+      INFO(peer << ": " << frame.what);
+      const auto error = only<msg::ErrorReply>(world.node_bytes(peer, Blob(frame.bytes)));
+      CHECK(error.code >= ErrorCode::kMalformed);
+      CHECK(error.code <= ErrorCode::kUnknownSession);
+      CHECK(!error.detail.empty());
+      count += error.code != ErrorCode::kUnknownSession;
+      world.tick();
+      CHECK(world.link.empty());
+      CHECK(fingerprint(world.core, world.now) == before);
+    }
+  }
+  CHECK(world.core.counters().malformed_node_frames == count);
+  only<msg::HeartbeatReply>(world.node("a", msg::Heartbeat{1, {}, {}}));
+}
+
+TEST_CASE("malformed frames on the link change nothing and are answered with a code") {
+  World world;
+  world.connect_dispatcher();
+  world.node("a", hello("n1", 1));
+  world.tick();
+  world.link.clear();
+  const auto before = fingerprint(world.core, world.now);
+  const std::uint8_t hello_type = 20, to_nodes_type = 24;
+  auto frames = bad_frames(hello_type, 4);
+  for (auto& frame : bad_frames(to_nodes_type, 3)) frames.push_back(std::move(frame));
+  for (const char* peer : {"D", "stranger"}) {
+    for (const BadFrame& frame : frames) {
+      INFO(peer << ": " << frame.what);
+      CHECK(world.link_bytes(peer, Blob(frame.bytes)).empty());
+      const auto code = world.next_link<msg::ErrorReply>(peer).code;
+      CHECK(code >= ErrorCode::kMalformed);
+      CHECK(code <= ErrorCode::kUnknownSession);
+      CHECK(world.link.empty());
+      CHECK(fingerprint(world.core, world.now) == before);
+      CHECK(world.core.has_dispatcher());
+    }
+  }
+  world.node("a", msg::Leave{""});
+  world.tick();
+  world.next_link<msg::Delta>();
+}
+
+TEST_CASE("an ERROR is never answered, not even a broken one") {
+  World world;
+  world.connect_dispatcher();
+  world.node("a", hello("n1", 1));
+  world.tick();
+  world.link.clear();
+  const Blob good = blob_of(msg::ErrorReply{0, ErrorCode::kMalformed, "x"});
+  const Blob broken(head(2, 1, 99));
+  for (const Blob& frame : {good, broken}) {
+    for (const char* peer : {"a", "stranger"}) CHECK(world.node_bytes(peer, frame).empty());
+    for (const char* peer : {"D", "stranger"}) CHECK(world.link_bytes(peer, frame).empty());
+  }
+  CHECK(world.link.empty());
+  CHECK(world.core.counters().errors_received == 6);
+  CHECK(world.core.counters().malformed_node_frames == 1);
+  CHECK(world.core.counters().malformed_link_frames == 1);
+}
+
+TEST_CASE("a frame that a link message cannot wrap is refused") {
+  World world;
+  world.connect_dispatcher();
+  world.node("a", hello("n1", 1));
+  std::string frame = head(3, 1, 13);
+  frame.resize(limits::kMaxFrameBytes + 1);
+  CHECK(only<msg::ErrorReply>(world.node_bytes("a", Blob(std::move(frame)))).code ==
+        ErrorCode::kTooLarge);
+}
+
+TEST_CASE("a flood of garbage is answered and noticed at a limited rate, and counted in full") {
+  World world;
+  std::size_t answers = 0;
+  for (int i = 0; i < 5000; ++i) answers += world.node_bytes("x", Blob("junk"s)).size();
+  CHECK(answers == Core::kMaxErrorRepliesPerSecond);
+  CHECK(world.core.counters().malformed_node_frames == 5000);
+  CHECK(world.core.counters().replies_suppressed == 5000 - answers);
+  CHECK(world.notices.size() == 1);
+  world.pass(1000);
+  world.notices.clear();
+  CHECK(world.node_bytes("x", Blob("junk"s)).size() == 1);
+  REQUIRE(world.notices.size() == 1);
+  CHECK(world.notices[0].kind == Notice::Kind::kMalformedNodeFrame);
+  CHECK(world.notices[0].count == 5000);
+}
+
+}  // namespace genai::broker::test

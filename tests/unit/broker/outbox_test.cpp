@@ -1,0 +1,87 @@
+#include "broker/link_outbox.h"
+#include "protocol/limits.h"
+#include "tests/unit/broker/world.h"
+
+namespace genai::broker::test {
+namespace {
+
+Message link_message(const LinkOutput& output) {
+  const auto message = decode(Blob(output.frame), Direction::kLinkToDispatcher);
+  REQUIRE(message);
+  return *message;
+}
+
+msg::ProviderEntry large_entry(std::uint32_t n) {
+  SessionId::Bytes bytes{};
+  for (std::size_t i = 0; i < 4; ++i) bytes[i] = static_cast<std::uint8_t>(n >> (24 - 8 * i));
+  msg::ProviderEntry entry{SessionId(bytes), node_of("n" + std::to_string(n)), {}, {}, {}};
+  entry.meta.models.assign(480, std::string(128, 'm'));
+  return entry;
+}
+
+}  // namespace
+
+TEST_CASE("batches close at their limits in entries and bytes") {
+  Effects effects;
+  LinkOutbox outbox(id_of<InstanceId>(1));
+  outbox.connect("D", {}, 0, effects);
+  effects.clear();
+  SECTION("entries") {
+    for (std::size_t i = 0; i < limits::kMaxBatchEntries + 1; ++i)
+      outbox.put(msg::Delta::StateChanged{session_of(1), ProviderState::kSuspect, ""}, effects);
+    outbox.flush(effects);
+    REQUIRE(effects.to_link.size() == 2);
+    const auto first = std::get<msg::Delta>(link_message(effects.to_link[0]));
+    const auto second = std::get<msg::Delta>(link_message(effects.to_link[1]));
+    CHECK(first.changes.size() == limits::kMaxBatchEntries);
+    CHECK(second.changes.size() == 1);
+    CHECK(second.seq == first.seq + 1);
+  }
+  SECTION("bytes: small ones gather, one that is too large travels alone") {
+    const auto parcel = [](std::size_t size) {
+      return msg::Parcel{session_of(1), Blob(std::string(size, 'x'))};
+    };
+    outbox.put(parcel(400'000), effects);
+    outbox.put(parcel(400'000), effects);
+    outbox.put(parcel(3'000'000), effects);
+    outbox.put(parcel(10), effects);
+    outbox.flush(effects);
+    REQUIRE(effects.to_link.size() == 3);
+    CHECK(std::get<msg::FromNodes>(link_message(effects.to_link[0])).parcels.size() == 2);
+    CHECK(std::get<msg::FromNodes>(link_message(effects.to_link[1])).parcels.size() == 1);
+  }
+}
+
+TEST_CASE("providers beyond one frame follow the snapshot as joined changes") {
+  Effects effects;
+  LinkOutbox outbox(id_of<InstanceId>(1));
+  std::vector<msg::ProviderEntry> providers;
+  for (std::uint32_t n = 0; n < 1200; ++n) providers.push_back(large_entry(n));
+  outbox.connect("D", providers, 0, effects);
+  outbox.flush(effects);
+  REQUIRE(effects.to_link.size() > 1);
+  const auto snapshot = std::get<msg::Snapshot>(link_message(effects.to_link[0]));
+  std::size_t seen = snapshot.providers.size();
+  CHECK(seen > 100);
+  for (std::size_t i = 1; i < effects.to_link.size(); ++i) {
+    CHECK(effects.to_link[i].frame.size() <= limits::kBatchTargetBytes);
+    const auto delta = std::get<msg::Delta>(link_message(effects.to_link[i]));
+    CHECK(delta.seq == snapshot.seq + i);
+    seen += delta.changes.size();
+  }
+  CHECK(seen == providers.size());
+  CHECK(effects.to_link[0].frame.size() < limits::kMaxLinkFrameBytes);
+}
+
+TEST_CASE("without a dispatcher nothing is kept") {
+  Effects effects;
+  LinkOutbox outbox(id_of<InstanceId>(1));
+  outbox.put(msg::Parcel{session_of(1), Blob(std::string("x"))}, effects);
+  outbox.put_heartbeat(effects);
+  outbox.flush(effects);
+  CHECK(!outbox.pending());
+  CHECK(effects.to_link.empty());
+  CHECK(outbox.seq() == 0);
+}
+
+}  // namespace genai::broker::test

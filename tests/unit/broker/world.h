@@ -1,0 +1,184 @@
+// A broker core on virtual time, with everything it sends decoded.
+#pragma once
+
+#include <catch2/catch.hpp>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "broker/core.h"
+#include "protocol/codec.h"
+
+namespace genai::broker::test {
+
+template <class Id>
+Id id_of(std::uint8_t n) {
+  typename Id::Bytes bytes{};
+  bytes.fill(n);
+  return Id(bytes);
+}
+inline SessionId session_of(std::uint8_t n) { return id_of<SessionId>(n); }
+inline NodeId node_of(std::string_view text) { return *NodeId::parse(text); }
+inline AssignmentRef ref_of(std::string_view task, std::uint32_t attempt = 1) {
+  return {*TaskId::parse(task), attempt, 7};
+}
+inline Blob blob_of(const Message& message) { return Blob(encode(message)); }
+
+inline msg::Hello hello(std::string_view node, std::uint8_t session,
+                        std::vector<AssignmentRef> held = {}) {
+  PublicMetaInfo meta;
+  meta.models = {"sdxl"};
+  meta.slots = 2;
+  return {node_of(node), session_of(session), meta, std::move(held)};
+}
+
+inline Blob result_frame(std::string_view task) {
+  msg::Result result;
+  result.entries.push_back({ref_of(task), msg::Outcome::kOk, {}, Blob(std::string("data"))});
+  return blob_of(result);
+}
+
+/// Every notable byte of a core's membership, for "nothing has changed".
+inline std::string fingerprint(const Core& core, const Now& now) {
+  msg::Snapshot snapshot = core.snapshot(now);
+  snapshot.uptime_ms = 0;
+  return encode(snapshot);
+}
+
+class World {
+ public:
+  explicit World(std::size_t max_nodes = 100)
+      : now{from_ms(1'000'000), {}}, core({id_of<InstanceId>(0xbb), {}, max_nodes}, now) {}
+
+  // ---- events. Node frames that a call brought about are its result, link frames pile up in
+  // `link`.
+
+  struct Sent {
+    std::string peer;
+    Message message;
+  };
+
+  std::vector<Sent> node(std::string_view peer, const Message& message) {
+    return node_bytes(peer, blob_of(message));
+  }
+  std::vector<Sent> node_bytes(std::string_view peer, const Blob& frame) {
+    core.handle_node_frame(peer, frame, now, effects);
+    return collect();
+  }
+  std::vector<Sent> dispatcher(std::string_view peer, const Message& message) {
+    return link_bytes(peer, blob_of(message));
+  }
+  std::vector<Sent> link_bytes(std::string_view peer, const Blob& frame) {
+    core.handle_link_frame(peer, frame, now, effects);
+    return collect();
+  }
+  std::vector<Sent> tick() {
+    core.tick(now, effects);
+    return collect();
+  }
+  /// Lets time pass as a healthy loop does: awake at every deadline.
+  void pass(std::uint64_t ms) {
+    const Duration end = now.mono + from_ms(ms);
+    while (core.next_deadline() < end) {
+      now.mono = std::max(now.mono, core.next_deadline());
+      tick();
+    }
+    now.mono = end;
+    tick();
+  }
+  /// Time passes while the process does not run.
+  void stall(std::uint64_t ms) { now.mono += from_ms(ms); }
+  /// Passes `ms` while the given peers beat every 500 ms.
+  void pass_with_beats(std::uint64_t ms, const std::vector<std::string>& peers) {
+    for (std::uint64_t done = 0; done < ms; done += 500) {
+      pass(500);
+      for (const auto& peer : peers) node(peer, msg::Heartbeat{1, {}, {}});
+    }
+  }
+  void connect_dispatcher(std::string_view peer = "D", std::uint8_t instance = 1,
+                          std::uint64_t epoch = 1) {
+    dispatcher(peer, msg::LinkHello{id_of<InstanceId>(instance), epoch});
+    tick();
+    link.clear();
+    notices.clear();
+  }
+
+  // ---- what came out
+
+  /// The next link frame, which must be an M.
+  template <class M>
+  M next_link(std::string_view peer = "D") {
+    REQUIRE(!link.empty());
+    const Sent sent = link.front();
+    link.pop_front();
+    INFO("got " << type_name(sent.message));
+    REQUIRE(sent.peer == peer);
+    REQUIRE(std::holds_alternative<M>(sent.message));
+    return std::get<M>(sent.message);
+  }
+  /// The changes of all deltas that came; clears `link`.
+  std::vector<msg::Delta::Change> link_changes() {
+    std::vector<msg::Delta::Change> changes;
+    for (const Sent& sent : link)
+      if (const auto* delta = std::get_if<msg::Delta>(&sent.message))
+        changes.insert(changes.end(), delta->changes.begin(), delta->changes.end());
+    link.clear();
+    return changes;
+  }
+  std::size_t noticed(Notice::Kind kind) const {
+    std::size_t count = 0;
+    for (const Notice& notice : notices) count += notice.kind == kind;
+    return count;
+  }
+  std::size_t providers() const { return core.snapshot(now).providers.size(); }
+  msg::ProviderEntry provider(std::uint8_t session) const {
+    for (const auto& entry : core.snapshot(now).providers)
+      if (entry.session == session_of(session)) return entry;
+    FAIL("no such provider");
+    return {};
+  }
+
+  Now now;
+  Core core;
+  Effects effects;
+  std::deque<Sent> link;
+  std::vector<Notice> notices;
+  std::vector<NodeOutput> raw_to_nodes;  // of the last call: parcels as they are
+
+ private:
+  std::vector<Sent> collect() {
+    const auto wrong = core.check_invariants();
+    INFO(wrong.value_or(""));
+    REQUIRE(!wrong);
+    std::vector<Sent> sent;
+    for (const NodeOutput& output : effects.to_nodes) {
+      if (output.parcel_of) continue;
+      const auto message = decode(Blob(output.frame), Direction::kToNode);
+      REQUIRE(message);
+      sent.push_back({output.peer, *message});
+    }
+    raw_to_nodes = effects.to_nodes;
+    for (const LinkOutput& output : effects.to_link) {
+      const auto message = decode(Blob(output.frame), Direction::kLinkToDispatcher);
+      INFO((message ? std::string() : message.error().detail));
+      REQUIRE(message);
+      link.push_back({output.peer, *message});
+    }
+    notices.insert(notices.end(), effects.notices.begin(), effects.notices.end());
+    effects.clear();
+    return sent;
+  }
+};
+
+/// The single frame in `sent`, which must be an M.
+template <class M>
+M only(const std::vector<World::Sent>& sent) {
+  REQUIRE(sent.size() == 1);
+  INFO("got " << type_name(sent[0].message));
+  REQUIRE(std::holds_alternative<M>(sent[0].message));
+  return std::get<M>(sent[0].message);
+}
+
+}  // namespace genai::broker::test
