@@ -1,0 +1,43 @@
+// Terminal tasks in the order they ended: how long results and histories are kept.
+#pragma once
+
+#include <cstddef>
+#include <map>
+
+#include "dispatcher/config.h"
+#include "dispatcher/task.h"
+
+namespace genai::dispatcher {
+
+/// A task is archived with its result until a client acknowledged it or a limit of age or bytes is
+/// reached, the oldest first; then without it until the history's limits. Not thread-safe.
+class Archive {
+ public:
+  explicit Archive(const Config& config) : config_(config) {}
+
+  void add(Task& task);
+  /// A client has it: its data goes, its history stays.
+  void acknowledge(Task& task);
+  /// A result that nobody fetched must go, or null. The caller notes it, then acknowledges it.
+  Task* overdue_result(Duration now) const;
+  /// A history that must go, or null. The caller calls remove() and erases the task.
+  Task* overdue_history(Duration now) const;
+  void remove(Task& task);
+
+  Duration next_deadline() const;
+  std::size_t result_bytes() const { return result_bytes_; }
+  std::size_t unacknowledged() const { return with_result_.size(); }
+
+ private:
+  using Order = std::map<std::pair<Duration, std::uint64_t>, Task*>;
+  static std::pair<Duration, std::uint64_t> key(const Task& task) {
+    return {task.ended_at, task.sequence};
+  }
+  static std::size_t bytes_of(const Task& task);
+
+  const Config& config_;
+  Order with_result_, histories_;
+  std::size_t result_bytes_ = 0;
+};
+
+}  // namespace genai::dispatcher

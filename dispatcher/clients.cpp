@@ -1,0 +1,111 @@
+#include "dispatcher/clients.h"
+
+#include <algorithm>
+
+namespace genai::dispatcher {
+namespace {
+
+constexpr unsigned kMaxResendFactor = 12;
+
+}  // namespace
+
+void Clients::watch(const std::string& peer, const TaskId& id) {
+  clients_[peer].watched.insert(id);
+}
+
+void Clients::unwatch(const std::string& peer, const TaskId& id) {
+  auto it = clients_.find(peer);
+  if (it == clients_.end()) return;
+  Client& client = it->second;
+  client.watched.erase(id);
+  forget_unacked(peer, client, id);
+  if (!client.queue.empty()) ready_.insert(peer);
+  if (client.watched.empty()) remove(peer);
+}
+
+std::vector<TaskId> Clients::remove(const std::string& peer) {
+  auto it = clients_.find(peer);
+  if (it == clients_.end()) return {};
+  std::vector<TaskId> watched(it->second.watched.begin(), it->second.watched.end());
+  set_deadline(peer, it->second, kNever);
+  clients_.erase(it);
+  ready_.erase(peer);
+  return watched;
+}
+
+void Clients::enqueue(const std::string& peer, const TaskId& id) {
+  Client& client = clients_[peer];
+  client.watched.insert(id);
+  forget_unacked(peer, client, id);
+  client.queue.push_back(id);
+  ready_.insert(peer);
+}
+
+const TaskId* Clients::next(const std::string& peer) {
+  auto it = clients_.find(peer);
+  if (it == clients_.end()) return nullptr;
+  Client& client = it->second;
+  while (!client.queue.empty() && (!client.watched.contains(client.queue.front()) ||
+                                   client.unacked.contains(client.queue.front())))
+    client.queue.pop_front();
+  if (client.queue.empty() || client.unacked.size() >= kWindowResults ||
+      client.unacked_bytes >= kWindowBytes)
+    return nullptr;
+  return &client.queue.front();
+}
+
+void Clients::sent(const std::string& peer, const TaskId& id, std::size_t bytes, Duration now) {
+  Client& client = clients_[peer];
+  client.unacked[id] = bytes;
+  client.unacked_bytes += bytes;
+  if (client.resend_at == kNever) {
+    client.resends = 0;
+    set_deadline(peer, client, now + resend_);
+  }
+}
+
+std::vector<std::string> Clients::take_ready() {
+  std::vector<std::string> peers(ready_.begin(), ready_.end());
+  ready_.clear();
+  return peers;
+}
+
+void Clients::tick(Duration now) {
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+    const std::string peer = *deadlines_.begin()->second.begin();
+    Client& client = clients_.at(peer);
+    for (const auto& [id, bytes] : client.unacked) client.queue.push_front(id);
+    client.unacked.clear();
+    client.unacked_bytes = 0;
+    client.resends = std::min(client.resends + 1, kMaxResendFactor - 1);
+    set_deadline(peer, client, now + resend_ * (client.resends + 1));
+    ready_.insert(peer);
+  }
+}
+
+bool Clients::is_idle() const {
+  return std::ranges::all_of(clients_, [](const auto& entry) {
+    return entry.second.queue.empty() && entry.second.unacked.empty();
+  });
+}
+
+void Clients::set_deadline(const std::string& peer, Client& client, Duration at) {
+  if (client.resend_at != kNever) {
+    auto it = deadlines_.find(client.resend_at);
+    it->second.erase(peer);
+    if (it->second.empty()) deadlines_.erase(it);
+  }
+  client.resend_at = at;
+  if (at != kNever) deadlines_[at].insert(peer);
+}
+
+void Clients::forget_unacked(const std::string& peer, Client& client, const TaskId& id) {
+  auto it = client.unacked.find(id);
+  if (it == client.unacked.end()) return;
+  client.unacked_bytes -= it->second;
+  client.unacked.erase(it);
+  client.resends = 0;
+  if (client.unacked.empty()) set_deadline(peer, client, kNever);
+}
+
+}  // namespace genai::dispatcher

@@ -1,0 +1,40 @@
+// The dispatcher's figures: what options set and the pure core goes by.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "protocol/limits.h"
+#include "protocol/time.h"
+
+namespace genai::dispatcher {
+
+struct Config {
+  // Liveness of links; node liveness is the broker's.
+  Duration heartbeat = from_ms(1000);
+  Duration lost = from_ms(5000);
+
+  // Placement.
+  std::uint32_t prefetch = 1;  // tasks at a node beyond its slots, while the backlog is long
+
+  // Attempts. Each counter has its own limit (DESIGN.md, point 5).
+  std::uint32_t max_faults = 5;   // error results
+  std::uint32_t max_losses = 10;  // attempts that died with, or were dropped by, a provider
+  std::uint32_t max_drains = 100;
+
+  // Times.
+  Duration assign_ack = from_ms(3000);     // ASSIGN without an answer: requeued
+  Duration time_limit = from_ms(600'000);  // of one execution, when the task names none
+  Duration resend = from_ms(5000);         // DELIVER without DELIVER_ACK
+  Duration abort_resend = from_ms(2000);   // ABORT without ABORT_ACK
+
+  // Limits of what is kept.
+  std::size_t max_tasks = 1'000'000;  // not terminal
+  std::size_t max_queued_bytes = std::size_t{4} << 30;
+  Duration result_retention = from_ms(24ull * 3600 * 1000);  // results nobody acknowledged
+  std::size_t max_result_bytes = std::size_t{1} << 30;       // of kept results
+  Duration history_retention = from_ms(3600ull * 1000);      // terminal tasks without their data
+  std::size_t max_history = 200'000;
+};
+
+}  // namespace genai::dispatcher

@@ -1,0 +1,301 @@
+#include "dispatcher/core.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "dispatcher/check.h"
+#include "protocol/text.h"
+
+namespace genai::dispatcher {
+namespace {
+
+// Tasks of one class looked at beyond a head that avoids the nodes with room.
+constexpr std::size_t kLookahead = 32;
+
+}  // namespace
+
+Core::Core(const Config& config, InstanceId instance, std::uint64_t epoch,
+           const std::vector<std::string>& broker_endpoints, const Now& now)
+    : config_(config),
+      instance_(instance),
+      epoch_(epoch),
+      started_(now.mono),
+      providers_(config_),
+      clients_(config_.resend),
+      archive_(config_),
+      last_tick_(now.mono) {
+  for (const std::string& endpoint : broker_endpoints) {
+    Link link;
+    link.endpoint = endpoint;
+    link.heard_at = link.hello_at = link.heartbeat_at = now.mono;
+    links_.push_back(link);
+  }
+}
+
+// ---- edges of the life cycle
+// ---------------------------------------------------------------------
+
+void Core::assign(Task& task, Provider& provider, const Now& now) {
+  backlog_.remove(task);
+  const std::uint32_t number = task.issued.empty() ? 1 : task.issued.back().number + 1;
+  task.issued.push_back({number, provider.session, provider.node_id});
+  task.current = number;
+  tasks_.move(task, TaskStatus::kScheduled, "least loaded", now, provider.node_id, number);
+  tasks_.set_phase_end(task, now.mono + config_.assign_ack);
+  providers_.give(provider, task, now.mono);
+  outbox_.assign(provider, {ref_of(task), task.spec, task.payload});
+  notify(task);
+}
+
+void Core::acknowledge(Task& task, Provider& provider, const Now& now) {
+  tasks_.move(task, TaskStatus::kSent, "node took it", now, provider.node_id, task.current);
+  task.acknowledged_at = now.mono;
+  // A prefetched task waits for those before it, so its clock allows for them too.
+  const Duration limit =
+      task.spec.time_limit_ms ? from_ms(task.spec.time_limit_ms) : config_.time_limit;
+  const auto rounds = 1 + (provider.outstanding() - 1) / provider.meta.slots;
+  tasks_.set_phase_end(task, now.mono + limit * static_cast<std::int64_t>(rounds));
+  notify(task);
+}
+
+void Core::adopt(Task& task, Provider& provider, IssuedAttempt& attempt, const Now& now) {
+  backlog_.remove(task);
+  task.current = attempt.number;
+  tasks_.move(task, TaskStatus::kSent, "kept: its node still holds it", now, provider.node_id,
+              attempt.number);
+  task.acknowledged_at = now.mono;
+  const Duration limit =
+      task.spec.time_limit_ms ? from_ms(task.spec.time_limit_ms) : config_.time_limit;
+  tasks_.set_phase_end(task, now.mono + limit);
+  providers_.give(provider, task, now.mono);
+  notify(task);
+}
+
+Provider* Core::detach(Task& task, const Now& now) {
+  Provider* provider = providers_.find(task.attempt(task.current)->session);
+  GENAI_CHECK(provider != nullptr);
+  providers_.take(*provider, task, now.mono);
+  task.fraction = 0;
+  task.progress_text.clear();
+  return provider;
+}
+
+bool Core::used_up(const Task& task) const {
+  const std::uint32_t faults = task.spec.max_attempts ? task.spec.max_attempts : config_.max_faults;
+  return task.faults >= faults || task.losses >= config_.max_losses ||
+         task.drains >= config_.max_drains;
+}
+
+void Core::requeue(Task& task, Cause cause, ErrorCode code, const std::string& reason,
+                   const Now& now) {
+  if (cause == Cause::kFault) ++task.faults;
+  if (cause == Cause::kLoss) ++task.losses;
+  if (cause == Cause::kDrain) ++task.drains;
+  const IssuedAttempt& ended = *task.attempt(task.current);
+  if (used_up(task))
+    return finish(task, TaskStatus::kFailed, code,
+                  fmt::format("{} (attempts used up: {} errors, {} losses, {} drains)", reason,
+                              task.faults, task.losses, task.drains),
+                  now, &ended);
+  detach(task, now);
+  ++totals_.requeued;
+  outbox_.note({Note::Level::kInfo,
+                "task requeued",
+                {{"task", task.id.str()},
+                 {"attempt", std::to_string(ended.number)},
+                 {"node", ended.node_id.str()},
+                 {"code", std::string(name(code))},
+                 {"reason", reason}}});
+  tasks_.move(task, TaskStatus::kUnscheduled, reason, now, ended.node_id, ended.number);
+  backlog_.add(task);
+  notify(task);
+}
+
+void Core::finish(Task& task, TaskStatus status, ErrorCode code, std::string reason, const Now& now,
+                  const IssuedAttempt* by) {
+  if (task.status == TaskStatus::kUnscheduled)
+    backlog_.remove(task);
+  else
+    detach(task, now);
+  task.code = code;
+  if (status != TaskStatus::kCompleted) {
+    task.info["error"] = clip_text(reason);
+    task.result = {};
+  }
+  outbox_.note({status == TaskStatus::kFailed ? Note::Level::kWarn : Note::Level::kDebug,
+                status == TaskStatus::kFailed ? "task failed" : "task ended",
+                {{"task", task.id.str()},
+                 {"status", std::string(name(status))},
+                 {"code", std::string(name(code))},
+                 {"reason", reason}}});
+  tasks_.move(task, status, std::move(reason), now, by ? by->node_id : NodeId(),
+              by ? by->number : 0);
+  task.info["attempts"] = task.issued.empty() ? 0u : task.issued.back().number;
+  if (by) task.info["node_id"] = by->node_id.str();
+  task.info["total_ms"] = to_ms(now.mono - task.accepted_at);
+  if (task.acknowledged_at != Duration{0})
+    task.info["queued_ms"] = to_ms(task.acknowledged_at - task.accepted_at);
+  archive_.add(task);
+  notify(task);
+  for (const Watcher& watcher : task.watchers) clients_.enqueue(watcher.peer, task.id);
+}
+
+void Core::abort_attempt(Provider& provider, const AssignmentRef& ref, ErrorCode code,
+                         const Now& now) {
+  const Duration resend_at = now.mono + config_.abort_resend;
+  if (!provider.zombies.emplace(ref, Provider::Zombie{code, resend_at}).second) return;
+  abort_resends_.emplace(resend_at, std::pair{provider.session, ref});
+  providers_.reindex(provider, now.mono);
+  outbox_.abort(provider, ref, code);
+}
+
+/// Takes the attempt away from its node; the task is left for the caller to move at once.
+void Core::abort_current(Task& task, ErrorCode code, const Now& now) {
+  if (!task.is_assigned()) return;
+  Provider& provider = *providers_.find(task.attempt(task.current)->session);
+  abort_attempt(provider, ref_of(task), code, now);
+}
+
+// ---- time
+// ----------------------------------------------------------------------------------------
+
+void Core::tick(const Now& now) {
+  // After a pause of our own, answers may still wait in the sockets: give them a moment.
+  if (now.mono - last_tick_ > config_.lost / 2) {
+    judge_from_ = now.mono + config_.heartbeat;
+    outbox_.note({Note::Level::kWarn,
+                  "this process was late: judging nobody for a moment",
+                  {{"late_ms", std::to_string(to_ms(now.mono - last_tick_))}}});
+    for (Link& link : links_) link.heard_at += now.mono - last_tick_;
+  }
+  last_tick_ = now.mono;
+
+  for (std::size_t i = 0; i < links_.size(); ++i) tick_link(i, now);
+  if (now.mono >= judge_from_) {
+    while (Provider* provider = providers_.next_due(now.mono)) {
+      if (provider->reach == Reach::kUnreachable && provider->lost_at <= now.mono)
+        lose(*provider, Cause::kLoss, ErrorCode::kProviderLost,
+             "its broker has not heard of it again", now);
+      else
+        providers_.reindex(*provider, now.mono);
+    }
+    while (Task* task = tasks_.next_due(now.mono)) end_phase(*task, now);
+  }
+  resend_aborts(now);
+  clients_.tick(now.mono);
+  schedule(now);
+  deliver_ready(now);
+  enforce_retention(now);
+}
+
+void Core::end_phase(Task& task, const Now& now) {
+  if (task.expires_at <= now.mono) {
+    abort_current(task, ErrorCode::kExpired, now);
+    const std::string waited = fmt::format("expired after {} ms", task.spec.ttl_ms);
+    finish(task, TaskStatus::kFailed, ErrorCode::kExpired,
+           task.status == TaskStatus::kUnscheduled
+               ? waited + " in the queue: " + providers_.explain(task.spec.needs)
+               : waited + " while " + std::string(name(task.status)),
+           now);
+    return;
+  }
+  IssuedAttempt& attempt = *task.attempt(task.current);
+  Provider& provider = *providers_.find(attempt.session);
+  attempt.failed = true;
+  if (task.status == TaskStatus::kScheduled) {
+    abort_current(task, ErrorCode::kAssignUnanswered, now);
+    requeue(task, Cause::kNobody, ErrorCode::kAssignUnanswered,
+            "the node did not answer the assignment", now);
+  } else {
+    abort_current(task, ErrorCode::kTimeLimit, now);
+    requeue(task, Cause::kFault, ErrorCode::kTimeLimit, "the time limit passed without a result",
+            now);
+  }
+  providers_.count_failure(provider, now.mono);
+}
+
+void Core::resend_aborts(const Now& now) {
+  while (!abort_resends_.empty() && abort_resends_.begin()->first <= now.mono) {
+    const auto [session, ref] = abort_resends_.begin()->second;
+    abort_resends_.erase(abort_resends_.begin());
+    Provider* provider = providers_.find(session);
+    if (!provider) continue;
+    auto zombie = provider->zombies.find(ref);
+    if (zombie == provider->zombies.end()) continue;
+    zombie->second.resend_at = now.mono + config_.abort_resend;
+    abort_resends_.emplace(zombie->second.resend_at, std::pair{session, ref});
+    if (provider->reach != Reach::kUnreachable) outbox_.abort(*provider, ref, zombie->second.code);
+  }
+}
+
+void Core::enforce_retention(const Now& now) {
+  while (Task* task = archive_.overdue_result(now.mono)) {
+    outbox_.note({Note::Level::kWarn,
+                  "result dropped: nobody fetched it within the retention limits",
+                  {{"task", task->id.str()}}});
+    task->info["error"] = "the result was dropped: nobody fetched it within the retention limits";
+    archive_.acknowledge(*task);
+  }
+  while (Task* task = archive_.overdue_history(now.mono)) {
+    archive_.remove(*task);
+    for (const Watcher& watcher : task->watchers) clients_.unwatch(watcher.peer, task->id);
+    tasks_.erase(*task);
+  }
+}
+
+void Core::schedule(const Now& now) {
+  std::uint64_t from = 0;
+  while (providers_.any_room()) {
+    auto it = backlog_.by_age().lower_bound(from);
+    if (it == backlog_.by_age().end()) return;
+    const std::uint64_t oldest = it->first;
+    if (!place_one(*it->second, now)) from = oldest + 1;
+  }
+}
+
+bool Core::place_one(const Backlog::Class& group, const Now& now) {
+  // While the fleet could run everything that waits, nothing is prefetched: the tail of the queue
+  // then goes to whoever is free first.
+  const bool may_prefetch = backlog_.size() > providers_.slots_online();
+  std::size_t looked = 0;
+  for (const auto& [sequence, task] : group.queue) {
+    if (Provider* provider = providers_.pick(*task, may_prefetch)) {
+      assign(*task, *provider, now);
+      return true;
+    }
+    // Only a task with a past is choosy; where a fresh one finds nothing, its class finds nothing.
+    if (task->issued.empty() || ++looked == kLookahead) return false;
+  }
+  return false;
+}
+
+Duration Core::next_deadline() const {
+  Duration at = std::min({clients_.next_deadline(), archive_.next_deadline()});
+  // Judgements that wait for judge_from_ must not make the loop spin until then.
+  const Duration judged = std::min(tasks_.next_deadline(), providers_.next_deadline());
+  at = std::min(at, judged == kNever ? kNever : std::max(judged, judge_from_));
+  if (!abort_resends_.empty()) at = std::min(at, abort_resends_.begin()->first);
+  for (const Link& link : links_)
+    at = std::min(at, link.up ? std::min(link.heartbeat_at,
+                                         std::max(link.heard_at + config_.lost, judge_from_))
+                              : link.hello_at);
+  return at;
+}
+
+Effects Core::take_effects() { return outbox_.take(); }
+
+void Core::check_invariants() const {
+  tasks_.check_invariants();
+  backlog_.check_invariants();
+  providers_.check_invariants();
+  GENAI_CHECK(backlog_.size() == tasks_.count(TaskStatus::kUnscheduled));
+  std::size_t assigned = 0;
+  for (const auto& [session, provider] : providers_.sessions()) {
+    assigned += provider->tasks.size();
+    GENAI_CHECK(provider->broker < links_.size());
+  }
+  GENAI_CHECK(assigned == tasks_.count(TaskStatus::kScheduled) + tasks_.count(TaskStatus::kSent));
+}
+
+}  // namespace genai::dispatcher

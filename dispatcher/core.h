@@ -1,0 +1,167 @@
+// The dispatcher without its sockets: tasks, placement, delivery. Pure (DESIGN.md, point 1).
+//
+// A loop calls on_*_frame for all that has arrived, then tick, then take_effects, and sends those.
+// Bytes from outside may be anything; whatever they are, the core answers with a coded error or
+// drops them, and stays whole.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "dispatcher/archive.h"
+#include "dispatcher/backlog.h"
+#include "dispatcher/clients.h"
+#include "dispatcher/config.h"
+#include "dispatcher/effects.h"
+#include "dispatcher/outbox.h"
+#include "dispatcher/providers.h"
+#include "dispatcher/task_table.h"
+#include "protocol/codec.h"
+
+namespace genai::dispatcher {
+
+/// Why an attempt ended without a result: who is to blame, and so which counter grows.
+enum class Cause { kFault, kLoss, kDrain, kNobody };
+
+/// One broker as seen over its link.
+struct Link {
+  std::string endpoint;
+  InstanceId broker;
+  std::uint64_t seq = 0;  // of the last delta applied
+  bool up = false;        // has given a snapshot and been heard since
+  Duration heard_at{0};
+  Duration hello_at{0};      // when to ask (again) for a snapshot
+  Duration heartbeat_at{0};  // when to send the next one
+};
+
+/// Not thread-safe.
+class Core {
+ public:
+  /// `epoch` must be greater than that of any earlier dispatcher for the same fleet.
+  Core(const Config& config, InstanceId instance, std::uint64_t epoch,
+       const std::vector<std::string>& broker_endpoints, const Now& now);
+
+  void on_link_frame(std::size_t broker, const Blob& frame, const Now& now);
+  void on_client_frame(const std::string& peer, const Blob& frame, const Now& now);
+  /// A message of more than one frame came from the client.
+  void on_malformed_client(const std::string& peer);
+  /// Sending found that the client has no connection any more.
+  void on_client_gone(const std::string& peer);
+
+  /// Acts on every deadline that has come, then places what can be placed.
+  void tick(const Now& now);
+  /// When tick is due next, on the mono clock.
+  Duration next_deadline() const;
+  Effects take_effects();
+
+  /// No new tasks from now on.
+  void drain() { draining_ = true; }
+  /// Whether every accepted task is terminal and no client waits for a result.
+  bool is_idle() const { return tasks_.live() == 0 && clients_.is_idle(); }
+  std::size_t live_tasks() const { return tasks_.live(); }
+
+  const TaskTable& tasks() const { return tasks_; }
+  const Providers& providers() const { return providers_; }
+
+  void check_invariants() const;
+
+ private:
+  friend struct Reports;
+
+  struct Totals {
+    std::uint64_t accepted = 0, delivered = 0, requeued = 0, late_results = 0;
+    std::uint64_t malformed = 0, discarded_results = 0;
+  };
+
+  // Life cycle: one function per edge (core.cpp).
+  void assign(Task& task, Provider& provider, const Now& now);
+  void acknowledge(Task& task, Provider& provider, const Now& now);
+  void adopt(Task& task, Provider& provider, IssuedAttempt& attempt, const Now& now);
+  void requeue(Task& task, Cause cause, ErrorCode code, const std::string& reason, const Now& now);
+  void finish(Task& task, TaskStatus status, ErrorCode code, std::string reason, const Now& now,
+              const IssuedAttempt* by = nullptr);
+  bool used_up(const Task& task) const;
+  Provider* detach(Task& task, const Now& now);
+  void abort_current(Task& task, ErrorCode code, const Now& now);
+  void abort_attempt(Provider& provider, const AssignmentRef& ref, ErrorCode code, const Now& now);
+  AssignmentRef ref_of(const Task& task) const { return {task.id, task.current, epoch_}; }
+
+  // Time (core.cpp).
+  void end_phase(Task& task, const Now& now);
+  void resend_aborts(const Now& now);
+  void enforce_retention(const Now& now);
+  void schedule(const Now& now);
+  bool place_one(const Backlog::Class& group, const Now& now);
+
+  // Membership (core_links.cpp).
+  template <class M>
+  void on_link(std::size_t broker, const M& message, const Now& now);
+  void tick_link(std::size_t broker, const Now& now);
+  void say_hello(std::size_t broker, const Now& now);
+  void link_down(std::size_t broker, const Now& now);
+  void apply(std::size_t broker, const msg::Delta::Joined& change, const Now& now);
+  void apply(std::size_t broker, const msg::Delta::StateChanged& change, const Now& now);
+  void apply(std::size_t broker, const msg::Delta::Beat& change, const Now& now);
+  Provider& join(std::size_t broker, const msg::ProviderEntry& entry, const Now& now);
+  void make_unreachable(Provider& provider, const Now& now);
+  void set_reach(Provider& provider, Reach reach, const Now& now);
+  void lose(Provider& provider, Cause cause, ErrorCode code, const std::string& reason,
+            const Now& now);
+  bool any_link_up() const;
+
+  // What nodes say of tasks (core_nodes.cpp).
+  void on_node_frame(Provider& provider, const Blob& frame, const Now& now);
+  void on_node(Provider& provider, const msg::AssignAck& message, const Now& now);
+  void on_node(Provider& provider, const msg::Progress& message, const Now& now);
+  void on_node(Provider& provider, msg::Result& message, const Now& now);
+  void on_node(Provider& provider, const msg::AbortAck& message, const Now& now);
+  ErrorCode take_result(Provider& provider, msg::Result::Entry& entry, const Now& now);
+  void complete(Task& task, IssuedAttempt& attempt, Provider& provider, msg::Result::Entry& entry,
+                const Now& now);
+  void refuse(Task& task, Provider& provider, const msg::AssignAck::Entry& entry, const Now& now);
+  void claim(Provider& provider, const AssignmentRef& ref, const Now& now);
+  void drop_unheld(Provider& provider, const std::vector<AssignmentRef>& held, const Now& now);
+
+  // What clients ask (core_clients.cpp).
+  void on_client(const std::string& peer, msg::Submit& message, const Now& now);
+  void on_client(const std::string& peer, const msg::Watch& message, const Now& now);
+  void on_client(const std::string& peer, const msg::DeliverAck& message, const Now& now);
+  void on_client(const std::string& peer, const msg::Cancel& message, const Now& now);
+  void on_client(const std::string& peer, const msg::StatusQuery& message, const Now& now);
+  void on_client(const std::string& peer, const msg::List& message, const Now& now);
+  void on_client(const std::string& peer, const msg::NodesQuery& message, const Now& now);
+  void on_client(const std::string& peer, const msg::StatsQuery& message, const Now& now);
+  void on_client(const std::string& peer, const msg::Drain& message, const Now& now);
+  void on_client(const std::string& peer, const msg::Ping& message, const Now& now);
+  void on_client(const std::string& peer, const msg::ErrorReply& message, const Now& now);
+  msg::Verdict submit(const std::string& peer, msg::WatchLevel level, msg::Submission& submission,
+                      bool alone, const Now& now);
+  msg::Verdict cancel(const TaskId& id, const Now& now);
+  void watch(const std::string& peer, msg::WatchLevel level, Task& task);
+  void notify(const Task& task);
+  void deliver_ready(const Now& now);
+  void acknowledge_delivery(const std::string& peer, const TaskId& id);
+  void refuse_client(const std::string& peer, std::uint64_t request, Error error);
+
+  const Config config_;
+  const InstanceId instance_;
+  const std::uint64_t epoch_;
+  const Duration started_;
+
+  TaskTable tasks_;
+  Backlog backlog_;
+  Providers providers_;
+  Clients clients_;
+  Archive archive_;
+  std::vector<Link> links_;
+  Outbox outbox_;
+  Totals totals_;
+
+  std::multimap<Duration, std::pair<SessionId, AssignmentRef>> abort_resends_;
+  std::uint64_t sequence_ = 0;
+  bool draining_ = false;
+  Duration last_tick_;
+  Duration judge_from_{0};  // links and acks are not judged before: this process itself was late
+};
+
+}  // namespace genai::dispatcher

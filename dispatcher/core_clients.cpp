@@ -1,0 +1,264 @@
+// What clients ask, and how results get to them.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "dispatcher/core.h"
+#include "dispatcher/reports.h"
+#include "protocol/text.h"
+
+namespace genai::dispatcher {
+namespace {
+
+// Connections that may follow one task. The oldest goes first: it is most likely a connection that
+// its client has long replaced.
+constexpr std::size_t kMaxWatchers = 16;
+
+std::optional<TaskStatus> status_named(std::string_view text) {
+  for (std::uint8_t i = 0; i <= kMaxTaskStatus; ++i)
+    if (name(static_cast<TaskStatus>(i)) == text) return static_cast<TaskStatus>(i);
+  return std::nullopt;
+}
+
+}  // namespace
+
+void Core::on_client_frame(const std::string& peer, const Blob& frame, const Now& now) {
+  auto message = decode(frame, Direction::kFromClient);
+  if (!message) return refuse_client(peer, peek_request(frame.view()), message.error());
+  std::visit(
+      [&](auto& body) {
+        if constexpr (requires { this->on_client(peer, body, now); })
+          this->on_client(peer, body, now);
+      },
+      *message);
+}
+
+void Core::on_malformed_client(const std::string& peer) {
+  refuse_client(peer, 0, {ErrorCode::kMalformed, "a message is one frame"});
+}
+
+void Core::refuse_client(const std::string& peer, std::uint64_t request, Error error) {
+  ++totals_.malformed;
+  outbox_.note({Note::Level::kDebug, "client refused", {{"error", error.detail}}});
+  outbox_.reply(peer, msg::ErrorReply{request, error.code, clip_text(error.detail)});
+}
+
+void Core::on_client_gone(const std::string& peer) {
+  for (const TaskId& id : clients_.remove(peer))
+    if (Task* task = tasks_.find(id))
+      std::erase_if(task->watchers, [&](const Watcher& w) { return w.peer == peer; });
+}
+
+// ---- submit
+// --------------------------------------------------------------------------------------
+
+void Core::on_client(const std::string& peer, msg::Submit& message, const Now& now) {
+  msg::Accepted accepted{message.request, {}};
+  const bool alone = message.tasks.size() == 1;
+  for (msg::Submission& submission : message.tasks)
+    accepted.verdicts.push_back(submit(peer, message.watch, submission, alone, now));
+  outbox_.reply(peer, std::move(accepted));
+}
+
+msg::Verdict Core::submit(const std::string& peer, msg::WatchLevel level,
+                          msg::Submission& submission, bool alone, const Now& now) {
+  const auto refuse = [&](ErrorCode code, std::string detail) {
+    return msg::Verdict{submission.task_id, code, std::move(detail)};
+  };
+  const Digest digest = content_digest(submission.spec.raw, submission.payload.view());
+  if (Task* known = tasks_.find(submission.task_id)) {
+    if (known->digest != digest)
+      return refuse(ErrorCode::kIdConflict, "this id was accepted with another content");
+    watch(peer, level, *known);
+    return {known->id, ErrorCode::kOk, ""};
+  }
+  if (draining_)
+    return refuse(ErrorCode::kDraining, "the dispatcher is about to stop and takes no new tasks");
+  if (tasks_.live() >= config_.max_tasks)
+    return refuse(ErrorCode::kQueueFull, fmt::format("{} tasks are queued", config_.max_tasks));
+  if (tasks_.queued_bytes() + submission.payload.size() > config_.max_queued_bytes)
+    return refuse(ErrorCode::kQueueFull,
+                  fmt::format("{} bytes of payloads are queued", tasks_.queued_bytes()));
+
+  auto task = std::make_unique<Task>();
+  task->id = submission.task_id;
+  task->spec = std::move(submission.spec);
+  // A small payload must not keep the frame of a whole batch in memory.
+  task->payload = alone ? std::move(submission.payload) : submission.payload.detached();
+  task->digest = digest;
+  task->sequence = ++sequence_;
+  task->accepted_at = now.mono;
+  task->created_ms = to_ms(now.wall);
+  task->expires_at = now.mono + from_ms(task->spec.ttl_ms);
+  Task& added = tasks_.insert(std::move(task), now);
+  backlog_.add(added);
+  ++totals_.accepted;
+  watch(peer, level, added);
+  return {added.id, ErrorCode::kOk, ""};
+}
+
+// ---- watching and delivery
+// -----------------------------------------------------------------------
+
+void Core::watch(const std::string& peer, msg::WatchLevel level, Task& task) {
+  std::erase_if(task.watchers, [&](const Watcher& w) { return w.peer == peer; });
+  if (level == msg::WatchLevel::kNone) return clients_.unwatch(peer, task.id);
+  if (task.watchers.size() == kMaxWatchers) {
+    clients_.unwatch(task.watchers.front().peer, task.id);
+    task.watchers.erase(task.watchers.begin());
+  }
+  task.watchers.push_back({peer, level});
+  clients_.watch(peer, task.id);
+  if (is_terminal(task.status)) clients_.enqueue(peer, task.id);
+}
+
+void Core::on_client(const std::string& peer, const msg::Watch& message, const Now& now) {
+  msg::Tasks tasks{message.request, {}, false};
+  std::string unknown;
+  for (const TaskId& id : message.ids) {
+    Task* task = tasks_.find(id);
+    if (!task) {
+      unknown += (unknown.empty() ? "" : " ") + id.str();
+      continue;
+    }
+    watch(peer, message.level, *task);
+    tasks.tasks.push_back(Reports::task(*this, *task, false, now));
+  }
+  outbox_.reply(peer, std::move(tasks));
+  if (!unknown.empty())
+    outbox_.reply(peer,
+                  msg::ErrorReply{message.request, ErrorCode::kUnknownTask, clip_text(unknown)});
+}
+
+void Core::notify(const Task& task) {
+  for (const Watcher& watcher : task.watchers) {
+    if (watcher.level != msg::WatchLevel::kProgress) continue;
+    const bool placed = task.is_assigned();
+    outbox_.update(watcher.peer,
+                   {task.id, task.status, placed ? task.attempt(task.current)->node_id.str() : "",
+                    placed ? task.fraction : 0,
+                    placed && !task.progress_text.empty() ? task.progress_text
+                                                          : clip_text(task.log.back().reason)});
+  }
+}
+
+void Core::deliver_ready(const Now& now) {
+  for (const std::string& peer : clients_.take_ready()) {
+    while (const TaskId* next = clients_.next(peer)) {
+      const TaskId id = *next;
+      const Task* task = tasks_.find(id);
+      if (!task || !is_terminal(task->status)) {
+        clients_.unwatch(peer, id);
+        continue;
+      }
+      outbox_.deliver(peer, {id, task->status, task->code, task->info, task->result});
+      clients_.sent(peer, id, task->result.size(), now.mono);
+    }
+  }
+}
+
+void Core::on_client(const std::string& peer, const msg::DeliverAck& message, const Now&) {
+  for (const TaskId& id : message.ids) acknowledge_delivery(peer, id);
+}
+
+void Core::acknowledge_delivery(const std::string& peer, const TaskId& id) {
+  clients_.acknowledged(peer, id);
+  Task* task = tasks_.find(id);
+  if (!task || !is_terminal(task->status)) return;
+  std::erase_if(task->watchers, [&](const Watcher& w) { return w.peer == peer; });
+  if (!task->watchers.empty() || task->fetched) return;
+  archive_.acknowledge(*task);
+  ++totals_.delivered;
+}
+
+// ---- everything else
+// -----------------------------------------------------------------------------
+
+void Core::on_client(const std::string& peer, const msg::Cancel& message, const Now& now) {
+  msg::Cancelled cancelled{message.request, {}};
+  for (const TaskId& id : message.ids) cancelled.verdicts.push_back(cancel(id, now));
+  outbox_.reply(peer, std::move(cancelled));
+}
+
+/// A cancel wins or loses once: from here on the task is Aborted, whatever its node still says.
+msg::Verdict Core::cancel(const TaskId& id, const Now& now) {
+  Task* task = tasks_.find(id);
+  if (!task) return {id, ErrorCode::kUnknownTask, "no task with this id"};
+  if (is_terminal(task->status))
+    return {id, ErrorCode::kAlreadyTerminal, std::string(name(task->status))};
+  abort_current(*task, ErrorCode::kCancelled, now);
+  finish(*task, TaskStatus::kAborted, ErrorCode::kCancelled, "cancelled by a client", now);
+  return {id, ErrorCode::kOk, ""};
+}
+
+void Core::on_client(const std::string& peer, const msg::StatusQuery& message, const Now& now) {
+  msg::Tasks tasks{message.request, {}, false};
+  for (const TaskId& id : message.ids)
+    if (const Task* task = tasks_.find(id))
+      tasks.tasks.push_back(Reports::task(*this, *task, true, now));
+  outbox_.reply(peer, std::move(tasks));
+}
+
+void Core::on_client(const std::string& peer, const msg::List& message, const Now& now) {
+  constexpr std::size_t kDefaultPage = 100;
+  const std::string status_text = get_string(message.filter, "status");
+  const auto status = status_named(status_text);
+  if (!status_text.empty() && !status)
+    return refuse_client(peer, message.request,
+                         {ErrorCode::kBadField, "LIST.filter: no such status"});
+  const auto limit = std::min<std::uint64_t>(get_uint(message.filter, "limit", kDefaultPage),
+                                             limits::kMaxBatchEntries);
+  const auto after = TaskId::parse(get_string(message.filter, "after"));
+  msg::Tasks page{message.request, {}, false};
+  for (auto it = after ? tasks_.after(*after) : tasks_.begin(); it != tasks_.end(); ++it) {
+    if (status && it->second->status != *status) continue;
+    if (page.tasks.size() >= limit) {
+      page.more = true;
+      break;
+    }
+    page.tasks.push_back(Reports::task(*this, *it->second, false, now));
+  }
+  outbox_.reply(peer, std::move(page));
+}
+
+void Core::on_client(const std::string& peer, const msg::NodesQuery& message, const Now&) {
+  std::map<std::string, ValueMap> by_name;
+  for (const auto& [session, provider] : providers_.sessions())
+    by_name[provider->node_id.str()] = Reports::node(*provider);
+  msg::NodeList list{message.request, {}};
+  for (auto& [node_id, map] : by_name) list.nodes.push_back(std::move(map));
+  outbox_.reply(peer, std::move(list));
+}
+
+void Core::on_client(const std::string& peer, const msg::StatsQuery& message, const Now& now) {
+  outbox_.reply(peer, msg::Stats{message.request, Reports::stats(*this, now)});
+}
+
+void Core::on_client(const std::string& peer, const msg::Drain& message, const Now& now) {
+  if (message.target.empty()) {
+    draining_ = message.on;
+  } else {
+    const auto node = NodeId::parse(message.target);
+    if (!node || !providers_.knows(*node))
+      return outbox_.reply(peer, msg::ErrorReply{message.request, ErrorCode::kUnknownNode,
+                                                 "no node of this id was ever connected"});
+    providers_.record(*node).drained = message.on;
+    if (Provider* provider = providers_.find_node(*node)) providers_.reindex(*provider, now.mono);
+  }
+  outbox_.note({Note::Level::kInfo,
+                message.on ? "drain" : "drain ended",
+                {{"target", message.target.empty() ? "dispatcher" : message.target}}});
+  outbox_.reply(peer, msg::Done{message.request});
+}
+
+void Core::on_client(const std::string& peer, const msg::Ping& message, const Now&) {
+  outbox_.reply(peer, msg::Pong{message.request, epoch_});
+}
+
+void Core::on_client(const std::string&, const msg::ErrorReply& message, const Now&) {
+  outbox_.note({Note::Level::kDebug,
+                "a client answered with an error",
+                {{"code", std::string(name(message.code))}, {"detail", message.detail}}});
+}
+
+}  // namespace genai::dispatcher

@@ -1,0 +1,254 @@
+// Membership: what brokers say about nodes.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "dispatcher/core.h"
+
+namespace genai::dispatcher {
+namespace {
+
+Reach reach_of(ProviderState state) {
+  switch (state) {
+    case ProviderState::kSuspect:
+      return Reach::kSuspect;
+    case ProviderState::kDraining:
+      return Reach::kDraining;
+    default:
+      return Reach::kOnline;
+  }
+}
+
+Note node_note(std::string text, const Provider& provider, std::string reason = {}) {
+  Note note{Note::Level::kInfo,
+            std::move(text),
+            {{"node", provider.node_id.str()}, {"session", provider.session.short_hex()}}};
+  if (!reason.empty()) note.fields.emplace_back("reason", std::move(reason));
+  return note;
+}
+
+}  // namespace
+
+void Core::on_link_frame(std::size_t broker, const Blob& frame, const Now& now) {
+  auto message = decode(frame, Direction::kLinkToDispatcher);
+  if (!message) {
+    ++totals_.malformed;
+    outbox_.note({Note::Level::kWarn,
+                  "malformed frame from a broker",
+                  {{"broker", links_[broker].endpoint}, {"error", message.error().detail}}});
+    return;
+  }
+  std::visit([&](const auto& body) { on_link(broker, body, now); }, *message);
+}
+
+template <class M>
+void Core::on_link(std::size_t, const M&, const Now&) {}  // not for this direction: decode refused
+
+template <>
+void Core::on_link(std::size_t broker, const msg::Snapshot& snapshot, const Now& now) {
+  Link& link = links_[broker];
+  const bool was_up = link.up;
+  const bool same_broker = link.broker == snapshot.broker;
+  link.broker = snapshot.broker;
+  link.seq = snapshot.seq;
+  link.up = true;
+  link.heard_at = now.mono;
+  if (!was_up || !same_broker)
+    outbox_.note(
+        {Note::Level::kInfo,
+         "broker connected",
+         {{"broker", link.endpoint}, {"providers", std::to_string(snapshot.providers.size())}}});
+
+  std::unordered_set<SessionId> present;
+  for (const msg::ProviderEntry& entry : snapshot.providers) {
+    present.insert(entry.session);
+    Provider& provider = join(broker, entry, now);
+    for (const AssignmentRef& ref : entry.held) claim(provider, ref, now);
+  }
+  std::vector<Provider*> missing;
+  for (const auto& [session, provider] : providers_.sessions())
+    if (provider->broker == broker && !present.contains(session)) missing.push_back(provider.get());
+  // A broker that has watched for long enough has judged them; a young one has yet to hear.
+  const bool judged = same_broker || snapshot.uptime_ms >= to_ms(config_.lost);
+  for (Provider* provider : missing) {
+    if (judged)
+      lose(*provider, Cause::kLoss, ErrorCode::kProviderLost, "gone from its broker's membership",
+           now);
+    else
+      make_unreachable(*provider, now);
+  }
+}
+
+template <>
+void Core::on_link(std::size_t broker, const msg::Delta& delta, const Now& now) {
+  Link& link = links_[broker];
+  link.heard_at = now.mono;
+  if (!link.up || delta.broker != link.broker || delta.seq != link.seq + 1)
+    return say_hello(broker, now);
+  link.seq = delta.seq;
+  for (const auto& change : delta.changes)
+    std::visit([&](const auto& kind) { apply(broker, kind, now); }, change);
+}
+
+template <>
+void Core::on_link(std::size_t broker, const msg::LinkHeartbeat& beat, const Now& now) {
+  Link& link = links_[broker];
+  link.heard_at = now.mono;
+  if (!link.up || beat.instance != link.broker || beat.seq != link.seq) say_hello(broker, now);
+}
+
+template <>
+void Core::on_link(std::size_t broker, const msg::FromNodes& message, const Now& now) {
+  links_[broker].heard_at = now.mono;
+  for (const msg::Parcel& parcel : message.parcels) {
+    Provider* provider = providers_.find(parcel.session);
+    // From a session this side does not know yet: the node repeats what matters.
+    if (provider && provider->broker == broker) on_node_frame(*provider, parcel.frame, now);
+  }
+}
+
+template <>
+void Core::on_link(std::size_t broker, const msg::Undelivered& message, const Now& now) {
+  links_[broker].heard_at = now.mono;
+  for (const auto& entry : message.entries) {
+    Provider* provider = providers_.find(entry.session);
+    if (!provider || provider->broker != broker) continue;
+    std::vector<Task*> unsent;
+    for (Task* task : provider->tasks)
+      if (task->status == TaskStatus::kScheduled) unsent.push_back(task);
+    for (Task* task : unsent) {
+      abort_current(*task, entry.code, now);
+      requeue(*task, Cause::kNobody, entry.code, "the broker could not hand it to the node", now);
+    }
+    if (!unsent.empty()) providers_.count_failure(*provider, now.mono);
+  }
+}
+
+template <>
+void Core::on_link(std::size_t broker, const msg::ErrorReply& error, const Now& now) {
+  Link& link = links_[broker];
+  outbox_.note({Note::Level::kWarn,
+                "the broker answered with an error",
+                {{"broker", link.endpoint},
+                 {"code", std::string(name(error.code))},
+                 {"detail", error.detail}}});
+  if (error.code == ErrorCode::kUnknownSession) say_hello(broker, now);
+  if (error.code == ErrorCode::kSuperseded) link_down(broker, now);
+}
+
+void Core::say_hello(std::size_t broker, const Now& now) {
+  Link& link = links_[broker];
+  if (now.mono < link.hello_at) return;
+  // A down link takes nothing until it is connected, so it is tried often; on one that is up, one
+  // hello an interval is enough for the snapshot to come.
+  link.hello_at = now.mono + (link.up ? config_.heartbeat : config_.heartbeat / 5);
+  outbox_.to_broker(broker, msg::LinkHello{instance_, epoch_});
+}
+
+void Core::tick_link(std::size_t broker, const Now& now) {
+  Link& link = links_[broker];
+  if (!link.up) return say_hello(broker, now);
+  if (now.mono >= judge_from_ && link.heard_at + config_.lost <= now.mono) {
+    link_down(broker, now);
+    outbox_.reopen_link(broker);
+    return;
+  }
+  if (link.heartbeat_at <= now.mono) {
+    link.heartbeat_at = now.mono + config_.heartbeat;
+    outbox_.to_broker(broker, msg::LinkHeartbeat{instance_, link.seq});
+  }
+}
+
+bool Core::any_link_up() const {
+  return std::ranges::any_of(links_, [](const Link& link) { return link.up; });
+}
+
+void Core::link_down(std::size_t broker, const Now& now) {
+  Link& link = links_[broker];
+  if (!link.up) return;
+  link.up = false;
+  link.hello_at = now.mono + config_.heartbeat / 5;
+  outbox_.note({Note::Level::kWarn, "broker lost", {{"broker", link.endpoint}}});
+  std::vector<Provider*> cut_off;
+  for (const auto& [session, provider] : providers_.sessions())
+    if (provider->broker == broker) cut_off.push_back(provider.get());
+  for (Provider* provider : cut_off) make_unreachable(*provider, now);
+}
+
+/// Nodes go on working while their broker is away. Requeueing what they hold helps only if other
+/// nodes can be reached; otherwise it would merely run twice.
+void Core::make_unreachable(Provider& provider, const Now& now) {
+  if (provider.reach != Reach::kUnreachable) provider.lost_at = kNever;
+  provider.reach = Reach::kUnreachable;
+  if (any_link_up() && provider.lost_at == kNever) provider.lost_at = now.mono + config_.lost;
+  providers_.reindex(provider, now.mono);
+}
+
+void Core::set_reach(Provider& provider, Reach reach, const Now& now) {
+  provider.reach = reach;
+  provider.lost_at = kNever;
+  providers_.reindex(provider, now.mono);
+}
+
+/// Enters or refreshes a session. Assignments that crossed with a reconnect are sent again: the
+/// node knows each by its ref, so it runs none twice.
+Provider& Core::join(std::size_t broker, const msg::ProviderEntry& entry, const Now& now) {
+  Provider* provider = providers_.find(entry.session);
+  if (!provider) {
+    if (Provider* old = providers_.find_node(entry.node_id))
+      lose(*old, Cause::kLoss, ErrorCode::kProviderLost, "replaced by a new session", now);
+    provider = &providers_.add(entry, broker, now);
+    outbox_.note(node_note("node joined", *provider));
+  }
+  provider->broker = broker;
+  provider->meta = entry.meta;
+  set_reach(*provider, reach_of(entry.state), now);
+  for (const Task* task : provider->tasks)
+    if (task->status == TaskStatus::kScheduled)
+      outbox_.assign(*provider, {ref_of(*task), task->spec, task->payload});
+  return *provider;
+}
+
+void Core::apply(std::size_t broker, const msg::Delta::Joined& change, const Now& now) {
+  Provider& provider = join(broker, change.provider, now);
+  for (const AssignmentRef& ref : change.provider.held) claim(provider, ref, now);
+  drop_unheld(provider, change.provider.held, now);
+}
+
+void Core::apply(std::size_t broker, const msg::Delta::StateChanged& change, const Now& now) {
+  Provider* provider = providers_.find(change.session);
+  if (!provider || provider->broker != broker) return;
+  if (change.state == ProviderState::kLost)
+    return lose(*provider, Cause::kLoss, ErrorCode::kProviderLost, change.reason, now);
+  if (change.state == ProviderState::kLeft)
+    return lose(*provider, Cause::kDrain, ErrorCode::kNodeDrained, "left: " + change.reason, now);
+  set_reach(*provider, reach_of(change.state), now);
+  outbox_.note(
+      node_note("node is " + std::string(name(provider->reach)), *provider, change.reason));
+}
+
+void Core::apply(std::size_t broker, const msg::Delta::Beat& change, const Now& now) {
+  Provider* provider = providers_.find(change.session);
+  if (!provider || provider->broker != broker) return;
+  provider->meta.loaded_models = change.loaded_models;
+  for (const AssignmentRef& ref : change.held) claim(*provider, ref, now);
+  drop_unheld(*provider, change.held, now);
+}
+
+void Core::lose(Provider& provider, Cause cause, ErrorCode code, const std::string& reason,
+                const Now& now) {
+  outbox_.note(node_note(cause == Cause::kDrain ? "node left" : "node lost", provider, reason));
+  // Only what was executing is blamed; asked before the list changes.
+  std::vector<std::pair<Task*, bool>> held;
+  for (Task* task : provider.tasks) held.emplace_back(task, provider.is_executing(*task));
+  provider.record->lost += held.size();
+  for (auto& [task, executing] : held) {
+    if (executing && cause == Cause::kLoss) task->attempt(task->current)->failed = true;
+    requeue(*task, executing || cause == Cause::kDrain ? cause : Cause::kNobody, code,
+            (cause == Cause::kDrain ? "node " : "node lost: ") + reason, now);
+  }
+  providers_.remove(provider);
+}
+
+}  // namespace genai::dispatcher

@@ -1,0 +1,188 @@
+// What nodes say of their tasks. Nothing is believed unless the attempt was issued to that session.
+#include <fmt/format.h>
+
+#include <set>
+
+#include "dispatcher/core.h"
+#include "protocol/text.h"
+
+namespace genai::dispatcher {
+namespace {
+
+// The attempt a ref names, if it was issued to this session by this dispatcher.
+IssuedAttempt* issued_to(Task* task, const AssignmentRef& ref, const Provider& provider,
+                         std::uint64_t epoch) {
+  if (!task || ref.epoch != epoch) return nullptr;
+  IssuedAttempt* attempt = task->attempt(ref.attempt);
+  return attempt && attempt->session == provider.session ? attempt : nullptr;
+}
+
+}  // namespace
+
+void Core::on_node_frame(Provider& provider, const Blob& frame, const Now& now) {
+  auto message = decode(frame, Direction::kFromNode);
+  if (!message) {
+    ++totals_.malformed;
+    outbox_.note({Note::Level::kWarn,
+                  "malformed frame from a node",
+                  {{"node", provider.node_id.str()}, {"error", message.error().detail}}});
+    return outbox_.error(provider, message.error());
+  }
+  std::visit(
+      [&](auto& body) {
+        if constexpr (requires { this->on_node(provider, body, now); })
+          this->on_node(provider, body, now);
+      },
+      *message);
+}
+
+void Core::on_node(Provider& provider, const msg::AssignAck& message, const Now& now) {
+  for (const auto& entry : message.entries) {
+    Task* task = tasks_.find(entry.ref.task_id);
+    IssuedAttempt* attempt = issued_to(task, entry.ref, provider, epoch_);
+    const bool current =
+        attempt && task->status == TaskStatus::kScheduled && task->current == entry.ref.attempt;
+    if (entry.code == ErrorCode::kOk) {
+      claim(provider, entry.ref, now);
+    } else if (current) {
+      refuse(*task, provider, entry, now);
+    } else if (attempt) {
+      attempt->open = false;
+      provider.zombies.erase(entry.ref);
+      providers_.reindex(provider, now.mono);
+    }
+  }
+}
+
+void Core::refuse(Task& task, Provider& provider, const msg::AssignAck::Entry& entry,
+                  const Now& now) {
+  IssuedAttempt& attempt = *task.attempt(task.current);
+  attempt.open = false;
+  attempt.failed = true;
+  requeue(task, Cause::kNobody, entry.code,
+          clip_text(fmt::format("the node refused: {} {}", name(entry.code), entry.detail)), now);
+  if (entry.code == ErrorCode::kNodeLeaving)
+    set_reach(provider, Reach::kDraining, now);
+  else
+    providers_.count_failure(provider, now.mono);
+}
+
+/// The node says it holds this: an acknowledgement, a claim to what was requeued meanwhile, or
+/// something it should let go.
+void Core::claim(Provider& provider, const AssignmentRef& ref, const Now& now) {
+  if (provider.zombies.contains(ref)) return;  // its ABORT is on the way, and repeated
+  Task* task = tasks_.find(ref.task_id);
+  IssuedAttempt* attempt = issued_to(task, ref, provider, epoch_);
+  if (!attempt) {
+    outbox_.abort(provider, ref, ErrorCode::kUnknownTask);
+    return;
+  }
+  if (task->is_assigned() && task->current == ref.attempt) {
+    if (task->status == TaskStatus::kScheduled) acknowledge(*task, provider, now);
+    return;
+  }
+  if (!attempt->open) return;  // its end is known: an acknowledgement of ours is on the way
+  if (task->status == TaskStatus::kUnscheduled) {
+    adopt(*task, provider, *attempt, now);
+    outbox_.keep(provider, ref);
+    return;
+  }
+  abort_attempt(provider, ref, is_terminal(task->status) ? task->code : ErrorCode::kProviderLost,
+                now);
+}
+
+/// A held list is complete and arrives in order: what was acknowledged but is not in it is gone.
+void Core::drop_unheld(Provider& provider, const std::vector<AssignmentRef>& held, const Now& now) {
+  const std::set<AssignmentRef> present(held.begin(), held.end());
+  if (std::erase_if(provider.zombies, [&](const auto& z) { return !present.contains(z.first); }))
+    providers_.reindex(provider, now.mono);
+  std::vector<Task*> dropped;
+  for (Task* task : provider.tasks)
+    if (task->status == TaskStatus::kSent && !present.contains(ref_of(*task)))
+      dropped.push_back(task);
+  for (Task* task : dropped) {
+    IssuedAttempt& attempt = *task->attempt(task->current);
+    attempt.open = false;
+    attempt.failed = true;
+    ++provider.record->lost;
+    requeue(*task, Cause::kLoss, ErrorCode::kTaskDropped,
+            "the node took it and does not hold it any more", now);
+    providers_.count_failure(provider, now.mono);
+  }
+}
+
+void Core::on_node(Provider& provider, const msg::Progress& message, const Now&) {
+  for (const auto& entry : message.entries) {
+    Task* task = tasks_.find(entry.ref.task_id);
+    if (!issued_to(task, entry.ref, provider, epoch_)) continue;
+    if (task->status != TaskStatus::kSent || task->current != entry.ref.attempt) continue;
+    task->fraction = entry.fraction;
+    task->progress_text = entry.text;
+    notify(*task);
+  }
+}
+
+void Core::on_node(Provider& provider, msg::Result& message, const Now& now) {
+  const bool alone = message.entries.size() == 1;
+  for (auto& entry : message.entries) {
+    // A small result must not keep the frame of a whole batch in memory.
+    if (!alone) entry.data = entry.data.detached();
+    const ErrorCode code = take_result(provider, entry, now);
+    if (code != ErrorCode::kOk) ++totals_.discarded_results;
+    outbox_.ack_result(provider, entry.ref, code);
+  }
+}
+
+ErrorCode Core::take_result(Provider& provider, msg::Result::Entry& entry, const Now& now) {
+  Task* task = tasks_.find(entry.ref.task_id);
+  IssuedAttempt* attempt = issued_to(task, entry.ref, provider, epoch_);
+  if (provider.zombies.erase(entry.ref)) providers_.reindex(provider, now.mono);
+  if (!attempt) return task ? ErrorCode::kResultDiscarded : ErrorCode::kUnknownTask;
+  attempt->open = false;
+  if (is_terminal(task->status)) return ErrorCode::kResultDiscarded;
+
+  if (entry.outcome == msg::Outcome::kOk) {
+    complete(*task, *attempt, provider, entry, now);
+    return ErrorCode::kOk;
+  }
+  if (!task->is_assigned() || task->current != entry.ref.attempt)
+    return ErrorCode::kResultDiscarded;  // the end of an attempt that no longer counts
+  if (entry.outcome == msg::Outcome::kReturned) {
+    requeue(*task, Cause::kDrain, ErrorCode::kNodeDrained, "the node gave it back", now);
+    return ErrorCode::kOk;
+  }
+  attempt->failed = true;
+  ++provider.record->failed;
+  task->info = entry.info;
+  requeue(*task, Cause::kFault, ErrorCode::kTaskError,
+          clip_text("the node reported: " + get_string(entry.info, "error", "an error")), now);
+  providers_.count_failure(provider, now.mono);
+  return ErrorCode::kOk;
+}
+
+/// The first valid result counts, whichever attempt it is of; a newer attempt elsewhere is aborted.
+void Core::complete(Task& task, IssuedAttempt& attempt, Provider& provider,
+                    msg::Result::Entry& entry, const Now& now) {
+  const bool late = !task.is_assigned() || task.current != attempt.number;
+  if (late) {
+    ++totals_.late_results;
+    abort_current(task, ErrorCode::kResultDiscarded, now);
+  }
+  task.info = std::move(entry.info);
+  task.result = std::move(entry.data);
+  finish(task, TaskStatus::kCompleted, ErrorCode::kOk,
+         late ? fmt::format("late result of attempt {}", attempt.number) : "result", now, &attempt);
+  providers_.count_success(provider, now.mono);
+}
+
+void Core::on_node(Provider& provider, const msg::AbortAck& message, const Now& now) {
+  for (const auto& entry : message.entries) {
+    provider.zombies.erase(entry.ref);
+    if (IssuedAttempt* attempt =
+            issued_to(tasks_.find(entry.ref.task_id), entry.ref, provider, epoch_))
+      attempt->open = false;
+  }
+  providers_.reindex(provider, now.mono);
+}
+
+}  // namespace genai::dispatcher

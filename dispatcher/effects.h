@@ -1,0 +1,36 @@
+// What the core wants done: the loop does it, in this order, after handling a batch of events.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "protocol/messages.h"
+
+namespace genai::dispatcher {
+
+/// A line for the log.
+struct Note {
+  enum class Level { kDebug, kInfo, kWarn };
+  Level level;
+  std::string text;
+  std::vector<std::pair<std::string, std::string>> fields;
+};
+
+struct Effects {
+  struct ToBroker {
+    std::size_t broker;
+    Message message;
+  };
+  struct ToClient {
+    std::string peer;
+    Message message;
+  };
+  std::vector<Note> notes;
+  std::vector<ToBroker> to_brokers;
+  std::vector<ToClient> to_clients;
+  std::vector<std::size_t> reopen_links;  // brokers whose connection should be made anew
+};
+
+}  // namespace genai::dispatcher

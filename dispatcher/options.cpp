@@ -1,0 +1,102 @@
+#include "dispatcher/options.h"
+
+#include "protocol/process/options.h"
+#include "protocol/transport/endpoint.h"
+
+namespace genai::dispatcher {
+namespace {
+
+using process::OptionProblem;
+using process::Range;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// Options hold whole units; the core counts in microseconds.
+struct Raw {
+  milliseconds heartbeat{1000}, lost{5000}, assign_ack{3000}, resend{5000};
+  seconds time_limit{600}, result_retention{24 * 3600}, history_retention{3600};
+  std::uint64_t queued_mib = 4096, result_mib = 1024, max_tasks = 1'000'000, max_history = 200'000;
+};
+
+std::optional<OptionProblem> validate(const ProgramOptions& options, const Raw& raw) {
+  if (auto what = transport::listen_problem(options.clients_endpoint, options.insecure))
+    return OptionProblem{{"clients-endpoint"}, *what};
+  if (options.brokers.empty()) return OptionProblem{{"broker"}, "at least one must be given"};
+  for (const std::string& broker : options.brokers)
+    if (auto what = transport::endpoint_problem(broker))
+      return OptionProblem{{"broker"}, broker + ": " + *what};
+  if (raw.heartbeat >= raw.lost)
+    return OptionProblem{{"heartbeat-interval-ms", "lost-ms"},
+                         "heartbeat-interval-ms must be less than lost-ms"};
+  return std::nullopt;
+}
+
+void take(const Raw& raw, Config& config) {
+  config.heartbeat = raw.heartbeat;
+  config.lost = raw.lost;
+  config.assign_ack = raw.assign_ack;
+  config.resend = raw.resend;
+  config.time_limit = raw.time_limit;
+  config.result_retention = raw.result_retention;
+  config.history_retention = raw.history_retention;
+  config.max_queued_bytes = raw.queued_mib << 20;
+  config.max_result_bytes = raw.result_mib << 20;
+  config.max_tasks = raw.max_tasks;
+  config.max_history = raw.max_history;
+}
+
+}  // namespace
+
+std::optional<int> parse_options(int argc, const char* const* argv, ProgramOptions& options) {
+  Raw raw;
+  Config& config = options.config;
+  process::Options parser("genai-dispatcher",
+                          "Takes tasks from clients and gives each to the least-loaded node.");
+  const Range wait_ms(11, 3'600'000);
+  parser.add("clients-endpoint", options.clients_endpoint, "Where clients connect");
+  parser.add("broker", options.brokers, "Link endpoint of a broker; repeatable");
+  parser.add("heartbeat-interval-ms", raw.heartbeat, "Time between two heartbeats on a link",
+             Range(10, 60'000));
+  parser.add("lost-ms", raw.lost,
+             "Silence after which a broker is down, and grace for its nodes to come back", wait_ms);
+  parser.add("prefetch", config.prefetch,
+             "Tasks given to a node beyond its slots while the backlog is long", Range(0, 64));
+  parser.add("max-faults", config.max_faults,
+             "Error results after which a task is Failed, unless it says max_attempts",
+             Range(1, limits::kMaxAttempts));
+  parser.add("max-losses", config.max_losses,
+             "Times a task may be lost with its node, or dropped by it, before it is Failed",
+             Range(1, limits::kMaxAttempts));
+  parser.add("max-drains", config.max_drains,
+             "Times a task may be given back by leaving nodes before it is Failed",
+             Range(1, limits::kMaxAttempts));
+  parser.add("assign-ack-ms", raw.assign_ack,
+             "Time a node has to acknowledge an assignment before the task is requeued", wait_ms);
+  parser.add("time-limit-s", raw.time_limit,
+             "Time limit of one execution, unless the task says time_limit_ms",
+             Range(1, 30 * 24 * 3600));
+  parser.add("resend-ms", raw.resend, "Time after which an unacknowledged result is sent again",
+             wait_ms);
+  parser.add("max-tasks", raw.max_tasks, "Tasks that are not terminal, at most",
+             Range(1, 100'000'000));
+  parser.add("max-queued-mib", raw.queued_mib, "Payloads of those tasks, at most",
+             Range(1, 1 << 20));
+  parser.add("result-retention-s", raw.result_retention, "How long a result waits for its client",
+             Range(1, 30 * 24 * 3600));
+  parser.add("max-result-mib", raw.result_mib, "Waiting results, at most", Range(1, 1 << 20));
+  parser.add("history-retention-s", raw.history_retention,
+             "How long a fetched task can still be asked about", Range(1, 30 * 24 * 3600));
+  parser.add("max-history", raw.max_history, "Fetched tasks kept, at most", Range(0, 100'000'000));
+  parser.add("drain-timeout-s", options.drain_timeout,
+             "On SIGTERM: how long accepted tasks may still take", Range(0, 7 * 24 * 3600));
+  parser.add("insecure", options.insecure,
+             "Let other machines connect although nothing is encrypted");
+  parser.on_validate([&] { return validate(options, raw); });
+  if (const auto exit_code = parser.parse(argc, argv)) return exit_code;
+  take(raw, config);
+  options.log_level = parser.log_level();
+  options.log_format = parser.log_format();
+  return std::nullopt;
+}
+
+}  // namespace genai::dispatcher

@@ -1,0 +1,27 @@
+// What genai-dispatcher can be told on its command line, in its environment and in its file.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dispatcher/config.h"
+#include "protocol/process/logging.h"
+
+namespace genai::dispatcher {
+
+struct ProgramOptions {
+  std::string clients_endpoint = "tcp://127.0.0.1:7710";
+  std::vector<std::string> brokers = {"tcp://127.0.0.1:7701"};
+  std::chrono::seconds drain_timeout{300};
+  bool insecure = false;
+  Config config;
+  process::LogLevel log_level = process::LogLevel::kInfo;
+  process::LogFormat log_format = process::LogFormat::kAuto;
+};
+
+/// Fills `options`; the exit code when the program is to end at once, having said why.
+std::optional<int> parse_options(int argc, const char* const* argv, ProgramOptions& options);
+
+}  // namespace genai::dispatcher

@@ -1,0 +1,50 @@
+// Gathers what one pass of the loop wants sent and batches it: what arose together leaves together.
+#pragma once
+
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "dispatcher/effects.h"
+#include "dispatcher/providers.h"
+
+namespace genai::dispatcher {
+
+/// Keeps the order of messages to each node; neighbours of one type become one message. Messages to
+/// a client leave as replies, then updates, then deliveries. Not thread-safe.
+class Outbox {
+ public:
+  void assign(const Provider& to, msg::Assignment entry);
+  void abort(const Provider& to, const AssignmentRef& ref, ErrorCode code);
+  void keep(const Provider& to, const AssignmentRef& ref);
+  void ack_result(const Provider& to, const AssignmentRef& ref, ErrorCode code);
+  void error(const Provider& to, Error error);
+
+  void reply(const std::string& peer, Message message);
+  void update(const std::string& peer, msg::Update::Entry entry);
+  void deliver(const std::string& peer, msg::Deliver::Entry entry);
+
+  void to_broker(std::size_t broker, Message message);
+  void reopen_link(std::size_t broker) { effects_.reopen_links.push_back(broker); }
+  void note(Note note) { effects_.notes.push_back(std::move(note)); }
+
+  /// All that was gathered, encoded for nodes and batched for clients; the outbox is empty then.
+  Effects take();
+
+ private:
+  struct NodeQueue {
+    std::size_t broker = 0;
+    std::vector<Message> messages;
+    std::size_t last_bytes = 0;  // gathered in the last message
+  };
+  template <class M, class Entry>
+  void append(const Provider& to, std::vector<Entry> M::*list, Entry entry, std::size_t bytes);
+
+  std::map<SessionId, NodeQueue> nodes_;
+  std::map<std::string, std::vector<msg::Update::Entry>> updates_;
+  std::map<std::string, std::vector<msg::Deliver::Entry>> deliveries_;
+  Effects effects_;
+};
+
+}  // namespace genai::dispatcher

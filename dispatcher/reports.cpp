@@ -1,0 +1,98 @@
+#include "dispatcher/reports.h"
+
+namespace genai::dispatcher {
+namespace {
+
+ValueList texts(const std::vector<std::string>& from) {
+  return ValueList(from.begin(), from.end());
+}
+
+ValueList log_of(const Task& task) {
+  ValueList list;
+  for (const LogEntry& entry : task.log) {
+    ValueMap map{{"at_ms", entry.at_ms}, {"status", name(entry.status)}, {"reason", entry.reason}};
+    if (!entry.node_id.empty()) map["node_id"] = entry.node_id.str();
+    if (entry.attempt) map["attempt"] = entry.attempt;
+    list.emplace_back(std::move(map));
+  }
+  return list;
+}
+
+}  // namespace
+
+ValueMap Reports::task(const Core& core, const Task& task, bool with_log, const Now& now) {
+  const Duration until = is_terminal(task.status) ? task.ended_at : now.mono;
+  ValueMap map{{"task_id", task.id.str()},
+               {"status", name(task.status)},
+               {"attempt", task.issued.empty() ? 0u : task.issued.back().number},
+               {"faults", task.faults},
+               {"losses", task.losses},
+               {"drains", task.drains},
+               {"created_ms", task.created_ms},
+               {"age_ms", to_ms(until - task.accepted_at)}};
+  if (!task.spec.label.empty()) map["label"] = task.spec.label;
+  if (!task.spec.needs.model.empty()) map["model"] = task.spec.needs.model;
+  if (task.is_assigned()) {
+    map["node_id"] = task.attempt(task.current)->node_id.str();
+    map["fraction"] = task.fraction;
+    if (!task.progress_text.empty()) map["text"] = task.progress_text;
+  }
+  if (task.status == TaskStatus::kUnscheduled)
+    map["waiting"] = core.providers_.explain(task.spec.needs);
+  if (is_terminal(task.status)) {
+    map["code"] = name(task.code);
+    for (const char* key : {"node_id", "error", "run_ms", "queued_ms", "total_ms"})
+      if (auto it = task.info.find(key); it != task.info.end()) map[key] = it->second;
+  }
+  if (with_log) map["log"] = log_of(task);
+  return map;
+}
+
+ValueMap Reports::node(const Provider& provider) {
+  const NodeRecord& record = *provider.record;
+  return {{"node_id", provider.node_id.str()},
+          {"state", name(provider.reach)},
+          {"slots", provider.meta.slots},
+          {"in_flight", std::uint64_t{provider.outstanding()}},
+          {"models", texts(provider.meta.models)},
+          {"loaded_models", texts(provider.meta.loaded_models)},
+          {"gpu_type", provider.meta.gpu_type},
+          {"ncpu", provider.meta.ncpu},
+          {"ram_mib", provider.meta.ram_mib},
+          {"vram_mib", provider.meta.vram_mib},
+          {"assigned_total", record.assigned},
+          {"completed_total", record.completed},
+          {"failed_total", record.failed},
+          {"lost_total", record.lost},
+          {"drained", record.drained},
+          {"since_ms", provider.since_ms}};
+}
+
+ValueMap Reports::stats(const Core& core, const Now& now) {
+  ValueMap by_status;
+  for (std::uint8_t i = 0; i <= kMaxTaskStatus; ++i) {
+    const auto status = static_cast<TaskStatus>(i);
+    by_status[std::string(name(status))] = std::uint64_t{core.tasks_.count(status)};
+  }
+  ValueList brokers;
+  for (const Link& link : core.links_)
+    brokers.emplace_back(
+        ValueMap{{"endpoint", link.endpoint}, {"state", link.up ? "connected" : "down"}});
+  return {{"epoch", core.epoch_},
+          {"uptime_ms", to_ms(now.mono - core.started_)},
+          {"draining", core.draining_},
+          {"store", "memory"},
+          {"tasks", std::move(by_status)},
+          {"accepted_total", core.totals_.accepted},
+          {"delivered_total", core.totals_.delivered},
+          {"requeued_total", core.totals_.requeued},
+          {"late_results_total", core.totals_.late_results},
+          {"discarded_results_total", core.totals_.discarded_results},
+          {"malformed_total", core.totals_.malformed},
+          {"providers", std::uint64_t{core.providers_.size()}},
+          {"queued_bytes", std::uint64_t{core.tasks_.queued_bytes()}},
+          {"result_bytes", std::uint64_t{core.archive_.result_bytes()}},
+          {"brokers", std::move(brokers)}};
+}
+
+}  // namespace genai::dispatcher

@@ -1,0 +1,94 @@
+// A task and everything that is known of it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "dispatcher/digest.h"
+#include "protocol/messages.h"
+#include "protocol/time.h"
+
+namespace genai::dispatcher {
+
+/// One change, kept with its reason.
+struct LogEntry {
+  std::uint64_t at_ms;  // Unix time
+  TaskStatus status;
+  std::string reason;
+  NodeId node_id;  // empty: none
+  std::uint32_t attempt = 0;
+};
+
+/// An attempt that was ever issued. A result is valid only from the session it was issued to.
+struct IssuedAttempt {
+  std::uint32_t number;
+  SessionId session;
+  NodeId node_id;
+  bool failed = false;  // ended there without a result: other nodes are preferred from then on
+  bool open = true;     // no word yet of its end: its node may still be running it
+};
+
+struct Watcher {
+  std::string peer;
+  msg::WatchLevel level;
+};
+
+struct Task {
+  TaskId id;
+  TaskSpec spec;
+  Blob payload;  // dropped when terminal
+  Digest digest{};
+
+  std::uint64_t sequence = 0;  // order of acceptance: the backlog's order, so a requeued task is
+                               // at the head of what came after it
+  TaskStatus status = TaskStatus::kUnscheduled;
+  std::vector<IssuedAttempt> issued;
+
+  // Why attempts ended, counted apart: each has its own limit.
+  std::uint32_t faults = 0;
+  std::uint32_t losses = 0;
+  std::uint32_t drains = 0;
+
+  Duration accepted_at{0};  // mono
+  std::uint64_t created_ms = 0;
+  Duration expires_at = kNever;
+  Duration acknowledged_at{0};   // of the present attempt
+  Duration phase_ends = kNever;  // Scheduled: the ack is due; Sent: the time limit
+  double fraction = 0;           // of the present attempt
+  std::string progress_text;
+
+  // Terminal.
+  ErrorCode code = ErrorCode::kOk;
+  ValueMap info;
+  Blob result;
+  Duration ended_at{0};
+  bool fetched = false;  // a client acknowledged the result, or it was dropped: no data any more
+
+  std::vector<Watcher> watchers;
+  std::vector<LogEntry> log;
+
+  /// The attempt it is Scheduled or Sent with: always the last issued, unless an older one was
+  /// kept when its node came back.
+  std::uint32_t current = 0;
+
+  const IssuedAttempt* attempt(std::uint32_t number) const {
+    for (const auto& a : issued)
+      if (a.number == number) return &a;
+    return nullptr;
+  }
+  IssuedAttempt* attempt(std::uint32_t number) {
+    return const_cast<IssuedAttempt*>(std::as_const(*this).attempt(number));
+  }
+  bool is_assigned() const {
+    return status == TaskStatus::kScheduled || status == TaskStatus::kSent;
+  }
+  bool failed_on(const NodeId& node) const {
+    for (const auto& a : issued)
+      if (a.failed && a.node_id == node) return true;
+    return false;
+  }
+};
+
+}  // namespace genai::dispatcher

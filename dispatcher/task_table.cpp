@@ -1,0 +1,134 @@
+#include "dispatcher/task_table.h"
+
+#include <algorithm>
+
+#include "dispatcher/check.h"
+#include "protocol/limits.h"
+
+namespace genai::dispatcher {
+namespace {
+
+bool is_edge(TaskStatus from, TaskStatus to) {
+  if (is_terminal(from)) return false;
+  switch (to) {
+    case TaskStatus::kUnscheduled:
+      return from != TaskStatus::kUnscheduled;
+    case TaskStatus::kScheduled:
+      return from == TaskStatus::kUnscheduled;
+    case TaskStatus::kSent:
+      return from != TaskStatus::kSent;  // Unscheduled: kept by its old node
+    default:
+      return true;
+  }
+}
+
+// A task that is requeued for days must not grow without bound: its beginning and its end tell the
+// story, so entries go from the middle.
+void append(std::vector<LogEntry>& log, LogEntry entry) {
+  if (log.size() >= limits::kMaxTaskLogEntries)
+    log.erase(log.begin() + static_cast<std::ptrdiff_t>(limits::kMaxTaskLogEntries / 2));
+  log.push_back(std::move(entry));
+}
+
+}  // namespace
+
+Task* TaskTable::find(const TaskId& id) {
+  auto it = tasks_.find(id.str());
+  return it == tasks_.end() ? nullptr : it->second.get();
+}
+
+const Task* TaskTable::find(const TaskId& id) const {
+  return const_cast<TaskTable*>(this)->find(id);
+}
+
+Task& TaskTable::insert(std::unique_ptr<Task> task, const Now& now) {
+  Task& added = *task;
+  GENAI_CHECK(added.status == TaskStatus::kUnscheduled);
+  const bool inserted = tasks_.emplace(added.id.str(), std::move(task)).second;
+  GENAI_CHECK(inserted);
+  added.log.push_back({to_ms(now.wall), added.status, "accepted", {}, 0});
+  ++counts_[static_cast<std::size_t>(added.status)];
+  queued_bytes_ += added.payload.size();
+  index(added);
+  return added;
+}
+
+void TaskTable::erase(Task& task) {
+  unindex(task);
+  --counts_[static_cast<std::size_t>(task.status)];
+  if (!is_terminal(task.status)) queued_bytes_ -= task.payload.size();
+  tasks_.erase(task.id.str());
+}
+
+void TaskTable::move(Task& task, TaskStatus to, std::string reason, const Now& now,
+                     const NodeId& node, std::uint32_t attempt) {
+  GENAI_CHECK(is_edge(task.status, to));
+  unindex(task);
+  --counts_[static_cast<std::size_t>(task.status)];
+  ++counts_[static_cast<std::size_t>(to)];
+  task.status = to;
+  task.phase_ends = kNever;
+  append(task.log, {to_ms(now.wall), to, std::move(reason), node, attempt});
+  if (is_terminal(to)) {
+    queued_bytes_ -= task.payload.size();
+    task.payload = {};
+    task.ended_at = now.mono;
+  }
+  index(task);
+}
+
+void TaskTable::set_phase_end(Task& task, Duration at) {
+  unindex(task);
+  task.phase_ends = at;
+  index(task);
+}
+
+Duration TaskTable::next_deadline() const {
+  return deadlines_.empty() ? kNever : deadlines_.begin()->first.first;
+}
+
+Task* TaskTable::next_due(Duration now) {
+  if (deadlines_.empty() || deadlines_.begin()->first.first > now) return nullptr;
+  return deadlines_.begin()->second;
+}
+
+std::size_t TaskTable::live() const {
+  return count(TaskStatus::kUnscheduled) + count(TaskStatus::kScheduled) + count(TaskStatus::kSent);
+}
+
+Duration TaskTable::deadline(const Task& task) {
+  return is_terminal(task.status) ? kNever : std::min(task.expires_at, task.phase_ends);
+}
+
+void TaskTable::index(Task& task) {
+  if (const Duration at = deadline(task); at != kNever)
+    deadlines_.emplace(std::pair{at, task.sequence}, &task);
+}
+
+void TaskTable::unindex(Task& task) { deadlines_.erase({deadline(task), task.sequence}); }
+
+void TaskTable::check_invariants() const {
+  std::array<std::size_t, 6> counts{};
+  std::size_t bytes = 0, deadlines = 0;
+  for (const auto& [id, task] : tasks_) {
+    ++counts[static_cast<std::size_t>(task->status)];
+    GENAI_CHECK(id == task->id.str());
+    GENAI_CHECK(!task->log.empty() && task->log.back().status == task->status);
+    if (is_terminal(task->status)) {
+      GENAI_CHECK(task->payload.empty());
+    } else {
+      bytes += task->payload.size();
+      GENAI_CHECK(task->result.empty());
+    }
+    if (task->is_assigned()) GENAI_CHECK(task->attempt(task->current) != nullptr);
+    if (const Duration at = deadline(*task); at != kNever) {
+      ++deadlines;
+      GENAI_CHECK((deadlines_.at({at, task->sequence}) == task.get()));
+    }
+  }
+  GENAI_CHECK(counts == counts_);
+  GENAI_CHECK(bytes == queued_bytes_);
+  GENAI_CHECK(deadlines == deadlines_.size());
+}
+
+}  // namespace genai::dispatcher

@@ -1,0 +1,61 @@
+// All tasks, and the only place that changes a task's status: illegal changes cannot happen.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <string_view>
+
+#include "dispatcher/task.h"
+
+namespace genai::dispatcher {
+
+/// Not thread-safe. References to tasks stay valid until erase().
+class TaskTable {
+ public:
+  Task* find(const TaskId& id);
+  const Task* find(const TaskId& id) const;
+
+  /// A new Unscheduled task; its id must not be known yet. Deadlines must be set before.
+  Task& insert(std::unique_ptr<Task> task, const Now& now);
+  void erase(Task& task);
+
+  /// Moves the task along an edge of DESIGN.md's drawing and logs it. An edge that is not there is
+  /// our own bug and aborts the process.
+  void move(Task& task, TaskStatus to, std::string reason, const Now& now, const NodeId& node = {},
+            std::uint32_t attempt = 0);
+
+  /// Sets the time at which the present phase ends (kNever: none).
+  void set_phase_end(Task& task, Duration at);
+
+  /// The earliest expiry or phase end of any task that is not terminal.
+  Duration next_deadline() const;
+  /// A task whose expiry or phase end has come, or null.
+  Task* next_due(Duration now);
+
+  std::size_t count(TaskStatus status) const { return counts_[static_cast<std::size_t>(status)]; }
+  std::size_t size() const { return tasks_.size(); }
+  std::size_t live() const;
+  std::size_t queued_bytes() const { return queued_bytes_; }
+
+  /// In the order of their ids, from the first id after `after` on.
+  using Tasks = std::map<std::string_view, std::unique_ptr<Task>>;
+  Tasks::const_iterator after(const TaskId& after) const { return tasks_.upper_bound(after.str()); }
+  Tasks::const_iterator end() const { return tasks_.end(); }
+  Tasks::const_iterator begin() const { return tasks_.begin(); }
+
+  void check_invariants() const;
+
+ private:
+  static Duration deadline(const Task& task);
+  void index(Task& task);
+  void unindex(Task& task);
+
+  Tasks tasks_;  // the key views the task's own id
+  std::map<std::pair<Duration, std::uint64_t>, Task*> deadlines_;  // by time, then sequence
+  std::array<std::size_t, 6> counts_{};
+  std::size_t queued_bytes_ = 0;  // payloads of tasks that are not terminal
+};
+
+}  // namespace genai::dispatcher

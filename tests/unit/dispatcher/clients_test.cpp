@@ -1,0 +1,67 @@
+#include "dispatcher/clients.h"
+
+#include <catch2/catch.hpp>
+
+using namespace genai;
+using namespace genai::dispatcher;
+
+namespace {
+
+TaskId id(int number) { return *TaskId::parse("t" + std::to_string(number)); }
+
+}  // namespace
+
+TEST_CASE("resends come less and less often while nothing is acknowledged") {
+  Clients clients(from_ms(1'000));
+  clients.enqueue("peer", id(1));
+  Duration now{0};
+  std::vector<std::uint64_t> gaps;
+  for (int i = 0; i < 15; ++i) {
+    clients.take_ready();
+    const TaskId* next = clients.next("peer");
+    REQUIRE(next);
+    clients.sent("peer", TaskId(*next), 10, now);
+    CHECK(clients.next("peer") == nullptr);
+    gaps.push_back(to_ms(clients.next_deadline() - now));
+    now = clients.next_deadline();
+    clients.tick(now);
+  }
+  CHECK(gaps[0] == 1'000);
+  CHECK(gaps[1] == 2'000);
+  CHECK(gaps.back() == 12'000);
+}
+
+TEST_CASE("the window is bounded by count") {
+  Clients clients(from_ms(1'000));
+  for (int i = 0; i < 2'000; ++i) clients.enqueue("peer", id(i));
+  std::size_t sent = 0;
+  while (const TaskId* next = clients.next("peer")) {
+    clients.sent("peer", TaskId(*next), 1, Duration{0});
+    ++sent;
+  }
+  CHECK(sent == kWindowResults);
+  clients.take_ready();
+  clients.acknowledged("peer", id(0));
+  CHECK(clients.take_ready() == std::vector<std::string>{"peer"});
+  CHECK(clients.next("peer") != nullptr);
+}
+
+TEST_CASE("a client that watches nothing any more leaves no trace") {
+  Clients clients(from_ms(1'000));
+  clients.watch("peer", id(1));
+  clients.enqueue("peer", id(1));
+  clients.sent("peer", TaskId(*clients.next("peer")), 1, Duration{0});
+  CHECK(!clients.is_idle());
+  clients.acknowledged("peer", id(1));
+  CHECK(clients.size() == 0);
+  CHECK(clients.next_deadline() == kNever);
+  CHECK(clients.is_idle());
+}
+
+TEST_CASE("removing a client returns what it watched") {
+  Clients clients(from_ms(1'000));
+  clients.watch("peer", id(1));
+  clients.watch("peer", id(2));
+  CHECK(clients.remove("peer").size() == 2);
+  CHECK(clients.remove("peer").empty());
+}

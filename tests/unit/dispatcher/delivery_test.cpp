@@ -1,0 +1,212 @@
+// Clients: idempotent submit, watching, delivery until acknowledged, retention, drain.
+#include "world.h"
+
+using namespace genai;
+using namespace genai::dispatcher;
+using genai::dispatcher::test::task_id;
+using genai::dispatcher::test::World;
+
+namespace {
+
+void complete(World& w, const std::string& id, const std::string& data = "picture") {
+  w.submit(id);
+  auto [node, ref] = w.take_only_assigned();
+  w.ack(node, ref);
+  w.result(node, ref, data);
+}
+
+}  // namespace
+
+TEST_CASE("the same id with the same content is the same task") {
+  World w;
+  w.snapshot({World::entry(1)});
+  CHECK(w.submit("t").code == ErrorCode::kOk);
+  CHECK(w.submit("t").code == ErrorCode::kOk);
+  CHECK(w.core.tasks().size() == 1);
+  CHECK(w.take_assigned().size() == 1);
+}
+
+TEST_CASE("the same id with another content is refused") {
+  World w;
+  w.snapshot();
+  w.submit("t");
+  CHECK(w.submit("t", {}, msg::WatchLevel::kResult, "client", "another prompt").code ==
+        ErrorCode::kIdConflict);
+  TaskSpec spec;
+  spec.needs.model = "sdxl";
+  CHECK(w.submit("t", spec).code == ErrorCode::kIdConflict);
+  CHECK(w.core.tasks().size() == 1);
+}
+
+TEST_CASE("a repeated submit of a finished task gets its result") {
+  World w;
+  w.snapshot({World::entry(1)});
+  complete(w, "t");
+  w.take_delivered();
+  CHECK(w.submit("t", {}, msg::WatchLevel::kResult, "other").code == ErrorCode::kOk);
+  CHECK(w.take_delivered("other").at(0).data.view() == "picture");
+}
+
+TEST_CASE("a result is sent again until it is acknowledged") {
+  World w;
+  w.snapshot({World::entry(1)});
+  complete(w, "t");
+  CHECK(w.take_delivered().size() == 1);
+  w.run_for(4'900);
+  CHECK(w.take_delivered().empty());
+  w.run_for(200);
+  CHECK(w.take_delivered().size() == 1);
+  w.fetch("t");
+  w.run_for(120'000);
+  CHECK(w.take_delivered().empty());
+  CHECK(w.task("t").result.empty());
+  CHECK(w.core.is_idle());
+}
+
+TEST_CASE("a client that reconnects watches again and gets what it missed") {
+  World w;
+  w.snapshot({World::entry(1)});
+  complete(w, "t");
+  w.core.on_client_gone("client");
+  w.take_delivered();
+  w.run_for(30'000);
+  CHECK(w.take_delivered().empty());
+  w.from_client(msg::Watch{4, msg::WatchLevel::kResult, {task_id("t"), task_id("unknown")}}, "new");
+  auto tasks = w.take_to_client<msg::Tasks>("new");
+  REQUIRE(tasks.size() == 1);
+  REQUIRE(tasks[0].tasks.size() == 1);
+  CHECK(get_string(tasks[0].tasks[0], "status") == "Completed");
+  CHECK(w.take_only_error("new") == ErrorCode::kUnknownTask);
+  CHECK(w.take_delivered("new").size() == 1);
+}
+
+TEST_CASE("each watcher gets the result; the data goes when all have it") {
+  World w;
+  w.snapshot({World::entry(1)});
+  w.submit("t");
+  w.from_client(msg::Watch{4, msg::WatchLevel::kResult, {task_id("t")}}, "second");
+  auto [node, ref] = w.take_only_assigned();
+  w.ack(node, ref);
+  w.result(node, ref);
+  CHECK(w.take_delivered().size() == 1);
+  CHECK(w.take_delivered("second").size() == 1);
+  w.fetch("t");
+  CHECK(!w.task("t").result.empty());
+  w.fetch("t", "second");
+  CHECK(w.task("t").result.empty());
+}
+
+TEST_CASE("a slow client has a bounded window of results on their way") {
+  World w;
+  w.snapshot({World::entry(1)});
+  const std::string big(30u << 20, 'x');
+  for (const char* id : {"a", "b", "c", "d"}) complete(w, id, big);
+  CHECK(w.take_delivered().size() == 3);  // the window of 64 MiB is full with the third
+  w.fetch("a");
+  auto next = w.take_delivered();
+  REQUIRE(next.size() == 1);
+  CHECK(next[0].task_id == task_id("d"));
+}
+
+TEST_CASE("results nobody fetches go by age and by bytes, the oldest first, with a warning") {
+  Config config;
+  config.max_result_bytes = 10'000;
+  config.result_retention = from_ms(60'000);
+  World w(config);
+  w.snapshot({World::entry(1)});
+  complete(w, "a", std::string(4'000, 'x'));
+  complete(w, "b", std::string(4'000, 'x'));
+  w.step();
+  CHECK(w.task("a").result.empty());
+  CHECK(!w.task("b").result.empty());
+  CHECK(w.status("a") == TaskStatus::kCompleted);
+  CHECK(get_string(w.task("a").info, "error").find("dropped") != std::string::npos);
+  w.run_for(61'000);
+  CHECK(w.task("b").result.empty());
+}
+
+TEST_CASE("histories are kept for a while and then forgotten") {
+  Config config;
+  config.history_retention = from_ms(10'000);
+  World w(config);
+  w.snapshot({World::entry(1)});
+  complete(w, "t");
+  w.fetch("t");
+  w.run_for(9'000);
+  CHECK(w.core.tasks().size() == 1);
+  w.run_for(2'000);
+  CHECK(w.core.tasks().size() == 0);
+}
+
+TEST_CASE("limits of the queue refuse with a code and keep what was accepted") {
+  Config config;
+  config.max_tasks = 2;
+  World w(config);
+  w.snapshot();
+  CHECK(w.submit("a").code == ErrorCode::kOk);
+  CHECK(w.submit("b").code == ErrorCode::kOk);
+  CHECK(w.submit("c").code == ErrorCode::kQueueFull);
+  CHECK(w.submit("a").code == ErrorCode::kOk);  // a repeat is no new task
+  CHECK(w.core.live_tasks() == 2);
+  Config bytes;
+  bytes.max_queued_bytes = 10;
+  World v(bytes);
+  v.snapshot();
+  CHECK(v.submit("a").code == ErrorCode::kOk);
+  CHECK(v.submit("b").code == ErrorCode::kQueueFull);
+}
+
+TEST_CASE("a draining dispatcher takes no new tasks and finishes the old ones") {
+  World w;
+  w.snapshot({World::entry(1)});
+  w.submit("t");
+  w.core.drain();
+  CHECK(w.submit("u").code == ErrorCode::kDraining);
+  CHECK(w.submit("t").code == ErrorCode::kOk);
+  CHECK(!w.core.is_idle());
+  auto [node, ref] = w.take_only_assigned();
+  w.ack(node, ref);
+  w.result(node, ref);
+  CHECK(!w.core.is_idle());  // not yet fetched
+  w.fetch("t");
+  CHECK(w.core.is_idle());
+}
+
+TEST_CASE("list pages by id and filters by status") {
+  World w;
+  w.snapshot();
+  for (const char* id : {"a", "b", "c"}) w.submit(id);
+  w.cancel("b");
+  w.from_client(msg::List{9, {{"limit", 2}}});
+  auto page = w.take_to_client<msg::Tasks>().at(0);
+  CHECK(page.tasks.size() == 2);
+  CHECK(page.more);
+  w.from_client(msg::List{9, {{"limit", 2}, {"after", "b"}}});
+  page = w.take_to_client<msg::Tasks>().at(0);
+  REQUIRE(page.tasks.size() == 1);
+  CHECK(get_string(page.tasks[0], "task_id") == "c");
+  CHECK(!page.more);
+  w.from_client(msg::List{9, {{"status", "Aborted"}}});
+  CHECK(w.take_to_client<msg::Tasks>().at(0).tasks.size() == 1);
+  w.from_client(msg::List{9, {{"status", "Sleeping"}}});
+  CHECK(w.take_only_error() == ErrorCode::kBadField);
+}
+
+TEST_CASE("nodes and stats tell what is there") {
+  World w;
+  w.snapshot({World::entry(1, 2)});
+  complete(w, "t");
+  w.from_client(msg::NodesQuery{3});
+  auto nodes = w.take_to_client<msg::NodeList>().at(0).nodes;
+  REQUIRE(nodes.size() == 1);
+  CHECK(get_string(nodes[0], "node_id") == "node-1");
+  CHECK(get_string(nodes[0], "state") == "online");
+  CHECK(get_uint(nodes[0], "slots") == 2);
+  CHECK(get_uint(nodes[0], "completed_total") == 1);
+  w.from_client(msg::StatsQuery{4});
+  auto stats = w.take_to_client<msg::Stats>().at(0).stats;
+  CHECK(get_uint(get_map(stats, "tasks"), "Completed") == 1);
+  CHECK(get_uint(stats, "accepted_total") == 1);
+  w.from_client(msg::Ping{8});
+  CHECK(w.take_to_client<msg::Pong>().at(0).epoch == World::kEpoch);
+}

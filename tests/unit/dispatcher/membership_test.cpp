@@ -1,0 +1,259 @@
+// Brokers and nodes coming and going.
+#include "world.h"
+
+using namespace genai;
+using namespace genai::dispatcher;
+using genai::dispatcher::test::task_id;
+using genai::dispatcher::test::World;
+
+namespace {
+
+std::size_t hellos(World& w) {
+  std::size_t count = 0;
+  for (auto& [broker, message] : w.to_brokers)
+    count += std::holds_alternative<msg::LinkHello>(message);
+  w.to_brokers.clear();
+  return count;
+}
+
+}  // namespace
+
+TEST_CASE("the dispatcher asks for a snapshot until it gets one") {
+  World w;
+  w.step();
+  CHECK(hellos(w) == 1);
+  w.broker_silent = true;
+  w.run_for(3'000);
+  CHECK(hellos(w) == 15);  // five in each heartbeat interval
+  w.broker_silent = false;
+  w.snapshot();
+  hellos(w);
+  w.run_for(5'000);
+  CHECK(hellos(w) == 0);
+}
+
+TEST_CASE("a gap in the deltas leads to a new snapshot and nothing is applied meanwhile") {
+  World w;
+  w.snapshot();
+  w.run_for(1'000);
+  hellos(w);
+  w.link(msg::Delta{World::broker_id(0), 12, {msg::Delta::Joined{World::entry(1)}}});
+  w.step();
+  CHECK(hellos(w) == 1);
+  CHECK(w.core.providers().size() == 0);
+}
+
+TEST_CASE("another broker process behind the same endpoint leads to a new snapshot") {
+  World w;
+  w.snapshot();
+  w.run_for(1'000);
+  hellos(w);
+  w.link(msg::LinkHeartbeat{World::broker_id(0, 1), 0});
+  w.step();
+  CHECK(hellos(w) == 1);
+}
+
+TEST_CASE("a node that reconnects in time keeps its task") {
+  World w;
+  w.snapshot({World::entry(1)});
+  w.submit("t");
+  auto [node, ref] = w.take_only_assigned();
+  w.ack(node, ref);
+  w.state(1, ProviderState::kSuspect);
+  w.submit("u");
+  CHECK(w.take_assigned().empty());  // no new work for a suspect
+  w.join(1, 1, {ref});
+  CHECK(w.status("t") == TaskStatus::kSent);
+  CHECK(w.task("t").issued.size() == 1);
+  w.result(1, ref);
+  CHECK(w.status("t") == TaskStatus::kCompleted);
+}
+
+TEST_CASE("an assignment that crossed with a reconnect is sent again under the same ref") {
+  World w;
+  w.snapshot({World::entry(1)});
+  w.submit("t");
+  auto [node, ref] = w.take_only_assigned();
+  w.join(1);  // the same session, holding nothing
+  CHECK(w.take_only_assigned().second == ref);
+  CHECK(w.task("t").issued.size() == 1);
+}
+
+TEST_CASE("a reconnecting node that lost an acknowledged task gives it up") {
+  World w;
+  w.snapshot({World::entry(1)});
+  w.submit("t");
+  auto [node, ref] = w.take_only_assigned();
+  w.ack(node, ref);
+  w.join(1);
+  CHECK(w.task("t").losses == 1);
+  CHECK(w.take_only_assigned().second.attempt == 2);
+}
+
+TEST_CASE("a node that comes back too late keeps what nobody else has taken") {
+  World w;
+  w.snapshot({World::entry(1)});
+  w.submit("t");
+  auto [node, ref] = w.take_only_assigned();
+  w.ack(node, ref);
+  w.state(1, ProviderState::kLost);
+  CHECK(w.status("t") == TaskStatus::kUnscheduled);
+  w.join(1, 1, {ref});
+  CHECK(w.status("t") == TaskStatus::kSent);
+  CHECK(w.take_to_nodes<msg::Keep>().at(0).second == ref);
+  CHECK(w.take_assigned().empty());
+  w.result(1, ref);
+  CHECK(w.status("t") == TaskStatus::kCompleted);
+}
+
+TEST_CASE("a node that claims what this dispatcher never gave it is told to abort") {
+  World w;
+  w.snapshot();
+  w.join(1, 1, {{task_id("foreign"), 1, 3}});
+  auto aborts = w.take_to_nodes<msg::Abort>();
+  REQUIRE(aborts.size() == 1);
+  CHECK(aborts[0].second.code == ErrorCode::kUnknownTask);
+}
+
+TEST_CASE("a new session of a node replaces the old one and its tasks are requeued") {
+  World w;
+  w.snapshot({World::entry(1)});
+  w.submit("t");
+  auto [node, ref] = w.take_only_assigned();
+  w.ack(node, ref);
+  w.join(101);  // node-1 again, another session
+  CHECK(w.core.providers().size() == 1);
+  auto [again, second] = w.take_only_assigned();
+  CHECK(again == 101);
+  CHECK(second.attempt == 2);
+}
+
+TEST_CASE("after a broker restart nodes keep their tasks and nothing runs twice") {
+  World w;
+  w.snapshot({World::entry(1), World::entry(2)});
+  w.submit("a");
+  w.submit("b");
+  auto assigned = w.take_assigned();
+  REQUIRE(assigned.size() == 2);
+  for (auto& [node, ref] : assigned) w.ack(node, ref);
+
+  w.broker_silent = true;
+  w.run_for(20'000);  // longer than the lost time: the only broker is down, nobody else can help
+  CHECK(w.status("a") == TaskStatus::kSent);
+  CHECK(w.reopened == 1);
+
+  w.life = 1;
+  w.broker_silent = false;
+  w.snapshot({}, 0, 100);  // a young broker that has heard of nobody
+  CHECK(w.status("a") == TaskStatus::kSent);
+  w.advance(1'000);
+  w.join(1, 1, {assigned[0].first == 1 ? assigned[0].second : assigned[1].second});
+  w.advance(1'000);
+  w.join(2, 1, {assigned[0].first == 2 ? assigned[0].second : assigned[1].second});
+  for (auto& [node, ref] : assigned) w.result(node, ref);
+  CHECK(w.status("a") == TaskStatus::kCompleted);
+  CHECK(w.status("b") == TaskStatus::kCompleted);
+  CHECK(w.task("a").issued.size() == 1);
+  CHECK(w.task("b").issued.size() == 1);
+}
+
+TEST_CASE("after a broker restart a node that does not come back is lost in the lost time") {
+  World w;
+  w.snapshot({World::entry(1)});
+  w.submit("t");
+  auto [node, ref] = w.take_only_assigned();
+  w.ack(node, ref);
+  w.life = 1;
+  w.snapshot({}, 0, 100);
+  w.link(msg::LinkHeartbeat{World::broker_id(0, 1), 10});
+  for (int i = 0; i < 9; ++i) {
+    w.advance(500);
+    w.link(msg::LinkHeartbeat{World::broker_id(0, 1), 10});
+    w.step();
+  }
+  CHECK(w.status("t") == TaskStatus::kSent);
+  w.advance(600);
+  w.step();
+  CHECK(w.status("t") == TaskStatus::kUnscheduled);
+  CHECK(w.core.providers().size() == 0);
+}
+
+TEST_CASE("with another broker up, the nodes of a dead one are given up after the lost time") {
+  World w({}, {"ipc://one", "ipc://two"});
+  w.snapshot({World::entry(1)}, 0);
+  w.snapshot({}, 1);
+  w.submit("t");
+  auto [node, ref] = w.take_only_assigned();
+  w.ack(node, ref);
+  w.join(2, 1, {}, 1);
+  for (int i = 0; i < 30; ++i) {  // only the second broker is heard
+    w.advance(500);
+    w.link(msg::LinkHeartbeat{World::broker_id(1), w.seqs[1]}, 1);
+    w.step();
+  }
+  CHECK(w.take_only_assigned().first == 2);
+}
+
+TEST_CASE("what an established broker does not list is lost at once") {
+  World w;
+  w.snapshot({World::entry(1)});
+  w.submit("t");
+  auto [node, ref] = w.take_only_assigned();
+  w.ack(node, ref);
+  w.snapshot({});  // the same broker process: it has judged the node in a delta that was missed
+  CHECK(w.status("t") == TaskStatus::kUnscheduled);
+}
+
+TEST_CASE("a snapshot's held list is too old to prove that a task was dropped") {
+  World w;
+  w.snapshot({World::entry(1)});
+  w.submit("t");
+  auto [node, ref] = w.take_only_assigned();
+  w.ack(node, ref);
+  w.snapshot({World::entry(1)});
+  CHECK(w.status("t") == TaskStatus::kSent);
+}
+
+TEST_CASE("a pause of this process itself loses nobody") {
+  World w;
+  w.snapshot({World::entry(1)});
+  w.submit("t");
+  auto [node, ref] = w.take_only_assigned();
+  w.advance(60'000);  // stopped; the ack and the heartbeats wait in the sockets
+  w.step();
+  CHECK(w.status("t") == TaskStatus::kScheduled);
+  CHECK(w.reopened == 0);
+  w.ack(node, ref);
+  CHECK(w.status("t") == TaskStatus::kSent);
+}
+
+TEST_CASE("undelivered assignments are taken back") {
+  World w;
+  w.snapshot({World::entry(1)});
+  w.submit("t");
+  auto [node, ref] = w.take_only_assigned();
+  w.join(2);
+  w.link(msg::Undelivered{{{World::session(1), ErrorCode::kUnreachable}}});
+  w.step();
+  CHECK(w.take_only_assigned().first == 2);
+  CHECK(w.task("t").losses == 0);
+}
+
+TEST_CASE("progress reaches those who watch it and only from the present attempt") {
+  World w;
+  w.snapshot({World::entry(1)});
+  w.submit("t", {}, msg::WatchLevel::kProgress);
+  auto [node, ref] = w.take_only_assigned();
+  w.ack(node, ref);
+  w.take_to_client<msg::Update>();
+  w.from_node(node, msg::Progress{{{ref, 0.5, "half"}}});
+  auto updates = w.take_to_client<msg::Update>();
+  REQUIRE(updates.size() == 1);
+  CHECK(updates[0].entries.at(0).fraction == 0.5);
+  CHECK(updates[0].entries[0].text == "half");
+  CHECK(updates[0].entries[0].node_id == "node-1");
+  AssignmentRef old = ref;
+  old.attempt = 9;
+  w.from_node(node, msg::Progress{{{old, 0.9, "forged"}}});
+  CHECK(w.take_to_client<msg::Update>().empty());
+}
