@@ -17,6 +17,7 @@
 #include "dispatcher/providers.h"
 #include "dispatcher/task_table.h"
 #include "protocol/codec.h"
+#include "protocol/process/rate_limit.h"
 
 namespace genai::dispatcher {
 
@@ -59,6 +60,7 @@ class Core {
   /// Whether every accepted task is terminal and no client waits for a result.
   bool is_idle() const { return tasks_.live() == 0 && clients_.is_idle(); }
   std::size_t live_tasks() const { return tasks_.live(); }
+  std::size_t unfetched_results() const { return archive_.unacknowledged(); }
 
   const TaskTable& tasks() const { return tasks_; }
   const Providers& providers() const { return providers_; }
@@ -142,6 +144,8 @@ class Core {
   void deliver_ready(const Now& now);
   void acknowledge_delivery(const std::string& peer, const TaskId& id);
   void refuse_client(const std::string& peer, std::uint64_t request, Error error);
+  void note_malformed(const char* from, const std::string& name, const Error& error,
+                      const Now& now);
 
   const Config config_;
   const InstanceId instance_;
@@ -156,6 +160,7 @@ class Core {
   std::vector<Link> links_;
   Outbox outbox_;
   Totals totals_;
+  process::RateLimit malformed_notes_{10, from_ms(1000)};  // a hostile peer must not fill the log
 
   std::multimap<Duration, std::pair<SessionId, AssignmentRef>> abort_resends_;
   std::uint64_t sequence_ = 0;

@@ -20,6 +20,13 @@ std::optional<TaskStatus> status_named(std::string_view text) {
   return std::nullopt;
 }
 
+/// What was fetched or dropped must not pass for an empty result.
+ValueMap delivered_info(const Task& task) {
+  ValueMap info = task.info;
+  if (task.fetched) info["result_gone"] = true;
+  return info;
+}
+
 }  // namespace
 
 void Core::on_client_frame(const std::string& peer, const Blob& frame, const Now& now) {
@@ -41,6 +48,17 @@ void Core::refuse_client(const std::string& peer, std::uint64_t request, Error e
   ++totals_.malformed;
   outbox_.note({Note::Level::kDebug, "client refused", {{"error", error.detail}}});
   outbox_.reply(peer, msg::ErrorReply{request, error.code, clip_text(error.detail)});
+}
+
+void Core::note_malformed(const char* from, const std::string& name, const Error& error,
+                          const Now& now) {
+  ++totals_.malformed;
+  if (!malformed_notes_.allow(now.mono)) return;
+  const std::uint64_t suppressed = malformed_notes_.take_suppressed();
+  outbox_.note(
+      {Note::Level::kWarn,
+       std::string("malformed frame from a ") + from,
+       {{from, name}, {"error", error.detail}, {"more_not_shown", std::to_string(suppressed)}}});
 }
 
 void Core::on_client_gone(const std::string& peer) {
@@ -114,6 +132,7 @@ void Core::watch(const std::string& peer, msg::WatchLevel level, Task& task) {
 
 void Core::on_client(const std::string& peer, const msg::Watch& message, const Now& now) {
   msg::Tasks tasks{message.request, {}, false};
+  Reports::Explanations explanations;
   std::string unknown;
   for (const TaskId& id : message.ids) {
     Task* task = tasks_.find(id);
@@ -122,7 +141,7 @@ void Core::on_client(const std::string& peer, const msg::Watch& message, const N
       continue;
     }
     watch(peer, message.level, *task);
-    tasks.tasks.push_back(Reports::task(*this, *task, false, now));
+    tasks.tasks.push_back(Reports::task(*this, *task, false, now, explanations));
   }
   outbox_.reply(peer, std::move(tasks));
   if (!unknown.empty())
@@ -151,7 +170,7 @@ void Core::deliver_ready(const Now& now) {
         clients_.unwatch(peer, id);
         continue;
       }
-      outbox_.deliver(peer, {id, task->status, task->code, task->info, task->result});
+      outbox_.deliver(peer, {id, task->status, task->code, delivered_info(*task), task->result});
       clients_.sent(peer, id, task->result.size(), now.mono);
     }
   }
@@ -193,9 +212,10 @@ msg::Verdict Core::cancel(const TaskId& id, const Now& now) {
 
 void Core::on_client(const std::string& peer, const msg::StatusQuery& message, const Now& now) {
   msg::Tasks tasks{message.request, {}, false};
+  Reports::Explanations explanations;
   for (const TaskId& id : message.ids)
     if (const Task* task = tasks_.find(id))
-      tasks.tasks.push_back(Reports::task(*this, *task, true, now));
+      tasks.tasks.push_back(Reports::task(*this, *task, true, now, explanations));
   outbox_.reply(peer, std::move(tasks));
 }
 
@@ -210,13 +230,14 @@ void Core::on_client(const std::string& peer, const msg::List& message, const No
                                              limits::kMaxBatchEntries);
   const auto after = TaskId::parse(get_string(message.filter, "after"));
   msg::Tasks page{message.request, {}, false};
+  Reports::Explanations explanations;
   for (auto it = after ? tasks_.after(*after) : tasks_.begin(); it != tasks_.end(); ++it) {
     if (status && it->second->status != *status) continue;
     if (page.tasks.size() >= limit) {
       page.more = true;
       break;
     }
-    page.tasks.push_back(Reports::task(*this, *it->second, false, now));
+    page.tasks.push_back(Reports::task(*this, *it->second, false, now, explanations));
   }
   outbox_.reply(peer, std::move(page));
 }

@@ -32,13 +32,7 @@ Note node_note(std::string text, const Provider& provider, std::string reason = 
 
 void Core::on_link_frame(std::size_t broker, const Blob& frame, const Now& now) {
   auto message = decode(frame, Direction::kLinkToDispatcher);
-  if (!message) {
-    ++totals_.malformed;
-    outbox_.note({Note::Level::kWarn,
-                  "malformed frame from a broker",
-                  {{"broker", links_[broker].endpoint}, {"error", message.error().detail}}});
-    return;
-  }
+  if (!message) return note_malformed("broker", links_[broker].endpoint, message.error(), now);
   std::visit([&](const auto& body) { on_link(broker, body, now); }, *message);
 }
 

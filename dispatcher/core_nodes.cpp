@@ -22,10 +22,7 @@ IssuedAttempt* issued_to(Task* task, const AssignmentRef& ref, const Provider& p
 void Core::on_node_frame(Provider& provider, const Blob& frame, const Now& now) {
   auto message = decode(frame, Direction::kFromNode);
   if (!message) {
-    ++totals_.malformed;
-    outbox_.note({Note::Level::kWarn,
-                  "malformed frame from a node",
-                  {{"node", provider.node_id.str()}, {"error", message.error().detail}}});
+    note_malformed("node", provider.node_id.str(), message.error(), now);
     return outbox_.error(provider, message.error());
   }
   std::visit(

@@ -87,6 +87,8 @@ bool Loop::run(process::SignalFd& signals) {
   }
   const std::size_t left = core_.live_tasks();
   if (left > 0) process::log_warn("stopped with tasks left behind", {{"tasks", left}});
+  if (const std::size_t results = core_.unfetched_results(); results > 0)
+    process::log_warn("results that nobody fetched end with this process", {{"results", results}});
   process::log_info("dispatcher stops");
   return left == 0;
 }

@@ -14,6 +14,8 @@ namespace {
 constexpr std::uint64_t kLoadOne = 1u << 20;
 constexpr std::uint32_t kFailuresToRest = 3;
 constexpr std::uint32_t kMaxDoublings = 5;
+// Accounts of nodes that are gone. A fleet of volunteers brings ever new names.
+constexpr std::size_t kMaxRecords = 100'000;
 
 }  // namespace
 
@@ -61,7 +63,11 @@ Provider& Providers::add(const msg::ProviderEntry& entry, std::size_t broker, co
 void Providers::remove(Provider& provider) {
   GENAI_CHECK(provider.tasks.empty());
   unindex(provider);
-  if (find_node(provider.node_id) == &provider) nodes_.erase(provider.node_id);
+  if (find_node(provider.node_id) == &provider) {
+    nodes_.erase(provider.node_id);
+    if (records_.size() > kMaxRecords && !provider.record->drained)
+      records_.erase(provider.node_id);
+  }
   sessions_.erase(SessionId(provider.session));
 }
 

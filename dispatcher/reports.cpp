@@ -20,7 +20,8 @@ ValueList log_of(const Task& task) {
 
 }  // namespace
 
-ValueMap Reports::task(const Core& core, const Task& task, bool with_log, const Now& now) {
+ValueMap Reports::task(const Core& core, const Task& task, bool with_log, const Now& now,
+                       Explanations& explanations) {
   const Duration until = is_terminal(task.status) ? task.ended_at : now.mono;
   ValueMap map{{"task_id", task.id.str()},
                {"status", name(task.status)},
@@ -37,8 +38,11 @@ ValueMap Reports::task(const Core& core, const Task& task, bool with_log, const 
     map["fraction"] = task.fraction;
     if (!task.progress_text.empty()) map["text"] = task.progress_text;
   }
-  if (task.status == TaskStatus::kUnscheduled)
-    map["waiting"] = core.providers_.explain(task.spec.needs);
+  if (task.status == TaskStatus::kUnscheduled) {
+    auto [it, missing] = explanations.try_emplace(task.spec.needs);
+    if (missing) it->second = core.providers_.explain(task.spec.needs);
+    map["waiting"] = it->second;
+  }
   if (is_terminal(task.status)) {
     map["code"] = name(task.code);
     for (const char* key : {"node_id", "error", "run_ms", "queued_ms", "total_ms"})

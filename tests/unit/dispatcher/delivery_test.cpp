@@ -61,6 +61,12 @@ TEST_CASE("a result is sent again until it is acknowledged") {
   CHECK(w.take_delivered().empty());
   CHECK(w.task("t").result.empty());
   CHECK(w.core.is_idle());
+  // Asked for again, it does not pass for an empty result.
+  w.submit("t");
+  auto again = w.take_delivered();
+  REQUIRE(again.size() == 1);
+  CHECK(again[0].status == TaskStatus::kCompleted);
+  CHECK(get_bool(again[0].info, "result_gone"));
 }
 
 TEST_CASE("a client that reconnects watches again and gets what it missed") {
