@@ -1,0 +1,31 @@
+// SIGTERM and SIGINT while Node::run has the main thread.
+#pragma once
+
+#include <functional>
+#include <thread>
+
+#include "protocol/process/signals.h"
+
+namespace genai::node {
+
+/// Calls `on_phase` on a thread of its own whenever a signal changes the phase. Make it after the
+/// SignalFd.
+class DrainSignals {
+ public:
+  using OnPhase = std::function<void(process::DrainState::Phase)>;
+
+  /// Throws std::system_error when the system refuses a thread or a descriptor.
+  DrainSignals(process::SignalFd& signals, OnPhase on_phase);
+  ~DrainSignals();
+  DrainSignals(const DrainSignals&) = delete;
+  DrainSignals& operator=(const DrainSignals&) = delete;
+
+ private:
+  void watch(process::SignalFd& signals);
+
+  OnPhase on_phase_;
+  int stop_fd_;
+  std::thread thread_;
+};
+
+}  // namespace genai::node

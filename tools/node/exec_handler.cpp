@@ -1,0 +1,100 @@
+#include "tools/node/exec_handler.h"
+
+#include <fmt/format.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <set>
+#include <utility>
+
+#include "protocol/limits.h"
+#include "tools/node/exec_runner.h"
+
+namespace genai::node {
+namespace {
+
+/// Readable once the task is aborted.
+class AbortFd {
+ public:
+  explicit AbortFd(TaskContext& context) : context_(context), fd_(eventfd(0, EFD_CLOEXEC)) {
+    if (fd_ < 0) return;
+    context_.on_abort([fd = fd_] {
+      const std::uint64_t one = 1;
+      [[maybe_unused]] const auto written = write(fd, &one, sizeof one);
+    });
+  }
+  ~AbortFd() {
+    context_.on_abort({});
+    if (fd_ >= 0) close(fd_);
+  }
+  AbortFd(const AbortFd&) = delete;
+  AbortFd& operator=(const AbortFd&) = delete;
+  int fd() const { return fd_; }
+
+ private:
+  TaskContext& context_;
+  int fd_;
+};
+
+std::string param_name(std::string_view key) {
+  std::string name = "GENAI_PARAM_";
+  for (const char c : key) {
+    if (c >= 'a' && c <= 'z')
+      name += static_cast<char>(c - 'a' + 'A');
+    else
+      name += (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ? c : '_';
+  }
+  return name;
+}
+
+std::string text_of(const Param& param) {
+  return std::visit([](const auto& value) { return fmt::format("{}", value); }, param);
+}
+
+}  // namespace
+
+std::vector<std::string> task_environment(const Task& task, const char* const* inherited) {
+  std::vector<std::string> environment;
+  for (; *inherited; ++inherited)
+    if (!std::string_view(*inherited).starts_with("GENAI_")) environment.emplace_back(*inherited);
+  std::set<std::string> names;
+  const auto put = [&](std::string name, const std::string& value) {
+    if (value.find('\0') != std::string::npos || !names.insert(name).second) return;
+    environment.push_back(std::move(name) + "=" + value);
+  };
+  put("GENAI_TASK_ID", task.id);
+  put("GENAI_ATTEMPT", std::to_string(task.attempt));
+  put("GENAI_MODEL", task.model);
+  put("GENAI_LABEL", task.label);
+  for (const auto& [key, param] : task.params) put(param_name(key), text_of(param));
+  return environment;
+}
+
+std::chrono::milliseconds effective_time_limit(const Task& task,
+                                               std::chrono::seconds task_timeout) {
+  const std::chrono::milliseconds own(std::min(task.time_limit_ms, limits::kMaxTtlMs));
+  const std::chrono::milliseconds general = task_timeout;
+  if (own.count() == 0 || general.count() == 0) return std::max(own, general);
+  return std::min(own, general);
+}
+
+Handler exec_handler(ExecOptions options) {
+  return [options = std::move(options)](const Task& task, TaskContext& context) {
+    const AbortFd abort_fd(context);
+    if (abort_fd.fd() < 0) return TaskResult::error(std::string("eventfd: ") + strerror(errno));
+    Command command;
+    command.text = options.command;
+    command.environment = task_environment(task, environ);
+    command.payload = task.payload;
+    command.time_limit = effective_time_limit(task, options.task_timeout);
+    command.content_type = options.content_type;
+    return run_command(command, abort_fd.fd(), [&](double fraction, std::string_view text) {
+      context.progress(fraction, text);
+    });
+  };
+}
+
+}  // namespace genai::node

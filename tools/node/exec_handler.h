@@ -1,0 +1,29 @@
+// genai-node --exec: a handler that runs one command per task.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "genai/node.h"
+
+namespace genai::node {
+
+struct ExecOptions {
+  std::string command;
+  std::chrono::seconds task_timeout{0};  // 0: none; the task's own limit counts if it is smaller
+  std::string content_type;
+};
+
+Handler exec_handler(ExecOptions options);
+
+/// The variables of `inherited` ("NAME=value", null-terminated) but GENAI_..., then those of the
+/// task: GENAI_TASK_ID, GENAI_ATTEMPT, GENAI_MODEL, GENAI_LABEL and GENAI_PARAM_<KEY>. In the key
+/// letters become upper case and what is neither letter nor digit becomes '_'; of two keys that
+/// become the same the first in byte order counts. A value that holds a NUL byte is left out.
+std::vector<std::string> task_environment(const Task& task, const char* const* inherited);
+
+/// The smaller of both limits; 0: none.
+std::chrono::milliseconds effective_time_limit(const Task& task, std::chrono::seconds task_timeout);
+
+}  // namespace genai::node

@@ -1,0 +1,33 @@
+// Runs one command to its end: payload in, result out, everything bounded.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "genai/node.h"
+
+namespace genai::node {
+
+struct Command {
+  std::string text;                         // for /bin/sh -c
+  std::vector<std::string> environment;     // "NAME=value": all that it gets, but GENAI_RESULT_FILE
+                                            // and GENAI_PROGRESS_FD
+  std::string payload;                      // its standard input, a file in memory
+  std::chrono::milliseconds time_limit{0};  // 0: none
+  std::string content_type;                 // of a good result
+};
+
+using ProgressCallback = std::function<void(double fraction, std::string_view text)>;
+
+/// Blocks until the command and its process group have ended. The result is the content of
+/// $GENAI_RESULT_FILE when that is not empty, else what came on standard output. An exit code other
+/// than 0 is an error with the last lines of standard error; so is a result over kMaxResultBytes
+/// and a time limit exceeded. When `abort_fd` (-1: none) becomes readable the group is ended with
+/// SIGTERM and, 2 s later, SIGKILL; the result is then an error "aborted". Also when the system
+/// refuses something the result is an error.
+TaskResult run_command(const Command& command, int abort_fd, const ProgressCallback& progress);
+
+}  // namespace genai::node

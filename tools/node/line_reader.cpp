@@ -1,0 +1,44 @@
+#include "tools/node/line_reader.h"
+
+#include <charconv>
+
+#include "protocol/text.h"
+
+namespace genai::node {
+
+void Tail::add(std::string_view bytes) {
+  bytes_ += bytes;
+  if (bytes_.size() > 4 * kMaxBytes) bytes_.erase(0, bytes_.size() - 2 * kMaxBytes);
+}
+
+std::string Tail::text() const {
+  std::string_view rest = bytes_;
+  while (!rest.empty() && (rest.back() == '\n' || rest.back() == '\r')) rest.remove_suffix(1);
+  std::size_t begin = rest.size();
+  for (std::size_t lines = 0; begin > 0 && lines < kMaxLines; ++lines) {
+    const std::size_t newline = rest.rfind('\n', begin - 1);
+    if (newline == std::string_view::npos) {
+      begin = 0;
+    } else if (lines + 1 == kMaxLines) {
+      return clip_text_tail(rest.substr(newline + 1), kMaxBytes);
+    } else {
+      begin = newline;
+    }
+  }
+  return clip_text_tail(rest, kMaxBytes);
+}
+
+std::optional<ProgressLine> parse_progress(std::string_view line) {
+  ProgressLine progress{0, {}};
+  const char* end = line.data() + line.size();
+  const auto [rest, error] = std::from_chars(line.data(), end, progress.fraction);
+  if (error != std::errc() || !(progress.fraction >= 0 && progress.fraction <= 1))
+    return std::nullopt;
+  if (rest == end) return progress;
+  if (*rest != ' ' && *rest != '\t') return std::nullopt;
+  const std::size_t used = static_cast<std::size_t>(rest - line.data());
+  progress.text = clip_text(line.substr(used + 1));
+  return progress;
+}
+
+}  // namespace genai::node

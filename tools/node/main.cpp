@@ -1,0 +1,58 @@
+// genai-node: the ready client node.
+#include <exception>
+
+#include "protocol/process/logging.h"
+#include "protocol/process/signals.h"
+#include "tools/node/drain_signals.h"
+#include "tools/node/event_log.h"
+#include "tools/node/program_options.h"
+
+namespace {
+
+using namespace genai;
+using Phase = process::DrainState::Phase;
+
+void log_start(const node::NodeConfig& config) {
+  process::log_info("node starts", {{"node_id", config.node_id},
+                                    {"broker", config.broker_endpoint},
+                                    {"slots", config.slots},
+                                    {"ncpu", config.ncpu},
+                                    {"ram_mib", config.ram_mib},
+                                    {"gpu_type", config.gpu_type},
+                                    {"vram_mib", config.vram_mib}});
+}
+
+int serve(const node::ProgramOptions& options, process::SignalFd& signals) {
+  node::EventLog log;
+  node::Node node(
+      options.node,
+      options.is_echo ? node::echo_handler(options.echo) : node::exec_handler(options.exec),
+      [&](const node::Event& event) { log.write(event); });
+  const node::DrainSignals drain(signals, [&](Phase phase) {
+    if (phase == Phase::kForced)
+      node.force();
+    else
+      node.leave("told to stop by a signal");
+  });
+  const node::RunEnd end = node.run();
+  if (end.kind == node::RunEnd::Kind::kLeft) return process::kExitOk;
+  process::log_error("stopped", {{"reason", end.text}});
+  return process::kExitFailure;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  node::ProgramOptions options;
+  if (const auto exit_code = node::parse_options(argc, argv, options)) return *exit_code;
+  process::init_logging("genai-node", options.log_level, options.log_format);
+  try {
+    process::SignalFd signals;
+    node::complete_with_machine(options);
+    log_start(options.node);
+    return serve(options, signals);
+  } catch (const std::exception& error) {
+    process::log_error("stopped by an unexpected failure", {{"what", error.what()}});
+    return process::kExitFailure;
+  }
+}

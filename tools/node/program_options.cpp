@@ -1,0 +1,102 @@
+#include "tools/node/program_options.h"
+
+#include <algorithm>
+
+#include "protocol/limits.h"
+#include "protocol/transport/system.h"
+#include "tools/node/machine.h"
+
+namespace genai::node {
+namespace {
+
+using process::OptionProblem;
+using process::Range;
+
+constexpr char kProgram[] = "genai-node";
+constexpr int kMaxTaskTimeoutS = 30 * 24 * 3600;
+
+/// The option that sets a member of NodeConfig.
+std::string option_of(std::string member) {
+  if (member == "broker_endpoint") return "broker";
+  if (member == "models") return "model";
+  if (member == "loaded_models") return "loaded-model";
+  std::replace(member.begin(), member.end(), '_', '-');
+  return member;
+}
+
+std::optional<OptionProblem> validate(const ProgramOptions& options) {
+  const bool is_exec = !options.exec.command.empty();
+  if (is_exec && options.is_echo)
+    return OptionProblem{{"exec", "echo"}, "give either --exec or --echo, not both"};
+  if (!is_exec && !options.is_echo)
+    return OptionProblem{{"exec"},
+                         "give either --exec 'COMMAND' or --echo: what to do with a task"};
+  if (options.echo.fail_ratio + options.echo.drop_ratio > 1)
+    return OptionProblem{{"echo-fail-ratio", "echo-drop-ratio"},
+                         "echo-fail-ratio and echo-drop-ratio are more than 1 together"};
+  if (options.exec.content_type.size() > limits::kMaxNameBytes)
+    return OptionProblem{{"content-type"}, "content-type has more than 128 bytes"};
+  if (const auto problem = config_problem(options.node))
+    return OptionProblem{{option_of(problem->member)}, problem->what};
+  return std::nullopt;
+}
+
+void declare_node(process::Options& parser, NodeConfig& node) {
+  const Range amount(0, UINT32_MAX);
+  parser.add("broker", node.broker_endpoint, "The broker's endpoint for nodes");
+  parser.add("node-id", node.node_id, "Name of this node, one process per name");
+  parser.add("slots", node.slots, "Tasks at once", Range(1, limits::kMaxSlots));
+  parser.add("model", node.models, "A model that can be run here; none: any");
+  parser.add("loaded-model", node.loaded_models, "A model that is in memory");
+  parser.add("gpu-type", node.gpu_type, "GPU (default: found out)");
+  parser.add("ncpu", node.ncpu, "CPUs (default: found out)", amount);
+  parser.add("ram-mib", node.ram_mib, "Memory (default: found out)", amount);
+  parser.add("vram-mib", node.vram_mib, "GPU memory (default: found out)", amount);
+  parser.add("min-cost", node.min_cost, "The least that is asked for a task", Range(0.0, 1e12));
+}
+
+void declare_work(process::Options& parser, ProgramOptions& options) {
+  const Range ratio(0.0, 1.0);
+  parser.add("exec", options.exec.command,
+             "Command for /bin/sh: payload on stdin, result on stdout or in $GENAI_RESULT_FILE");
+  parser.add("task-timeout-s", options.exec.task_timeout,
+             "Time limit of a command; 0: only the task's own", Range(0, kMaxTaskTimeoutS));
+  parser.add("content-type", options.exec.content_type, "MIME type of the command's results");
+  parser.add("echo", options.is_echo, "For tests: give the payload back");
+  parser.add("echo-delay-ms", options.echo.delay, "How long an echo takes", Range(0, 3'600'000));
+  parser.add("echo-fail-ratio", options.echo.fail_ratio, "Share of echo tasks that fail", ratio);
+  parser.add("echo-drop-ratio", options.echo.drop_ratio,
+             "Share of echo tasks that are forgotten after their acknowledgement", ratio);
+  parser.add("seed", options.echo.seed, "Chooses which echo tasks these are (default: random)");
+}
+
+}  // namespace
+
+std::optional<int> parse_options(int argc, const char* const* argv, ProgramOptions& options) {
+  process::Options parser(kProgram, "Takes tasks from a broker and runs a command for each.");
+  options.node.node_id = default_node_id();
+  declare_node(parser, options.node);
+  declare_work(parser, options);
+  parser.on_validate([&] { return validate(options); });
+  if (const auto exit_code = parser.parse(argc, argv)) return exit_code;
+  if (!parser.is_given("seed"))
+    transport::fill_random(&options.echo.seed, sizeof options.echo.seed);
+  options.log_level = parser.log_level();
+  options.log_format = parser.log_format();
+  options.knows_ncpu = parser.is_given("ncpu");
+  options.knows_ram = parser.is_given("ram-mib");
+  options.knows_gpu = parser.is_given("gpu-type");
+  options.knows_vram = parser.is_given("vram-mib");
+  return std::nullopt;
+}
+
+void complete_with_machine(ProgramOptions& options) {
+  const bool ask_gpu = !options.knows_gpu || !options.knows_vram;
+  const Machine machine = detect_machine(ask_gpu ? AskGpu::kYes : AskGpu::kNo);
+  if (!options.knows_ncpu) options.node.ncpu = machine.ncpu;
+  if (!options.knows_ram) options.node.ram_mib = machine.ram_mib;
+  if (!options.knows_gpu) options.node.gpu_type = machine.gpu_type;
+  if (!options.knows_vram) options.node.vram_mib = machine.vram_mib;
+}
+
+}  // namespace genai::node

@@ -1,0 +1,33 @@
+// What genai-node can be told on its command line, in its environment and in its file.
+#pragma once
+
+#include <optional>
+
+#include "genai/node.h"
+#include "protocol/process/options.h"
+#include "tools/node/echo_handler.h"
+#include "tools/node/exec_handler.h"
+
+namespace genai::node {
+
+struct ProgramOptions {
+  NodeConfig node;
+  ExecOptions exec;
+  bool is_echo = false;  // else exec
+  EchoOptions echo;
+  process::LogLevel log_level = process::LogLevel::kInfo;
+  process::LogFormat log_format = process::LogFormat::kAuto;
+  // Given by an option; what is not, the program finds out.
+  bool knows_ncpu = false;
+  bool knows_ram = false;
+  bool knows_gpu = false;
+  bool knows_vram = false;
+};
+
+/// Fills `options`; the exit code when the program is to end at once, having said why.
+std::optional<int> parse_options(int argc, const char* const* argv, ProgramOptions& options);
+
+/// Asks the machine for what no option said.
+void complete_with_machine(ProgramOptions& options);
+
+}  // namespace genai::node

@@ -1,0 +1,248 @@
+// Joining, liveness and leaving. Tasks are in session_tasks.cpp.
+#include "tools/node/session_core.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "protocol/codec.h"
+#include "protocol/limits.h"
+#include "protocol/text.h"
+
+namespace genai::node {
+namespace {
+
+static_assert(kMaxResultBytes == limits::kMaxResultBytes);
+
+using Kind = Event::Kind;
+
+}  // namespace
+
+SessionCore::SessionCore(CoreConfig config, const Now& started)
+    : config_(std::move(config)),
+      loaded_models_(config_.meta.loaded_models),
+      heard_(started.mono),
+      last_tick_(started.mono),
+      greet_at_(started.mono),
+      no_broker_notice_at_(started.mono) {}
+
+void SessionCore::handle_frame(const Blob& frame, const Now& now, Effects& effects) {
+  if (phase_ == Phase::kEnded) return;
+  heard_ = now.mono;
+  const auto message = decode(frame, Direction::kToNode);
+  if (!message) {
+    static const std::uint64_t kErrorType = type_number(msg::ErrorReply{});
+    effects.events.push_back({Kind::kProtocolError, {}, 0, 0, message.error().detail});
+    if (joined() && peek_type(frame.view(), Direction::kToNode) != kErrorType)
+      outbox_.put(msg::ErrorReply{peek_request(frame.view()), message.error().code,
+                                  message.error().detail});
+    return;
+  }
+  std::visit(
+      [&](const auto& body) {
+        // HEARTBEAT_REPLY and KEEP ask for nothing: that they came is all.
+        if constexpr (requires { this->on(body, now, effects); }) this->on(body, now, effects);
+      },
+      *message);
+}
+
+void SessionCore::handle_unsent(const Now& now) {
+  if (phase_ != Phase::kJoining || refused_backoff_ > Duration(0)) return;
+  // Most likely the connection is not up yet: no reason to wait for a whole heartbeat.
+  greet_at_ = std::min(greet_at_, now.mono + unsent_backoff_);
+  unsent_backoff_ = std::min(2 * unsent_backoff_, heartbeat_);
+}
+
+void SessionCore::on(const msg::Welcome& welcome, const Now& now, Effects& effects) {
+  if (phase_ != Phase::kJoining) return;  // the answer to a HELLO that was sent twice
+  phase_ = Phase::kJoined;
+  heartbeat_ = from_ms(welcome.heartbeat_ms);
+  lost_ = std::max(from_ms(welcome.lost_ms), 3 * heartbeat_);
+  greet_at_ = now.mono + heartbeat_;
+  refused_backoff_ = Duration(0);
+  unsent_backoff_ = kMinUnsentBackoff;
+  no_broker_notice_at_ = now.mono;
+  effects.events.push_back({Kind::kJoined, {}, 0, 0, "broker " + welcome.broker.short_hex()});
+  if (leaving_) leave_at_ = now.mono;
+  say_leave(now);
+  send_results(now, true);
+}
+
+void SessionCore::on(const msg::Goodbye&, const Now&, Effects& effects) {
+  if (phase_ == Phase::kBye) end(RunEnd::Kind::kLeft, "left", effects);
+}
+
+void SessionCore::on(const msg::ErrorReply& error, const Now& now, Effects& effects) {
+  switch (error.code) {
+    case ErrorCode::kSessionReplaced:
+      for (const AssignmentRef& ref : running_) effects.stop.push_back(ref);
+      effects.events.push_back({Kind::kSessionReplaced, {}, 0, 0, error.detail});
+      return end(
+          RunEnd::Kind::kSessionReplaced,
+          "session_replaced: another process serves under the node id " + config_.node_id.str(),
+          effects);
+    case ErrorCode::kUnknownSession:
+      if (phase_ == Phase::kBye) return end(RunEnd::Kind::kLeft, "left", effects);
+      if (!joined()) return;  // an answer to what was sent before the HELLO
+      rejoin("the broker does not know this session", effects);
+      greet_at_ = now.mono;
+      return;
+    default:
+      if (phase_ == Phase::kJoining) return on_refused({error.code, error.detail}, now, effects);
+      effects.events.push_back(
+          {Kind::kProtocolError, {}, 0, 0, fmt::format("{}: {}", name(error.code), error.detail)});
+  }
+}
+
+/// Everything on the way is void; held tasks go on and are named in the next HELLO.
+void SessionCore::rejoin(const std::string& why, Effects& effects) {
+  phase_ = Phase::kJoining;
+  outbox_.clear();
+  for (auto& [id, held] : held_) held.resend_at = kNever;
+  effects.events.push_back({Kind::kReconnecting, {}, 0, 0, why});
+}
+
+void SessionCore::on_refused(const Error& error, const Now& now, Effects& effects) {
+  refused_backoff_ = std::clamp(2 * refused_backoff_, kMinRefusedBackoff, kMaxRefusedBackoff);
+  greet_at_ = now.mono + refused_backoff_;
+  effects.events.push_back(
+      {Kind::kRefused, {}, 0, 0, fmt::format("{}: {}", name(error.code), error.detail)});
+}
+
+void SessionCore::renew_connection(const Now& now, Effects& effects) {
+  effects.reconnect = true;
+  heard_ = now.mono;
+  greet_at_ = now.mono;
+  unsent_backoff_ = kMinUnsentBackoff;
+}
+
+Duration SessionCore::silent_at() const {
+  // While refused the node says nothing, so the broker does not either.
+  if (phase_ == Phase::kJoining && refused_backoff_ > Duration(0))
+    return heard_ + refused_backoff_ + lost_;
+  return heard_ + lost_;
+}
+
+void SessionCore::judge_silence(const Now& now, Effects& effects) {
+  const Duration gap = now.mono - std::exchange(last_tick_, now.mono);
+  // This process itself did not run: what came meanwhile may not have been read yet.
+  if (gap > lost_ / 2) heard_ += gap;
+  if (phase_ == Phase::kBye || now.mono < silent_at()) return;
+  if (joined()) {
+    rejoin(fmt::format("nothing heard from the broker for {} ms", to_ms(now.mono - heard_)),
+           effects);
+  } else if (now.mono >= no_broker_notice_at_) {
+    no_broker_notice_at_ = now.mono + kNoBrokerNotice;
+    effects.events.push_back({Kind::kNoBroker, {}, 0, 0, {}});
+  }
+  refused_backoff_ = Duration(0);
+  renew_connection(now, effects);
+}
+
+void SessionCore::greet(const Now& now) {
+  if (now.mono < greet_at_) return;
+  if (phase_ == Phase::kJoining) {
+    PublicMetaInfo meta = config_.meta;
+    meta.loaded_models = loaded_models_;
+    outbox_.put(msg::Hello{config_.node_id, config_.session, std::move(meta), held()});
+  } else if (joined()) {
+    outbox_.put(msg::Heartbeat{++beat_seq_, held(), loaded_models_});
+  }
+  greet_at_ = now.mono + std::max(heartbeat_, refused_backoff_);
+}
+
+void SessionCore::leave(const std::string& reason, const Now& now, Effects& effects) {
+  if (phase_ == Phase::kEnded || leaving_) return;
+  leaving_ = true;
+  leave_reason_ = clip_text(reason);
+  leave_at_ = now.mono;
+  effects.events.push_back({Kind::kLeaving, {}, 0, 0, reason});
+}
+
+void SessionCore::force(const Now& now, Effects& effects) {
+  if (phase_ == Phase::kEnded || phase_ == Phase::kBye) return;
+  leave("forced", now, effects);
+  say_leave(now);
+  leave_ends_at_ = std::min(leave_ends_at_, now.mono + kForceWait);
+  for (auto it = held_.begin(); it != held_.end();) {
+    Held& held = it->second;
+    const auto state = held.state;
+    if (state == Held::State::kRunning) {
+      effects.stop.push_back(held.ref);
+      give_back(held, now, effects);
+    }
+    if (state != Held::State::kStopping) {
+      ++it;
+      continue;
+    }
+    if (joined()) outbox_.put_entry<msg::AbortAck>({held.ref, msg::AbortOutcome::kStopped});
+    it = held_.erase(it);
+  }
+}
+
+/// Repeated: it may have been lost with its connection. It goes before the tasks that are given
+/// back, so that they are not assigned here again.
+void SessionCore::say_leave(const Now& now) {
+  if (!joined() || now.mono < leave_at_) return;
+  outbox_.put(msg::Leave{leave_reason_});
+  leave_at_ = now.mono + kResendResult;
+}
+
+void SessionCore::advance_leave(const Now& now, Effects& effects) {
+  if (!leaving_) return;
+  if (phase_ == Phase::kBye) {
+    if (now.mono >= leave_ends_at_) end(RunEnd::Kind::kLeft, "left without an answer", effects);
+    return;
+  }
+  say_leave(now);
+  for (auto& [id, held] : held_)
+    if (held.state == Held::State::kQueued) give_back(held, now, effects);
+  queue_.clear();
+  const bool forced = leave_ends_at_ != kNever;
+  if (!held_.empty() && !(forced && (now.mono >= leave_ends_at_ || !joined()))) return;
+  if (!joined()) return end(RunEnd::Kind::kLeft, "left without a connection", effects);
+  outbox_.put(msg::Bye{leave_reason_});
+  phase_ = Phase::kBye;
+  leave_ends_at_ = now.mono + kByeWait;
+}
+
+void SessionCore::end(RunEnd::Kind kind, std::string text, Effects& effects) {
+  phase_ = Phase::kEnded;
+  outbox_.clear();
+  if (kind == RunEnd::Kind::kLeft) effects.events.push_back({Kind::kLeft, {}, 0, 0, text});
+  effects.end = RunEnd{kind, std::move(text)};
+}
+
+void SessionCore::set_loaded_models(std::vector<std::string> models) {
+  loaded_models_ = std::move(models);
+}
+
+void SessionCore::tick(const Now& now, Effects& effects) {
+  if (phase_ == Phase::kEnded) return;
+  judge_silence(now, effects);
+  advance_leave(now, effects);
+  if (phase_ == Phase::kEnded) return;
+  send_progress(now);
+  send_results(now, false);
+  start_tasks(now, effects);
+  // After everything that changes what is held, so that a beat is never older than the frames
+  // before it.
+  greet(now);
+  outbox_.flush(effects.frames);
+}
+
+Duration SessionCore::next_deadline() const {
+  if (phase_ == Phase::kEnded) return kNever;
+  if (phase_ == Phase::kBye) return leave_ends_at_;
+  Duration next = std::min({greet_at_, silent_at(), leave_ends_at_});
+  if (!joined()) return next;
+  next = std::min(next, leave_at_);
+  for (const auto& [id, held] : held_) {
+    next = std::min(next, held.resend_at);
+    if (held.progress) next = std::min(next, held.progress_from);
+  }
+  return next;
+}
+
+}  // namespace genai::node

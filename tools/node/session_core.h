@@ -1,0 +1,167 @@
+// The node's side of a session without its socket, threads and clock (SPEC.md, "Node session").
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "genai/node.h"
+#include "protocol/blob.h"
+#include "protocol/messages.h"
+#include "protocol/time.h"
+#include "tools/node/outbox.h"
+
+namespace genai::node {
+
+/// Before the first WELCOME names the broker's.
+inline constexpr Duration kDefaultHeartbeat = from_ms(1000);
+inline constexpr Duration kDefaultLost = from_ms(5000);
+/// An unacknowledged result is sent again after this, and a second more for each MiB: a slow line
+/// must not be filled with copies.
+inline constexpr Duration kResendResult = from_ms(5000);
+inline constexpr Duration kProgressInterval = from_ms(100);  // per task
+inline constexpr Duration kMinRefusedBackoff = from_ms(1000);
+inline constexpr Duration kMaxRefusedBackoff = from_ms(30'000);
+inline constexpr Duration kMinUnsentBackoff = from_ms(20);
+inline constexpr Duration kNoBrokerNotice = from_ms(60'000);
+inline constexpr Duration kByeWait = from_ms(2000);
+inline constexpr Duration kForceWait = from_ms(2000);  // for the acknowledgements
+
+struct CoreConfig {
+  NodeId node_id;
+  SessionId session;  // random, of this process
+  PublicMetaInfo meta;
+};
+
+/// What the core wants done, in this order.
+struct Effects {
+  struct Start {
+    AssignmentRef ref;
+    TaskSpec spec;
+    Blob payload;
+  };
+
+  bool reconnect = false;           // close the connection and make a new one, then:
+  std::vector<std::string> frames;  // to the broker
+  std::vector<AssignmentRef> stop;  // tell these executions to end; handle_finished follows
+  std::vector<Start> start;         // run these now: there is a free slot for each
+  std::vector<Event> events;
+  std::optional<RunEnd> end;  // nothing more will come
+
+  void clear() { *this = {}; }
+};
+
+/// Not thread-safe. `now` never goes back between calls; only its mono part is read. Frames and
+/// starts come out of tick, so that what arrived together leaves together: call it after each batch
+/// of other calls. After `end` every call does nothing.
+class SessionCore {
+ public:
+  SessionCore(CoreConfig config, const Now& started);
+
+  /// A message of the broker; an empty frame stands for one of the wrong shape.
+  void handle_frame(const Blob& frame, const Now& now, Effects& effects);
+  /// The transport did not take a frame.
+  void handle_unsent(const Now& now);
+  void handle_progress(const AssignmentRef& ref, double fraction, std::string_view text);
+  /// An execution that was started has ended, stopped or not. Exactly once per start.
+  void handle_finished(const AssignmentRef& ref, TaskResult result, const Now& now,
+                       Effects& effects);
+
+  void leave(const std::string& reason, const Now& now, Effects& effects);
+  void force(const Now& now, Effects& effects);
+  void set_loaded_models(std::vector<std::string> models);
+  /// Fault injection: forgets an assignment without a word.
+  void drop(const AssignmentRef& ref, Effects& effects);
+
+  /// Judges silence, so the socket must have been drained before.
+  void tick(const Now& now, Effects& effects);
+  /// On the mono clock.
+  Duration next_deadline() const;
+
+  std::vector<AssignmentRef> held() const;
+  bool joined() const { return phase_ == Phase::kJoined; }
+  /// The first thing found wrong, or nothing. O(held).
+  std::optional<std::string> check_invariants() const;
+
+ private:
+  enum class Phase { kJoining, kJoined, kBye, kEnded };
+
+  struct Held {
+    enum class State {
+      kQueued,
+      kRunning,
+      kStopping,  // aborted: acknowledged when the execution has ended
+      kFinished,  // the result waits for its acknowledgement
+    };
+    AssignmentRef ref;
+    State state = State::kQueued;
+    TaskSpec spec;  // of a queued one; likewise the payload
+    Blob payload;
+    Duration started{0};
+    std::optional<msg::Progress::Entry> progress;  // not sent yet
+    Duration progress_from{0};                     // earliest time for the next one
+    msg::Result::Entry result;
+    Duration resend_at = kNever;
+  };
+
+  // session_core.cpp
+  void on(const msg::Welcome& welcome, const Now& now, Effects& effects);
+  void on(const msg::Goodbye&, const Now& now, Effects& effects);
+  void on(const msg::ErrorReply& error, const Now& now, Effects& effects);
+  void rejoin(const std::string& why, Effects& effects);
+  void on_refused(const Error& error, const Now& now, Effects& effects);
+  void renew_connection(const Now& now, Effects& effects);
+  void judge_silence(const Now& now, Effects& effects);
+  void greet(const Now& now);
+  void say_leave(const Now& now);
+  void advance_leave(const Now& now, Effects& effects);
+  void end(RunEnd::Kind kind, std::string text, Effects& effects);
+  Duration silent_at() const;
+
+  // session_tasks.cpp
+  void on(const msg::Assign& assign, const Now& now, Effects& effects);
+  void on(const msg::Abort& abort, const Now& now, Effects& effects);
+  void on(const msg::ResultAck& ack, const Now& now, Effects& effects);
+  void take(const msg::Assignment& assignment, Effects& effects);
+  std::optional<Error> refusal(const msg::Assignment& assignment) const;
+  void abort(const msg::Abort::Entry& entry, Effects& effects);
+  void forget(Held& held, Effects& effects);
+  void finish(Held& held, TaskResult result, const Now& now, Effects& effects);
+  void give_back(Held& held, const Now& now, Effects& effects);
+  void send_result(Held& held, const Now& now);
+  void send_results(const Now& now, bool all);
+  void send_progress(const Now& now);
+  void start_tasks(const Now& now, Effects& effects);
+  Held* find(const AssignmentRef& ref);
+  std::size_t unfinished() const;
+
+  const CoreConfig config_;
+  std::vector<std::string> loaded_models_;
+  Phase phase_ = Phase::kJoining;
+  Outbox outbox_;
+
+  Duration heartbeat_ = kDefaultHeartbeat;
+  Duration lost_ = kDefaultLost;
+  Duration heard_;      // the last message of the broker
+  Duration last_tick_;  // to notice that this process did not run
+  Duration greet_at_;   // the next HELLO or HEARTBEAT
+  std::uint64_t beat_seq_ = 0;
+  Duration unsent_backoff_ = kMinUnsentBackoff;
+  Duration refused_backoff_{0};  // 0: not refused
+  Duration no_broker_notice_at_;
+
+  bool leaving_ = false;
+  std::string leave_reason_;
+  Duration leave_at_ = kNever;       // when to say LEAVE again
+  Duration leave_ends_at_ = kNever;  // forced: BYE whatever is missing; after BYE: the end
+
+  std::map<TaskId, Held> held_;      // at most one execution per task
+  std::deque<AssignmentRef> queue_;  // the kQueued ones, in order of arrival
+  std::set<AssignmentRef> running_;  // started and not ended, held or not: busy slots
+};
+
+}  // namespace genai::node

@@ -1,0 +1,272 @@
+// What is held: taking assignments, stopping, the spool of results.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "protocol/limits.h"
+#include "protocol/text.h"
+#include "tools/node/session_core.h"
+
+namespace genai::node {
+namespace {
+
+using Kind = Event::Kind;
+
+constexpr std::size_t kMib = std::size_t{1} << 20;
+constexpr std::size_t kResultOverheadBytes = 512;
+
+Event task_event(Kind kind, const AssignmentRef& ref, Duration run, std::string text = {}) {
+  return {kind, ref.task_id.str(), ref.attempt, to_ms(run), std::move(text)};
+}
+
+bool is_older(const AssignmentRef& a, const AssignmentRef& b) {
+  return std::pair(a.epoch, a.attempt) < std::pair(b.epoch, b.attempt);
+}
+
+Duration resend_interval(std::size_t bytes) {
+  return kResendResult + from_ms(1000 * static_cast<std::uint64_t>(bytes / kMib));
+}
+
+}  // namespace
+
+SessionCore::Held* SessionCore::find(const AssignmentRef& ref) {
+  auto it = held_.find(ref.task_id);
+  return it != held_.end() && it->second.ref == ref ? &it->second : nullptr;
+}
+
+std::vector<AssignmentRef> SessionCore::held() const {
+  std::vector<AssignmentRef> refs;
+  for (const auto& [id, held] : held_) refs.push_back(held.ref);
+  return refs;
+}
+
+std::size_t SessionCore::unfinished() const {
+  return static_cast<std::size_t>(std::count_if(held_.begin(), held_.end(), [](const auto& entry) {
+    return entry.second.state != Held::State::kFinished;
+  }));
+}
+
+void SessionCore::on(const msg::Assign& assign, const Now&, Effects& effects) {
+  if (!joined()) return;  // a leftover of the session's last connection
+  for (const msg::Assignment& assignment : assign.entries) take(assignment, effects);
+}
+
+std::optional<Error> SessionCore::refusal(const msg::Assignment& assignment) const {
+  const std::string& model = assignment.spec.needs.model;
+  const auto& models = config_.meta.models;
+  if (leaving_) return Error{ErrorCode::kNodeLeaving, "the node is leaving"};
+  if (!model.empty() && !models.empty() &&
+      std::find(models.begin(), models.end(), model) == models.end())
+    return Error{ErrorCode::kModelMissing, "no model of that name here"};
+  auto it = held_.find(assignment.ref.task_id);
+  const bool replaces = it != held_.end();
+  if (replaces && is_older(assignment.ref, it->second.ref))
+    return Error{ErrorCode::kSuperseded, "a newer attempt of the task is here"};
+  if (replaces) return std::nullopt;
+  const std::size_t capacity = config_.meta.slots + kMaxQueuedTasks;
+  if (unfinished() >= capacity || held_.size() >= limits::kMaxHeld)
+    return Error{ErrorCode::kNodeFull, fmt::format("holds {} tasks, {} of them not finished",
+                                                   held_.size(), unfinished())};
+  return std::nullopt;
+}
+
+void SessionCore::take(const msg::Assignment& assignment, Effects& effects) {
+  const AssignmentRef& ref = assignment.ref;
+  if (const Held* same = find(ref)) {
+    // A repeated ASSIGN: the acknowledgement was lost. What is being stopped is answered as such.
+    if (same->state != Held::State::kStopping) outbox_.put_entry<msg::AssignAck>({ref, {}, {}});
+    return;
+  }
+  if (const auto problem = refusal(assignment))
+    return outbox_.put_entry<msg::AssignAck>({ref, problem->code, problem->detail});
+  if (auto old = held_.find(ref.task_id); old != held_.end()) {
+    effects.events.push_back(
+        task_event(Kind::kTaskAborted, old->second.ref, {}, "a newer attempt was assigned"));
+    forget(old->second, effects);
+  }
+  Held held;
+  held.ref = ref;
+  held.spec = assignment.spec;
+  held.payload = assignment.payload;
+  held_.emplace(ref.task_id, std::move(held));
+  queue_.push_back(ref);
+  outbox_.put_entry<msg::AssignAck>({ref, ErrorCode::kOk, {}});
+}
+
+/// Ends what `held` is, without a word to the dispatcher; `held` is gone afterwards.
+void SessionCore::forget(Held& held, Effects& effects) {
+  const AssignmentRef ref = held.ref;
+  if (held.state == Held::State::kRunning) effects.stop.push_back(ref);
+  std::erase(queue_, ref);
+  held_.erase(ref.task_id);
+}
+
+void SessionCore::drop(const AssignmentRef& ref, Effects& effects) {
+  Held* held = find(ref);
+  if (!held) return;
+  effects.events.push_back(task_event(Kind::kTaskDropped, ref, {}));
+  forget(*held, effects);
+}
+
+void SessionCore::on(const msg::Abort& abort_message, const Now&, Effects& effects) {
+  if (!joined()) return;
+  for (const auto& entry : abort_message.entries) abort(entry, effects);
+}
+
+void SessionCore::abort(const msg::Abort::Entry& entry, Effects& effects) {
+  using msg::AbortOutcome;
+  Held* held = find(entry.ref);
+  if (!held) return outbox_.put_entry<msg::AbortAck>({entry.ref, AbortOutcome::kNotHeld});
+  switch (held->state) {
+    case Held::State::kQueued:
+      outbox_.put_entry<msg::AbortAck>({entry.ref, AbortOutcome::kStopped});
+      effects.events.push_back(
+          task_event(Kind::kTaskAborted, entry.ref, {}, std::string(name(entry.code))));
+      return forget(*held, effects);
+    case Held::State::kRunning:
+      // "Stopped" is said when it is true: until then the slot is busy.
+      held->state = Held::State::kStopping;
+      held->progress.reset();
+      effects.stop.push_back(entry.ref);
+      return;
+    case Held::State::kStopping:
+      return;
+    case Held::State::kFinished:
+      return outbox_.put_entry<msg::AbortAck>({entry.ref, AbortOutcome::kFinished});
+  }
+}
+
+void SessionCore::on(const msg::ResultAck& ack, const Now&, Effects&) {
+  for (const auto& entry : ack.entries) {
+    const Held* held = find(entry.ref);
+    if (held && held->state == Held::State::kFinished) held_.erase(entry.ref.task_id);
+  }
+}
+
+void SessionCore::handle_progress(const AssignmentRef& ref, double fraction,
+                                  std::string_view text) {
+  Held* held = find(ref);
+  if (!held || held->state != Held::State::kRunning) return;
+  if (!(fraction >= 0)) fraction = 0;  // NaN too
+  held->progress = msg::Progress::Entry{ref, std::min(fraction, 1.0), clip_text(text)};
+}
+
+void SessionCore::send_progress(const Now& now) {
+  if (!joined()) return;
+  for (auto& [id, held] : held_) {
+    if (!held.progress || now.mono < held.progress_from) continue;
+    const std::size_t bytes = held.progress->text.size() + 128;
+    outbox_.put_entry<msg::Progress>(*std::exchange(held.progress, std::nullopt), bytes);
+    held.progress_from = now.mono + kProgressInterval;
+  }
+}
+
+void SessionCore::handle_finished(const AssignmentRef& ref, TaskResult result, const Now& now,
+                                  Effects& effects) {
+  running_.erase(ref);
+  if (phase_ == Phase::kEnded) return;
+  Held* held = find(ref);
+  if (!held) return;  // dropped, or a newer attempt took its place
+  if (held->state == Held::State::kStopping) {
+    if (joined()) outbox_.put_entry<msg::AbortAck>({ref, msg::AbortOutcome::kStopped});
+    effects.events.push_back(task_event(Kind::kTaskAborted, ref, now.mono - held->started));
+    held_.erase(ref.task_id);
+  } else if (held->state == Held::State::kRunning) {
+    if (result.kind != TaskResult::Kind::kDropped)
+      return finish(*held, std::move(result), now, effects);
+    held->state = Held::State::kFinished;  // nothing to stop any more
+    drop(ref, effects);
+  }
+}
+
+void SessionCore::finish(Held& held, TaskResult result, const Now& now, Effects& effects) {
+  if (result.kind == TaskResult::Kind::kOk && result.data.size() > kMaxResultBytes)
+    result = TaskResult::error(fmt::format("the result has {} bytes, the limit is {}",
+                                           result.data.size(), kMaxResultBytes));
+  const Duration run = now.mono - held.started;
+  const bool ok = result.kind == TaskResult::Kind::kOk;
+  msg::Result::Entry& entry = held.result;
+  entry.ref = held.ref;
+  entry.outcome = ok ? msg::Outcome::kOk : msg::Outcome::kError;
+  entry.info = {{"run_ms", Value(to_ms(run))}, {"started", Value(true)}};
+  if (result.exit_code) entry.info["exit_code"] = Value(*result.exit_code);
+  if (ok) {
+    if (!result.content_type.empty())
+      entry.info["content_type"] = clip_text(result.content_type, limits::kMaxNameBytes);
+    entry.data = Blob(std::move(result.data));
+    effects.events.push_back(task_event(Kind::kTaskDone, held.ref, run));
+  } else {
+    entry.info["error"] = clip_text(result.error_text);
+    effects.events.push_back(task_event(Kind::kTaskFailed, held.ref, run, result.error_text));
+  }
+  held.state = Held::State::kFinished;
+  held.progress.reset();
+  if (joined()) send_result(held, now);
+}
+
+void SessionCore::give_back(Held& held, const Now& now, Effects& effects) {
+  const bool started = held.state == Held::State::kRunning;
+  const Duration run = started ? now.mono - held.started : Duration(0);
+  held.result = {held.ref, msg::Outcome::kReturned, {{"started", Value(started)}}, {}};
+  if (started) held.result.info["run_ms"] = Value(to_ms(run));
+  held.state = Held::State::kFinished;
+  held.progress.reset();
+  held.spec = {};
+  held.payload = {};
+  effects.events.push_back(task_event(Kind::kTaskReturned, held.ref, run));
+  if (joined()) send_result(held, now);
+}
+
+void SessionCore::send_result(Held& held, const Now& now) {
+  const std::size_t bytes = held.result.data.size() + get_string(held.result.info, "error").size();
+  outbox_.put_entry<msg::Result>(held.result, bytes + kResultOverheadBytes);
+  held.resend_at = now.mono + resend_interval(bytes);
+}
+
+void SessionCore::send_results(const Now& now, bool all) {
+  if (!joined()) return;
+  for (auto& [id, held] : held_)
+    if (held.state == Held::State::kFinished && (all || now.mono >= held.resend_at))
+      send_result(held, now);
+}
+
+void SessionCore::start_tasks(const Now& now, Effects& effects) {
+  while (!leaving_ && !queue_.empty() && running_.size() < config_.meta.slots) {
+    // The same execution may still be ending after it was forgotten.
+    if (running_.contains(queue_.front())) return;
+    Held& held = *find(queue_.front());
+    queue_.pop_front();
+    running_.insert(held.ref);
+    held.state = Held::State::kRunning;
+    held.started = now.mono;
+    effects.events.push_back(task_event(Kind::kTaskStarted, held.ref, {}));
+    effects.start.push_back(
+        {held.ref, std::exchange(held.spec, {}), std::exchange(held.payload, {})});
+  }
+}
+
+std::optional<std::string> SessionCore::check_invariants() const {
+  std::size_t queued = 0;
+  for (const auto& [id, held] : held_) {
+    const bool runs = running_.contains(held.ref);
+    const auto state = held.state;
+    if (id != held.ref.task_id) return "held under another task: " + id.str();
+    if ((state == Held::State::kRunning || state == Held::State::kStopping) && !runs)
+      return "held as running without a slot: " + id.str();
+    if (state == Held::State::kQueued) {
+      ++queued;
+      if (std::count(queue_.begin(), queue_.end(), held.ref) != 1)
+        return "not once in the queue: " + id.str();
+    }
+    if (state != Held::State::kFinished && held.resend_at != kNever)
+      return "a resend without a result: " + id.str();
+  }
+  if (queued != queue_.size()) return "the queue names what is not held";
+  if (running_.size() > config_.meta.slots) return "more executions than slots";
+  if (held_.size() > limits::kMaxHeld) return "more held than a HELLO may name";
+  return std::nullopt;
+}
+
+}  // namespace genai::node
