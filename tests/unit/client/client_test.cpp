@@ -1,0 +1,135 @@
+// The public client on a real socket, against a dispatcher played by a thread.
+#include "genai/client.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <functional>
+#include <set>
+#include <thread>
+
+#include "protocol/codec.h"
+#include "protocol/limits.h"
+#include "protocol/transport/socket.h"
+
+using namespace genai;
+using genai::client::Client;
+using genai::client::ClientError;
+using genai::client::Millis;
+
+namespace {
+
+std::string endpoint() {
+  static std::atomic<int> number{0};
+  return "ipc:///tmp/genai-client-test-" + std::to_string(getpid()) + "-" +
+         std::to_string(++number);
+}
+
+/// Answers each frame with what `answer` makes of it, until it is destroyed.
+class FakeDispatcher {
+ public:
+  using Answer = std::function<std::vector<Message>(const Message&)>;
+
+  FakeDispatcher(std::string at, Answer answer)
+      : thread_([this, at = std::move(at), answer = std::move(answer)] {
+          transport::Context context;
+          transport::Router router(context, {limits::kMaxFrameBytes, 1000, 1000});
+          if (!router.bind(at)) return;
+          transport::PollSet poll;
+          poll.add(router);
+          while (!stop_) {
+            poll.wait(from_ms(10));
+            while (auto received = router.receive()) {
+              auto message = decode(received->frame, Direction::kFromClient);
+              if (!message) continue;
+              for (const Message& reply : answer(*message))
+                router.send(received->peer, encode(reply));
+            }
+          }
+        }) {}
+  ~FakeDispatcher() {
+    stop_ = true;
+    thread_.join();
+  }
+
+ private:
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
+std::vector<Message> echo(const Message& message) {
+  std::vector<Message> replies;
+  if (const auto* submit = std::get_if<msg::Submit>(&message)) {
+    msg::Accepted accepted{submit->request, {}};
+    msg::Deliver deliver;
+    for (const auto& task : submit->tasks) {
+      accepted.verdicts.push_back({task.task_id, {}, ""});
+      deliver.entries.push_back({task.task_id, TaskStatus::kCompleted, {}, {}, task.payload});
+    }
+    replies = {accepted, deliver};
+  } else if (const auto* ping = std::get_if<msg::Ping>(&message)) {
+    replies = {msg::Pong{ping->request, 7}};
+  } else if (const auto* stats = std::get_if<msg::StatsQuery>(&message)) {
+    replies = {msg::Stats{stats->request, {{"store", "memory"}, {"epoch", 7}}}};
+  } else if (const auto* drain = std::get_if<msg::Drain>(&message)) {
+    replies = {msg::ErrorReply{drain->request, ErrorCode::kUnknownNode, "no such node"}};
+  }
+  return replies;
+}
+
+}  // namespace
+
+TEST_CASE("submit and wait over a socket") {
+  const std::string at = endpoint();
+  Client client({.endpoint = at});  // before there is a dispatcher: the client waits for it
+  FakeDispatcher dispatcher(at, echo);
+  client::TaskRequest request;
+  request.payload = std::string(1u << 20, 'p');
+  const std::string id = client.submit(request);
+  CHECK(id.size() == 36);
+  auto result = client.wait(id);
+  REQUIRE(result);
+  CHECK(result->status == client::Status::kCompleted);
+  CHECK(result->data == request.payload);
+  CHECK(client.open_tasks() == 0);
+}
+
+TEST_CASE("results come once each through next") {
+  const std::string at = endpoint();
+  FakeDispatcher dispatcher(at, echo);
+  Client client({.endpoint = at});
+  std::vector<client::TaskRequest> requests(500);
+  CHECK(client.submit(requests).size() == 500);
+  std::set<std::string> seen;
+  while (auto event = client.next(Millis(client.open_tasks() ? 10'000 : 0)))
+    CHECK(seen.insert(std::get<client::TaskResult>(*event).id).second);
+  CHECK(seen.size() == 500);
+}
+
+TEST_CASE("queries answer or throw with the dispatcher's code") {
+  const std::string at = endpoint();
+  FakeDispatcher dispatcher(at, echo);
+  Client client({.endpoint = at});
+  CHECK(client.stats().store == "memory");
+  try {
+    client.drain("nobody");
+    FAIL("no exception");
+  } catch (const ClientError& error) {
+    CHECK(error.code() == "unknown_node");
+    CHECK(std::string(error.what()) == "no such node");
+  }
+}
+
+TEST_CASE("a dispatcher that is not there is a timeout, a bad argument an error at once") {
+  Client client({.endpoint = endpoint(), .timeout = Millis(50)});
+  try {
+    client.nodes();
+    FAIL("no exception");
+  } catch (const ClientError& error) {
+    CHECK(error.code() == "timeout");
+  }
+  CHECK(!client.next(Millis(20)));
+  CHECK_THROWS_AS(client.status({"a b"}), ClientError);
+  CHECK_THROWS_AS(Client({.endpoint = "nonsense"}), ClientError);
+}

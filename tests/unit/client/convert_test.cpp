@@ -1,0 +1,60 @@
+#include "tools/client/convert.h"
+
+#include <catch2/catch.hpp>
+
+#include "protocol/codec.h"
+
+using namespace genai;
+using namespace genai::client;
+
+TEST_CASE("a request becomes a spec with its params, and defaults stay unsaid") {
+  TaskRequest request;
+  request.model = "sdxl";
+  request.vram_mib = 8000;
+  request.params = {{"seed", std::int64_t{7}}, {"hd", true}, {"style", std::string("oil")}};
+  request.payload = "prompt";
+  auto submission = submission_from(request, *TaskId::parse("t"));
+  REQUIRE(submission);
+  auto map = decode_map(submission->spec.raw);
+  REQUIRE(map);
+  CHECK(get_string(*map, "model") == "sdxl");
+  CHECK(get_uint(*map, "vram_mib") == 8000);
+  CHECK(!map->contains("ttl_ms"));
+  CHECK(get_uint(get_map(*map, "params"), "seed") == 7);
+  CHECK(get_bool(get_map(*map, "params"), "hd"));
+  CHECK(submission->payload.view() == "prompt");
+}
+
+TEST_CASE("what the dispatcher would refuse is refused before it is sent") {
+  TaskRequest request;
+  request.model = std::string(129, 'm');
+  CHECK(submission_from(request, *TaskId::parse("t")).error().code == ErrorCode::kBadField);
+  request = {};
+  request.label = "\xff\xfe";
+  CHECK(submission_from(request, *TaskId::parse("t")).error().code == ErrorCode::kMalformed);
+  request = {};
+  request.payload.resize((16u << 20) + 1);
+  CHECK(submission_from(request, *TaskId::parse("t")).error().code == ErrorCode::kTooLarge);
+  request = {};
+  request.max_attempts = 1001;
+  CHECK(!submission_from(request, *TaskId::parse("t")));
+}
+
+TEST_CASE("a delivery becomes a result") {
+  const auto result = result_from({*TaskId::parse("t"),
+                                   TaskStatus::kFailed,
+                                   ErrorCode::kTimeLimit,
+                                   {{"error", "too slow"}, {"attempts", 3}, {"run_ms", 9}},
+                                   Blob("x")});
+  CHECK(result.status == Status::kFailed);
+  CHECK(result.code == "time_limit");
+  CHECK(result.error == "too slow");
+  CHECK(result.attempts == 3);
+  CHECK(result.run_ms == 9);
+  CHECK(result.data == "x");
+}
+
+TEST_CASE("every status has its name") {
+  for (int i = 0; i <= 5; ++i)
+    CHECK(name(static_cast<Status>(i)) == genai::name(static_cast<TaskStatus>(i)));
+}

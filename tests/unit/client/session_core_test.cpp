@@ -1,0 +1,237 @@
+// The client's conversation on virtual time; the test plays the dispatcher.
+#include "tools/client/session_core.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+
+using namespace genai;
+using namespace genai::client;
+
+namespace {
+
+TaskId id(const std::string& text) { return *TaskId::parse(text); }
+
+struct Talk {
+  Now now{from_ms(1'000), from_ms(1'700'000'000'000)};
+  SessionCore core{now};
+  std::vector<Message> sent;
+  Effects effects;  // of the last turn
+
+  void turn() {
+    core.tick(now);
+    effects = core.take_effects();
+    for (const std::string& frame : effects.frames) {
+      auto message = decode(Blob(frame), Direction::kFromClient);
+      REQUIRE(message);
+      sent.push_back(std::move(*message));
+    }
+  }
+  void advance(std::uint64_t ms) {
+    now.mono += from_ms(ms);
+    turn();
+  }
+  void receive(const Message& message) {
+    core.handle(Blob(encode(message)), now);
+    turn();
+  }
+  void submit(const std::string& text, const std::string& payload = "prompt") {
+    core.submit({id(text), make_spec({}, {}), Blob(payload)}, msg::WatchLevel::kResult, now);
+    turn();
+  }
+  template <class M>
+  std::vector<M> take() {
+    std::vector<M> out;
+    std::erase_if(sent, [&](Message& message) {
+      auto* body = std::get_if<M>(&message);
+      if (body) out.push_back(*body);
+      return body != nullptr;
+    });
+    return out;
+  }
+  void accept(const msg::Submit& submit) {
+    msg::Accepted accepted{submit.request, {}};
+    for (const auto& task : submit.tasks) accepted.verdicts.push_back({task.task_id, {}, ""});
+    receive(accepted);
+  }
+  void submit_accepted(const std::string& text) {
+    submit(text);
+    accept(take<msg::Submit>().at(0));
+  }
+  static msg::Deliver delivery(const std::string& text, const std::string& data = "picture") {
+    return {{{id(text), TaskStatus::kCompleted, ErrorCode::kOk, {}, Blob(data)}}};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a submission is answered, delivered and acknowledged") {
+  Talk t;
+  t.submit("a");
+  auto submits = t.take<msg::Submit>();
+  REQUIRE(submits.size() == 1);
+  CHECK(t.take<msg::Ping>().size() == 1);  // learns the epoch
+  t.accept(submits[0]);
+  REQUIRE(t.effects.verdicts.size() == 1);
+  CHECK(t.effects.verdicts[0].code == ErrorCode::kOk);
+  t.receive(Talk::delivery("a"));
+  CHECK(t.effects.events.size() == 1);
+  CHECK(t.take<msg::DeliverAck>().at(0).ids == std::vector{id("a")});
+  CHECK(t.core.open_tasks() == 0);
+  CHECK(t.core.next_deadline() == kNever);
+}
+
+TEST_CASE("a result that comes again is acknowledged again and handed on once") {
+  Talk t;
+  t.submit_accepted("a");
+  t.receive(Talk::delivery("a"));
+  CHECK(t.effects.events.size() == 1);
+  t.receive(Talk::delivery("a"));
+  CHECK(t.effects.events.empty());
+  CHECK(t.take<msg::DeliverAck>().size() == 2);
+}
+
+TEST_CASE("an unanswered submit is sent again with the same content") {
+  Talk t;
+  t.submit("a");
+  auto first = t.take<msg::Submit>().at(0);
+  t.receive(msg::Pong{1, 7});
+  t.advance(4'900);
+  CHECK(t.take<msg::Submit>().empty());
+  t.advance(200);
+  auto again = t.take<msg::Submit>();
+  REQUIRE(again.size() == 1);
+  CHECK(again[0].tasks.at(0).task_id == id("a"));
+  CHECK(again[0].tasks[0].payload == first.tasks.at(0).payload);
+}
+
+TEST_CASE("a refusal ends the submission") {
+  Talk t;
+  t.submit("a");
+  t.receive(msg::Accepted{t.take<msg::Submit>().at(0).request,
+                          {{id("a"), ErrorCode::kQueueFull, "full"}}});
+  REQUIRE(t.effects.verdicts.size() == 1);
+  CHECK(t.effects.verdicts[0].code == ErrorCode::kQueueFull);
+  CHECK(t.core.open_tasks() == 0);
+}
+
+TEST_CASE("an error to a whole submit refuses each of its tasks") {
+  Talk t;
+  t.submit("a");
+  t.receive(msg::ErrorReply{t.take<msg::Submit>().at(0).request, ErrorCode::kBadField, "no"});
+  REQUIRE(t.effects.verdicts.size() == 1);
+  CHECK(t.effects.verdicts[0].code == ErrorCode::kBadField);
+}
+
+TEST_CASE("a result without its ACCEPTED counts as accepted") {
+  Talk t;
+  t.submit("a");
+  t.receive(Talk::delivery("a"));
+  CHECK(t.effects.verdicts.size() == 1);
+  CHECK(t.effects.events.size() == 1);
+}
+
+TEST_CASE("many submissions travel in batches within the limits") {
+  Talk t;
+  for (int i = 0; i < 10'000; ++i)
+    t.core.submit({id("t" + std::to_string(i)), make_spec({}, {}), Blob(std::string(10, 'x'))},
+                  msg::WatchLevel::kResult, t.now);
+  t.turn();
+  std::size_t tasks = 0;
+  auto batches = t.take<msg::Submit>();
+  CHECK(batches.size() == 3);
+  for (const auto& batch : batches) {
+    CHECK(batch.tasks.size() <= limits::kMaxBatchEntries);
+    tasks += batch.tasks.size();
+  }
+  CHECK(tasks == 10'000);
+}
+
+TEST_CASE("large payloads travel alone and not all at once") {
+  Talk t;
+  for (int i = 0; i < 40; ++i)
+    t.core.submit(
+        {id("t" + std::to_string(i)), make_spec({}, {}), Blob(std::string(1u << 20, 'x'))},
+        msg::WatchLevel::kResult, t.now);
+  t.turn();
+  auto batches = t.take<msg::Submit>();
+  CHECK(batches.size() == 16);
+  for (const auto& batch : batches) t.accept(batch);
+  CHECK(t.take<msg::Submit>().size() == 16);
+}
+
+TEST_CASE(
+    "a silent dispatcher is asked, then connected to anew, and open tasks are watched again") {
+  Talk t;
+  t.submit_accepted("a");
+  t.take<msg::Ping>();
+  t.advance(5'000);
+  CHECK(t.take<msg::Ping>().size() == 1);
+  CHECK(!t.effects.reconnect);
+  t.advance(5'000);
+  CHECK(t.effects.reconnect);
+  CHECK(t.effects.notices.size() == 1);
+  auto watches = t.take<msg::Watch>();
+  REQUIRE(watches.size() == 1);
+  CHECK(watches[0].ids == std::vector{id("a")});
+  t.advance(10'000);
+  CHECK(t.effects.reconnect);
+  CHECK(t.effects.notices.empty());  // said once
+  t.receive(msg::Pong{1, 7});
+  CHECK(t.effects.notices.size() == 1);  // it answers again
+}
+
+TEST_CASE("what a restarted dispatcher forgot is submitted again") {
+  Talk t;
+  t.submit_accepted("a");
+  t.receive(msg::Pong{1, 7});
+  t.advance(5'000);
+  t.receive(msg::Pong{9, 8});  // another epoch
+  auto watch = t.take<msg::Watch>().at(0);
+  t.receive(msg::Tasks{watch.request, {}, false});
+  t.receive(msg::ErrorReply{watch.request, ErrorCode::kUnknownTask, "a"});
+  auto again = t.take<msg::Submit>();
+  REQUIRE(again.size() == 1);
+  CHECK(again[0].tasks.at(0).task_id == id("a"));
+  t.accept(again[0]);
+  t.receive(Talk::delivery("a"));
+  CHECK(t.core.open_tasks() == 0);
+}
+
+TEST_CASE("a watched task of somebody else that nobody knows ends with that reason") {
+  Talk t;
+  t.core.watch({id("x")}, msg::WatchLevel::kResult, t.now);
+  t.turn();
+  t.receive(msg::Pong{1, 7});
+  t.receive(msg::Pong{2, 8});
+  t.receive(msg::Tasks{t.take<msg::Watch>().at(0).request, {}, false});
+  REQUIRE(t.effects.events.size() == 1);
+  CHECK(std::get<msg::Deliver::Entry>(t.effects.events[0]).code == ErrorCode::kUnknownTask);
+}
+
+TEST_CASE("queries are repeated until answered and matched by their number") {
+  Talk t;
+  const auto stats = t.core.request(msg::StatsQuery{}, t.now);
+  const auto nodes = t.core.request(msg::NodesQuery{}, t.now);
+  t.turn();
+  CHECK(t.take<msg::StatsQuery>().at(0).request == stats);
+  t.advance(5'000);
+  CHECK(t.take<msg::StatsQuery>().size() == 1);
+  t.receive(msg::Stats{stats, {}});
+  CHECK(t.effects.replies.contains(stats));
+  t.receive(msg::Stats{stats, {}});  // the answer to the repetition
+  CHECK(t.effects.replies.empty());
+  t.receive(msg::ErrorReply{nodes, ErrorCode::kDraining, ""});
+  CHECK(std::holds_alternative<msg::ErrorReply>(t.effects.replies.at(nodes)));
+  CHECK(t.core.next_deadline() == kNever);
+}
+
+TEST_CASE("garbage from the dispatcher is noticed and changes nothing") {
+  Talk t;
+  t.submit_accepted("a");
+  for (const char* bytes : {"", "\xc1", "\x92\x01\x63", "\x93\x01\x2c\x90"}) {
+    t.core.handle(Blob(std::string(bytes)), t.now);
+    t.turn();
+    CHECK(t.effects.notices.size() == 1);
+  }
+  CHECK(t.core.open_tasks() == 1);
+}

@@ -1,0 +1,300 @@
+// The public client: the session core, a socket, and waiting.
+#include "genai/client.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+#include <unordered_map>
+
+#include "protocol/limits.h"
+#include "protocol/transport/endpoint.h"
+#include "protocol/transport/socket.h"
+#include "protocol/transport/system.h"
+#include "tools/client/convert.h"
+#include "tools/client/session_core.h"
+
+namespace genai::client {
+namespace {
+
+constexpr int kQueueMessages = 10'000;
+constexpr int kLingerMs = 1000;
+// How soon a frame that the socket did not take (not connected yet) is tried again.
+constexpr Duration kUnsentRetry = from_ms(20);
+
+transport::Dealer connect(transport::Context& context, const std::string& endpoint) {
+  return transport::Dealer(
+      context, {limits::kMaxFrameBytes, kQueueMessages, kQueueMessages, kLingerMs}, endpoint);
+}
+
+std::string checked(const std::string& endpoint) {
+  if (auto problem = transport::endpoint_problem(endpoint))
+    throw ClientError("bad_field", endpoint + ": " + *problem);
+  return endpoint;
+}
+
+std::vector<TaskId> parse_ids(const std::vector<std::string>& texts) {
+  std::vector<TaskId> ids;
+  for (const std::string& text : texts) {
+    auto id = TaskId::parse(text);
+    if (!id)
+      throw ClientError("bad_field", "'" + text + "': a task id is 1 to 64 of [A-Za-z0-9._:-]");
+    ids.push_back(std::move(*id));
+  }
+  return ids;
+}
+
+Duration deadline_after(Millis timeout, Duration now) {
+  return timeout == kForever ? kNever : now + timeout;
+}
+
+}  // namespace
+
+struct Client::Impl {
+  explicit Impl(Config c)
+      : config(std::move(c)),
+        socket(connect(context, checked(config.endpoint))),
+        core(transport::read_clock()) {}
+
+  /// One turn: send, wait until something comes or `until`, handle it.
+  void turn(Duration until);
+  void carry_out();
+  void flush();
+  template <class Done>
+  bool run(Duration until, Done done);
+  template <class M>
+  Message ask(M message);
+  template <class M>
+  M expect(Message message);
+  template <class M>
+  std::vector<TaskInfo> tasks_of(M message, bool* more = nullptr);
+  [[noreturn]] void time_out() const;
+
+  Config config;
+  transport::Context context;
+  transport::Dealer socket;
+  SessionCore core;
+  std::deque<std::string> unsent;
+  std::deque<Event> events;
+  std::unordered_map<std::string, Verdict> verdicts;
+  std::unordered_map<std::uint64_t, Message> replies;
+  std::function<void(const std::string&)> notice;
+};
+
+void Client::Impl::flush() {
+  while (!unsent.empty()) {
+    // A copy goes to the socket: it keeps what it is given even when it cannot take it now.
+    if (socket.send(unsent.front()) != transport::SendResult::kQueued) return;
+    unsent.pop_front();
+  }
+}
+
+void Client::Impl::carry_out() {
+  Effects effects = core.take_effects();
+  if (effects.reconnect) {
+    unsent.clear();
+    socket = connect(context, config.endpoint);
+  }
+  for (std::string& frame : effects.frames) unsent.push_back(std::move(frame));
+  for (auto& verdict : effects.verdicts)
+    verdicts.insert_or_assign(verdict.task_id.str(), verdict_from(verdict));
+  for (auto& event : effects.events) {
+    if (const auto* result = std::get_if<msg::Deliver::Entry>(&event))
+      events.emplace_back(result_from(*result));
+    else
+      events.emplace_back(update_from(std::get<msg::Update::Entry>(event)));
+  }
+  replies.merge(effects.replies);
+  if (notice)
+    for (const std::string& text : effects.notices) notice(text);
+  flush();
+}
+
+void Client::Impl::turn(Duration until) {
+  core.tick(transport::read_clock());
+  carry_out();
+  Duration wake = std::min(until, core.next_deadline());
+  const Duration now = transport::read_clock().mono;
+  if (!unsent.empty()) wake = std::min(wake, now + kUnsentRetry);
+  transport::PollSet poll;
+  poll.add(socket);
+  poll.wait(wake == kNever ? kNever : std::max(Duration{0}, wake - now));
+  while (auto received = socket.receive())
+    if (received->well_formed) core.handle(received->frame, transport::read_clock());
+  carry_out();
+}
+
+/// Turns until done() is true (true) or `until` has passed (false).
+template <class Done>
+bool Client::Impl::run(Duration until, Done done) {
+  while (!done()) {
+    if (transport::read_clock().mono >= until) return false;
+    turn(until);
+  }
+  return true;
+}
+
+void Client::Impl::time_out() const {
+  throw ClientError("timeout", fmt::format("no answer from {} within {} s", config.endpoint,
+                                           static_cast<double>(config.timeout.count()) / 1000));
+}
+
+template <class M>
+Message Client::Impl::ask(M message) {
+  const Now now = transport::read_clock();
+  const std::uint64_t number = core.request(std::move(message), now);
+  if (!run(deadline_after(config.timeout, now.mono), [&] { return replies.contains(number); })) {
+    core.forget(number);
+    time_out();
+  }
+  Message reply = std::move(replies.at(number));
+  replies.erase(number);
+  if (const auto* error = std::get_if<msg::ErrorReply>(&reply))
+    throw ClientError(std::string(genai::name(error->code)), error->detail);
+  return reply;
+}
+
+template <class M>
+M Client::Impl::expect(Message message) {
+  if (auto* body = std::get_if<M>(&message)) return std::move(*body);
+  throw ClientError("malformed", "the dispatcher gave another answer than was asked for");
+}
+
+template <class M>
+std::vector<TaskInfo> Client::Impl::tasks_of(M message, bool* more) {
+  const auto reply = expect<msg::Tasks>(ask(std::move(message)));
+  std::vector<TaskInfo> tasks;
+  for (const ValueMap& map : reply.tasks) tasks.push_back(task_from(map));
+  if (more) *more = reply.more;
+  return tasks;
+}
+
+Client::Client(Config config) : impl_(std::make_unique<Impl>(std::move(config))) {}
+Client::~Client() = default;
+Client::Client(Client&&) noexcept = default;
+Client& Client::operator=(Client&&) noexcept = default;
+
+void Client::on_notice(std::function<void(const std::string&)> callback) {
+  impl_->notice = std::move(callback);
+}
+
+std::string Client::submit(const TaskRequest& request, Watch watch) {
+  const Verdict verdict = submit(std::vector{request}, watch).front();
+  if (!verdict.ok()) throw ClientError(verdict.code, verdict.detail);
+  return verdict.id;
+}
+
+std::vector<Verdict> Client::submit(const std::vector<TaskRequest>& requests, Watch watch) {
+  std::vector<msg::Submission> submissions;
+  for (const TaskRequest& request : requests) {
+    const TaskId id =
+        request.id.empty() ? transport::new_task_id() : parse_ids({request.id}).front();
+    auto submission = submission_from(request, id);
+    if (!submission)
+      throw ClientError(std::string(genai::name(submission.error().code)),
+                        submission.error().detail);
+    submissions.push_back(std::move(*submission));
+  }
+  std::vector<std::string> ids;
+  const Now now = transport::read_clock();
+  for (auto& submission : submissions) {
+    ids.push_back(submission.task_id.str());
+    impl_->verdicts.erase(ids.back());
+    impl_->core.submit(std::move(submission), static_cast<msg::WatchLevel>(watch), now);
+  }
+  std::size_t answered = 0;  // the first so many have their verdicts
+  const bool all = impl_->run(deadline_after(impl_->config.timeout, now.mono), [&] {
+    while (answered < ids.size() && impl_->verdicts.contains(ids[answered])) ++answered;
+    return answered == ids.size();
+  });
+  if (!all) impl_->time_out();
+  std::vector<Verdict> verdicts;
+  for (const std::string& id : ids) verdicts.push_back(impl_->verdicts.at(id));
+  impl_->verdicts.clear();
+  return verdicts;
+}
+
+std::vector<TaskInfo> Client::watch(const std::vector<std::string>& texts, Watch watch) {
+  const std::vector<TaskId> ids = parse_ids(texts);
+  const auto level = static_cast<msg::WatchLevel>(watch);
+  std::vector<TaskInfo> known;
+  for (std::size_t at = 0; at < ids.size(); at += limits::kMaxBatchEntries) {
+    const std::size_t end = std::min(ids.size(), at + limits::kMaxBatchEntries);
+    std::vector<TaskId> page(ids.begin() + static_cast<std::ptrdiff_t>(at),
+                             ids.begin() + static_cast<std::ptrdiff_t>(end));
+    // Entered before it is asked for: a finished task's result may come with the answer.
+    if (watch != Watch::kNone) impl_->core.watch(page, level, transport::read_clock());
+    std::vector<TaskInfo> tasks = impl_->tasks_of(msg::Watch{0, level, page});
+    for (const TaskId& id : page)
+      if (std::ranges::none_of(tasks, [&](const TaskInfo& t) { return t.id == id.str(); }))
+        impl_->core.unwatch(id);
+    std::ranges::move(tasks, std::back_inserter(known));
+  }
+  return known;
+}
+
+std::optional<Event> Client::next(Millis timeout) {
+  const Duration until = deadline_after(timeout, transport::read_clock().mono);
+  if (!impl_->run(until, [&] { return !impl_->events.empty(); })) return std::nullopt;
+  Event event = std::move(impl_->events.front());
+  impl_->events.pop_front();
+  return event;
+}
+
+std::optional<TaskResult> Client::wait(const std::string& id, Millis timeout) {
+  const auto find = [&] {
+    return std::ranges::find_if(impl_->events, [&](const Event& event) {
+      const auto* result = std::get_if<TaskResult>(&event);
+      return result && result->id == id;
+    });
+  };
+  const Duration until = deadline_after(timeout, transport::read_clock().mono);
+  if (!impl_->run(until, [&] { return find() != impl_->events.end(); })) return std::nullopt;
+  const auto it = find();
+  TaskResult result = std::get<TaskResult>(std::move(*it));
+  impl_->events.erase(it);
+  return result;
+}
+
+std::size_t Client::open_tasks() const { return impl_->core.open_tasks(); }
+
+std::vector<Verdict> Client::cancel(const std::vector<std::string>& ids) {
+  const auto reply = impl_->expect<msg::Cancelled>(impl_->ask(msg::Cancel{0, parse_ids(ids)}));
+  std::vector<Verdict> verdicts;
+  for (const msg::Verdict& verdict : reply.verdicts) verdicts.push_back(verdict_from(verdict));
+  return verdicts;
+}
+
+std::vector<TaskInfo> Client::status(const std::vector<std::string>& ids) {
+  return impl_->tasks_of(msg::StatusQuery{0, parse_ids(ids)});
+}
+
+std::vector<TaskInfo> Client::list(std::optional<Status> status, std::size_t limit) {
+  constexpr std::size_t kPage = 1000;
+  std::vector<TaskInfo> all;
+  for (bool more = true; more && all.size() < limit;) {
+    ValueMap filter{{"limit", std::uint64_t{std::min(kPage, limit - all.size())}}};
+    if (status) filter["status"] = name(*status);
+    if (!all.empty()) filter["after"] = all.back().id;
+    std::ranges::move(impl_->tasks_of(msg::List{0, std::move(filter)}, &more),
+                      std::back_inserter(all));
+  }
+  return all;
+}
+
+std::vector<NodeInfo> Client::nodes() {
+  const auto reply = impl_->expect<msg::NodeList>(impl_->ask(msg::NodesQuery{}));
+  std::vector<NodeInfo> nodes;
+  for (const ValueMap& map : reply.nodes) nodes.push_back(node_from(map));
+  return nodes;
+}
+
+Stats Client::stats() {
+  return stats_from(impl_->expect<msg::Stats>(impl_->ask(msg::StatsQuery{})).stats);
+}
+
+void Client::drain(const std::string& node_id, bool on) {
+  impl_->expect<msg::Done>(impl_->ask(msg::Drain{0, node_id, on}));
+}
+
+}  // namespace genai::client

@@ -1,0 +1,158 @@
+#include "tools/client/convert.h"
+
+#include "protocol/codec.h"
+#include "protocol/text.h"
+
+namespace genai::client {
+namespace {
+
+Status status_named(const std::string& text) {
+  for (int i = 0; i <= kMaxTaskStatus; ++i)
+    if (text == name(static_cast<Status>(i))) return static_cast<Status>(i);
+  return Status::kUnscheduled;
+}
+
+std::uint32_t uint32(const ValueMap& map, std::string_view key) {
+  return static_cast<std::uint32_t>(get_uint(map, key));
+}
+
+std::vector<std::string> texts(const ValueMap& map, std::string_view key) {
+  std::vector<std::string> out;
+  for (const Value& value : get_list(map, key))
+    if (const auto* text = std::get_if<std::string>(&value.v)) out.push_back(*text);
+  return out;
+}
+
+template <class Visit>
+void each_map(const ValueMap& map, std::string_view key, Visit visit) {
+  for (const Value& value : get_list(map, key))
+    if (const auto* entry = std::get_if<ValueMap>(&value.v)) visit(*entry);
+}
+
+ValueMap params_from(const std::map<std::string, Param>& params) {
+  ValueMap map;
+  for (const auto& [key, value] : params)
+    map.emplace(key, std::visit([](const auto& v) { return Value(v); }, value));
+  return map;
+}
+
+}  // namespace
+
+Expected<msg::Submission> submission_from(const TaskRequest& request, const TaskId& id) {
+  TaskSpec spec;
+  spec.needs = {request.model, request.gpu_type, request.ncpu, request.ram_mib, request.vram_mib};
+  if (request.ttl_ms) spec.ttl_ms = request.ttl_ms;
+  spec.time_limit_ms = request.time_limit_ms;
+  spec.max_attempts = request.max_attempts;
+  spec.label = request.label;
+  ValueMap extra;
+  if (!request.params.empty()) extra.emplace("params", params_from(request.params));
+  if (request.payload.size() > limits::kMaxPayloadBytes)
+    return fail(ErrorCode::kTooLarge, "payload: larger than 16 MiB");
+  msg::Submission submission{id, make_spec(spec, extra), Blob(request.payload)};
+  // The codec knows every rule: what it would refuse on the other side is refused here.
+  const msg::Submission probe{id, submission.spec, {}};
+  auto decoded =
+      decode(Blob(encode(msg::Submit{0, msg::WatchLevel::kNone, {probe}})), Direction::kFromClient);
+  if (!decoded) return fail(decoded.error().code, decoded.error().detail);
+  return submission;
+}
+
+TaskResult result_from(const msg::Deliver::Entry& entry) {
+  TaskResult result;
+  result.id = entry.task_id.str();
+  result.status = static_cast<Status>(entry.status);
+  result.code = genai::name(entry.code);
+  result.error = get_string(entry.info, "error");
+  result.data = entry.data.view();
+  result.result_gone = get_bool(entry.info, "result_gone");
+  result.content_type = get_string(entry.info, "content_type");
+  result.node_id = get_string(entry.info, "node_id");
+  result.attempts = uint32(entry.info, "attempts");
+  result.queued_ms = get_uint(entry.info, "queued_ms");
+  result.run_ms = get_uint(entry.info, "run_ms");
+  result.total_ms = get_uint(entry.info, "total_ms");
+  return result;
+}
+
+TaskUpdate update_from(const msg::Update::Entry& entry) {
+  return {entry.task_id.str(), static_cast<Status>(entry.status), entry.node_id, entry.fraction,
+          entry.text};
+}
+
+Verdict verdict_from(const msg::Verdict& verdict) {
+  return {verdict.task_id.str(), std::string(genai::name(verdict.code)), verdict.detail};
+}
+
+TaskInfo task_from(const ValueMap& map) {
+  TaskInfo task;
+  task.id = get_string(map, "task_id");
+  task.status = status_named(get_string(map, "status"));
+  task.label = get_string(map, "label");
+  task.model = get_string(map, "model");
+  task.node_id = get_string(map, "node_id");
+  task.attempt = uint32(map, "attempt");
+  task.faults = uint32(map, "faults");
+  task.losses = uint32(map, "losses");
+  task.drains = uint32(map, "drains");
+  task.fraction = get_double(map, "fraction");
+  task.text = get_string(map, "text");
+  task.waiting = get_string(map, "waiting");
+  task.code = get_string(map, "code");
+  task.error = get_string(map, "error");
+  task.created_ms = get_uint(map, "created_ms");
+  task.age_ms = get_uint(map, "age_ms");
+  task.queued_ms = get_uint(map, "queued_ms");
+  task.run_ms = get_uint(map, "run_ms");
+  task.total_ms = get_uint(map, "total_ms");
+  each_map(map, "log", [&](const ValueMap& entry) {
+    task.log.push_back({get_uint(entry, "at_ms"), get_string(entry, "status"),
+                        get_string(entry, "reason"), get_string(entry, "node_id"),
+                        uint32(entry, "attempt")});
+  });
+  return task;
+}
+
+NodeInfo node_from(const ValueMap& map) {
+  NodeInfo node;
+  node.node_id = get_string(map, "node_id");
+  node.state = get_string(map, "state");
+  node.slots = uint32(map, "slots");
+  node.in_flight = get_uint(map, "in_flight");
+  node.models = texts(map, "models");
+  node.loaded_models = texts(map, "loaded_models");
+  node.gpu_type = get_string(map, "gpu_type");
+  node.ncpu = get_uint(map, "ncpu");
+  node.ram_mib = get_uint(map, "ram_mib");
+  node.vram_mib = get_uint(map, "vram_mib");
+  node.assigned_total = get_uint(map, "assigned_total");
+  node.completed_total = get_uint(map, "completed_total");
+  node.failed_total = get_uint(map, "failed_total");
+  node.lost_total = get_uint(map, "lost_total");
+  node.drained = get_bool(map, "drained");
+  node.since_ms = get_uint(map, "since_ms");
+  return node;
+}
+
+Stats stats_from(const ValueMap& map) {
+  Stats stats;
+  stats.epoch = get_uint(map, "epoch");
+  stats.uptime_ms = get_uint(map, "uptime_ms");
+  stats.draining = get_bool(map, "draining");
+  stats.store = get_string(map, "store");
+  const ValueMap& tasks = get_map(map, "tasks");
+  for (std::size_t i = 0; i < stats.tasks.size(); ++i)
+    stats.tasks[i] = get_uint(tasks, name(static_cast<Status>(i)));
+  stats.accepted_total = get_uint(map, "accepted_total");
+  stats.delivered_total = get_uint(map, "delivered_total");
+  stats.requeued_total = get_uint(map, "requeued_total");
+  stats.providers = get_uint(map, "providers");
+  stats.queued_bytes = get_uint(map, "queued_bytes");
+  stats.result_bytes = get_uint(map, "result_bytes");
+  each_map(map, "brokers", [&](const ValueMap& broker) {
+    stats.brokers.push_back({get_string(broker, "endpoint"), get_string(broker, "state")});
+  });
+  return stats;
+}
+
+}  // namespace genai::client

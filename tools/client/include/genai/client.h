@@ -1,0 +1,198 @@
+// A client of the dispatcher: submit tasks, wait for results, ask about tasks and nodes.
+//
+//   genai::client::Client client({.endpoint = "tcp://127.0.0.1:7710"});
+//   genai::client::TaskRequest request;
+//   request.model = "sdxl";
+//   request.payload = "a lighthouse at dusk";
+//   const std::string id = client.submit(request);
+//   const auto result = client.wait(id);  // result->data is the picture
+//
+// What was submitted is kept here until its result has come: the library repeats what was not
+// answered, reconnects, and submits again what a restarted dispatcher has forgotten. Retrying the
+// same id is always safe.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace genai::client {
+
+enum class Status { kUnscheduled, kScheduled, kSent, kAborted, kCompleted, kFailed };
+/// "Unscheduled", "Scheduled", "Sent", "Aborted", "Completed", "Failed".
+const char* name(Status status);
+constexpr bool is_terminal(Status s) { return s >= Status::kAborted; }
+
+using Param = std::variant<bool, std::int64_t, double, std::string>;
+
+/// Zero and empty mean "not said": the dispatcher's default, or no requirement.
+struct TaskRequest {
+  std::string id;     // 1 to 64 of [A-Za-z0-9._:-]; empty: a UUIDv7 is made
+  std::string model;  // names: at most 128 bytes of UTF-8
+  std::string gpu_type;
+  std::uint64_t ncpu = 0, ram_mib = 0, vram_mib = 0;
+  std::uint64_t ttl_ms = 0;         // from acceptance to a terminal state; default 20 min
+  std::uint64_t time_limit_ms = 0;  // of one execution
+  std::uint32_t max_attempts = 0;   // error results before Failed
+  std::string label;                // for people
+  std::map<std::string, Param> params;
+  std::string payload;  // bytes for the node, at most 16 MiB
+};
+
+/// The dispatcher's answer about one task. `code` is a name of SPEC.md's list, "ok" when accepted.
+struct Verdict {
+  std::string id;
+  std::string code;
+  std::string detail;
+  bool ok() const { return code == "ok"; }
+};
+
+struct TaskResult {
+  std::string id;
+  Status status = Status::kFailed;
+  std::string code;          // "ok", or why it did not complete
+  std::string error;         // for people
+  std::string data;          // the result's bytes
+  bool result_gone = false;  // completed, but the data was fetched or dropped before
+  std::string content_type;
+  std::string node_id;
+  std::uint32_t attempts = 0;
+  std::uint64_t queued_ms = 0, run_ms = 0, total_ms = 0;
+};
+
+struct TaskUpdate {
+  std::string id;
+  Status status = Status::kUnscheduled;
+  std::string node_id;
+  double fraction = 0;  // 0 to 1
+  std::string text;
+};
+
+using Event = std::variant<TaskResult, TaskUpdate>;
+
+/// How much is pushed for a task: only its result, or every change and progress before it too.
+enum class Watch { kNone, kResult, kProgress };
+
+struct TaskInfo {
+  struct LogEntry {
+    std::uint64_t at_ms = 0;  // Unix time
+    std::string status, reason, node_id;
+    std::uint32_t attempt = 0;
+  };
+  std::string id;
+  Status status = Status::kUnscheduled;
+  std::string label, model, node_id;
+  std::uint32_t attempt = 0;  // the last one issued; 0: none yet
+  std::uint32_t faults = 0, losses = 0, drains = 0;
+  double fraction = 0;
+  std::string text;     // of the last progress
+  std::string waiting;  // why it is not placed
+  std::string code, error;
+  std::uint64_t created_ms = 0;  // Unix time
+  std::uint64_t age_ms = 0, queued_ms = 0, run_ms = 0, total_ms = 0;
+  std::vector<LogEntry> log;  // from status() only
+};
+
+struct NodeInfo {
+  std::string node_id;
+  std::string state;  // online, suspect, draining, unreachable
+  std::uint32_t slots = 0;
+  std::uint64_t in_flight = 0;
+  std::vector<std::string> models, loaded_models;
+  std::string gpu_type;
+  std::uint64_t ncpu = 0, ram_mib = 0, vram_mib = 0;
+  std::uint64_t assigned_total = 0, completed_total = 0, failed_total = 0, lost_total = 0;
+  bool drained = false;
+  std::uint64_t since_ms = 0;  // Unix time
+};
+
+struct Stats {
+  struct Broker {
+    std::string endpoint, state;  // connected, down
+  };
+  std::uint64_t epoch = 0, uptime_ms = 0;
+  bool draining = false;
+  std::string store;
+  std::array<std::uint64_t, 6> tasks{};  // by Status
+  std::uint64_t accepted_total = 0, delivered_total = 0, requeued_total = 0;
+  std::uint64_t providers = 0, queued_bytes = 0, result_bytes = 0;
+  std::vector<Broker> brokers;
+};
+
+/// The one exception of this library. `code` is a name of SPEC.md's list, or "timeout".
+class ClientError : public std::runtime_error {
+ public:
+  ClientError(std::string code, const std::string& what)
+      : std::runtime_error(what), code_(std::move(code)) {}
+  const std::string& code() const { return code_; }
+
+ private:
+  std::string code_;
+};
+
+using Millis = std::chrono::milliseconds;
+inline constexpr Millis kForever = Millis::max();
+
+struct Config {
+  std::string endpoint = "tcp://127.0.0.1:7710";  // or ipc://PATH
+  Millis timeout{10'000};  // for answers to everything but wait() and next(); kForever: none
+};
+
+/// One thread at a time; everything happens inside the calls. A Client that waits for results
+/// should be called at least every few seconds, or the dispatcher repeats itself. Calls throw
+/// ClientError with code "timeout" when the dispatcher does not answer in Config::timeout, else
+/// with its code.
+class Client {
+ public:
+  explicit Client(Config config);
+  ~Client();
+  Client(Client&&) noexcept;
+  Client& operator=(Client&&) noexcept;
+
+  /// Submits and returns the id once accepted; throws when refused.
+  std::string submit(const TaskRequest& request, Watch watch = Watch::kResult);
+  /// One verdict per request, in order; requests without an id get theirs there. Throws bad_field
+  /// before anything is sent when a request could not be sent as it is.
+  std::vector<Verdict> submit(const std::vector<TaskRequest>& requests,
+                              Watch watch = Watch::kResult);
+
+  /// Follows tasks that were submitted elsewhere or before; those that are known come back, the
+  /// others are absent.
+  std::vector<TaskInfo> watch(const std::vector<std::string>& ids, Watch watch = Watch::kResult);
+
+  /// The next result or update of any watched task; nothing after `timeout`. Each result comes
+  /// once.
+  std::optional<Event> next(Millis timeout = kForever);
+  /// The result of one watched task; nothing after `timeout`. Other events stay for next().
+  std::optional<TaskResult> wait(const std::string& id, Millis timeout = kForever);
+  /// How many watched tasks have not ended yet.
+  std::size_t open_tasks() const;
+
+  std::vector<Verdict> cancel(const std::vector<std::string>& ids);
+  /// Of those that are known, in the order asked.
+  std::vector<TaskInfo> status(const std::vector<std::string>& ids);
+  /// In the order of ids; all of them or those of one status; at most `limit`.
+  std::vector<TaskInfo> list(std::optional<Status> status = {}, std::size_t limit = SIZE_MAX);
+  std::vector<NodeInfo> nodes();
+  Stats stats();
+  /// Stops (or resumes) giving work to a node; an empty id: the dispatcher takes no new tasks.
+  void drain(const std::string& node_id, bool on = true);
+
+  /// Called with a sentence when the dispatcher is silent, comes back or forgot tasks.
+  void on_notice(std::function<void(const std::string&)> callback);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace genai::client

@@ -1,0 +1,259 @@
+#include "tools/client/session_core.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "protocol/limits.h"
+
+namespace genai::client {
+namespace {
+
+// Enough to keep the dispatcher busy; the rest waits here rather than in socket queues.
+constexpr std::size_t kMaxBatches = 16;
+
+std::size_t bytes_of(const msg::Submission& s) {
+  return s.payload.size() + s.spec.raw.size() + s.task_id.str().size() + 64;
+}
+
+}  // namespace
+
+void SessionCore::submit(msg::Submission submission, msg::WatchLevel level, const Now& now) {
+  if (!waits()) heard_at_ = now.mono;  // silence counts from the first question
+  const TaskId id = submission.task_id;
+  open_[id] = Open{std::move(submission), true, false, level};
+  unsent_.push_back(id);
+}
+
+void SessionCore::watch(const std::vector<TaskId>& ids, msg::WatchLevel level, const Now& now) {
+  if (!waits()) heard_at_ = now.mono;
+  for (const TaskId& id : ids) {
+    Open& open = open_[id];
+    open.submission.task_id = id;
+    open.accepted = true;
+    open.level = level;
+  }
+}
+
+void SessionCore::ask(std::uint64_t number, Message message, const Now& now) {
+  if (!waits()) heard_at_ = now.mono;
+  send(message);
+  pending_.emplace(number, Pending{std::move(message), now.mono + kRepeat});
+}
+
+void SessionCore::send_unsent(const Now& now) {
+  while (!unsent_.empty() && batches_.size() < kMaxBatches) {
+    std::vector<TaskId> ids;
+    std::size_t bytes = 0;
+    while (!unsent_.empty() && ids.size() < limits::kMaxBatchEntries) {
+      auto it = open_.find(unsent_.front());
+      if (it == open_.end() || it->second.accepted) {
+        unsent_.pop_front();
+        continue;
+      }
+      const std::size_t size = bytes_of(it->second.submission);
+      if (!ids.empty() && bytes + size > limits::kBatchTargetBytes) break;
+      // One message has one watch level.
+      if (!ids.empty() && open_.at(ids.front()).level != it->second.level) break;
+      bytes += size;
+      ids.push_back(unsent_.front());
+      unsent_.pop_front();
+    }
+    if (!ids.empty()) send_batch(std::move(ids), now);
+  }
+}
+
+void SessionCore::send_batch(std::vector<TaskId> ids, const Now& now) {
+  msg::Submit message{++last_request_, open_.at(ids.front()).level, {}};
+  for (const TaskId& id : ids) message.tasks.push_back(open_.at(id).submission);
+  send(message);
+  batches_.emplace(message.request, Batch{std::move(ids), now.mono + kRepeat});
+}
+
+void SessionCore::handle(const Blob& frame, const Now& now) {
+  auto message = decode(frame, Direction::kToClient);
+  if (!message) {
+    effects_.notices.push_back("the dispatcher sent what cannot be read: " +
+                               message.error().detail);
+    return;
+  }
+  heard_at_ = now.mono;
+  if (std::exchange(silent_, false)) effects_.notices.push_back("the dispatcher answers again");
+  std::visit(
+      [&](auto& body) {
+        if constexpr (requires { this->on(body, now); })
+          this->on(body, now);
+        else if constexpr (requires { body.request; })
+          this->on_reply(body);
+      },
+      *message);
+}
+
+template <class M>
+void SessionCore::on_reply(M& message) {
+  const std::uint64_t number = message.request;
+  if (pending_.erase(number)) effects_.replies.insert_or_assign(number, std::move(message));
+}
+
+void SessionCore::on(msg::Accepted& message, const Now&) {
+  batches_.erase(message.request);
+  for (msg::Verdict& verdict : message.verdicts) {
+    auto it = open_.find(verdict.task_id);
+    if (it == open_.end() || it->second.accepted) continue;
+    if (verdict.code == ErrorCode::kOk)
+      it->second.accepted = true;
+    else
+      open_.erase(it);
+    effects_.verdicts.push_back(std::move(verdict));
+  }
+}
+
+/// Each result is handed on once and acknowledged as often as it comes.
+void SessionCore::on(msg::Deliver& message, const Now&) {
+  msg::DeliverAck ack;
+  for (auto& entry : message.entries) {
+    ack.ids.push_back(entry.task_id);
+    auto it = open_.find(entry.task_id);
+    if (it == open_.end()) continue;
+    // The result of a task whose ACCEPTED was lost says that it was accepted.
+    if (!it->second.accepted) effects_.verdicts.push_back({entry.task_id, ErrorCode::kOk, ""});
+    open_.erase(it);
+    effects_.events.emplace_back(std::move(entry));
+  }
+  send(ack);
+}
+
+void SessionCore::on(msg::Update& message, const Now&) {
+  for (auto& entry : message.entries)
+    if (open_.contains(entry.task_id)) effects_.events.emplace_back(std::move(entry));
+}
+
+void SessionCore::on(msg::Pong& message, const Now& now) {
+  const bool restarted = epoch_ != 0 && message.epoch != epoch_;
+  epoch_ = message.epoch;
+  if (restarted) {
+    effects_.notices.push_back("the dispatcher was restarted");
+    watch_again(now);
+  }
+  on_reply(message);
+}
+
+/// The answer to a WATCH of our own: what is missing from it was forgotten by the dispatcher.
+void SessionCore::on(msg::Tasks& message, const Now& now) {
+  auto it = rewatches_.find(message.request);
+  if (it == rewatches_.end()) return on_reply(message);
+  std::vector<TaskId> missing = std::move(it->second);
+  rewatches_.erase(it);
+  pending_.erase(message.request);
+  for (const ValueMap& task : message.tasks)
+    std::erase_if(missing,
+                  [&](const TaskId& id) { return id.str() == get_string(task, "task_id"); });
+  for (const TaskId& id : missing) forgotten(id, now);
+}
+
+void SessionCore::forgotten(const TaskId& id, const Now&) {
+  auto it = open_.find(id);
+  if (it == open_.end()) return;
+  if (it->second.mine) {
+    effects_.notices.push_back("the dispatcher forgot task " + id.str() + ": submitted again");
+    it->second.accepted = false;
+    unsent_.push_back(id);
+    return;
+  }
+  open_.erase(it);
+  effects_.events.emplace_back(
+      msg::Deliver::Entry{id,
+                          TaskStatus::kFailed,
+                          ErrorCode::kUnknownTask,
+                          {{"error", "the dispatcher does not know this task"}},
+                          {}});
+}
+
+void SessionCore::on(msg::ErrorReply& message, const Now&) {
+  if (auto it = batches_.find(message.request); it != batches_.end()) {
+    for (const TaskId& id : it->second.ids)
+      if (open_.erase(id)) effects_.verdicts.push_back({id, message.code, message.detail});
+    batches_.erase(it);
+    return;
+  }
+  // Unknown tasks of a WATCH are missing from its TASKS: that is where they are dealt with.
+  if (message.code == ErrorCode::kUnknownTask) return;
+  on_reply(message);
+}
+
+void SessionCore::watch_again(const Now& now) {
+  std::map<msg::WatchLevel, std::vector<TaskId>> by_level;
+  for (const auto& [id, open] : open_)
+    if (open.accepted) by_level[open.level].push_back(id);
+  for (auto& [level, ids] : by_level) {
+    for (std::size_t at = 0; at < ids.size(); at += limits::kMaxBatchEntries) {
+      const std::size_t end = std::min(ids.size(), at + limits::kMaxBatchEntries);
+      msg::Watch watch{++last_request_, level, {}};
+      watch.ids.assign(ids.begin() + static_cast<std::ptrdiff_t>(at),
+                       ids.begin() + static_cast<std::ptrdiff_t>(end));
+      rewatches_.emplace(watch.request, watch.ids);
+      ask(watch.request, watch, now);
+    }
+  }
+}
+
+/// A fresh connection knows nothing: what is open is said again.
+void SessionCore::renew(const Now& now) {
+  effects_.reconnect = true;
+  effects_.frames.clear();
+  if (!std::exchange(silent_, true))
+    effects_.notices.push_back("no answer from the dispatcher: connecting anew");
+  heard_at_ = now.mono;
+  pinged_at_ = Duration{0};
+  for (auto& [number, batch] : batches_)
+    unsent_.insert(unsent_.begin(), batch.ids.begin(), batch.ids.end());
+  batches_.clear();
+  for (const auto& [number, ids] : std::exchange(rewatches_, {})) pending_.erase(number);
+  for (auto& [number, pending] : pending_) {
+    send(pending.message);
+    pending.repeat_at = now.mono + kRepeat;
+  }
+  watch_again(now);
+}
+
+void SessionCore::tick(const Now& now) {
+  if (waits()) {
+    if (heard_at_ + kDead <= now.mono) renew(now);
+    // The first ping tells the dispatcher's epoch, later ones whether it is there.
+    const bool quiet = heard_at_ + kPing <= now.mono && pinged_at_ + kPing <= now.mono;
+    if ((epoch_ == 0 && pinged_at_ == Duration{0}) || quiet) {
+      pinged_at_ = now.mono;
+      send(msg::Ping{++last_request_});
+    }
+  }
+  for (auto& [number, pending] : pending_) {
+    if (pending.repeat_at > now.mono) continue;
+    pending.repeat_at = now.mono + kRepeat;
+    send(pending.message);
+  }
+  for (auto it = batches_.begin(); it != batches_.end();) {
+    if (it->second.repeat_at > now.mono) {
+      ++it;
+      continue;
+    }
+    unsent_.insert(unsent_.begin(), it->second.ids.begin(), it->second.ids.end());
+    it = batches_.erase(it);
+  }
+  send_unsent(now);
+}
+
+Duration SessionCore::next_deadline() const {
+  if (!effects_.frames.empty() || (!unsent_.empty() && batches_.size() < kMaxBatches))
+    return Duration{0};
+  if (!waits()) return kNever;
+  Duration at = std::min(std::max(heard_at_, pinged_at_) + kPing, heard_at_ + kDead);
+  for (const auto& [number, pending] : pending_) at = std::min(at, pending.repeat_at);
+  for (const auto& [number, batch] : batches_) at = std::min(at, batch.repeat_at);
+  return at;
+}
+
+Effects SessionCore::take_effects() { return std::exchange(effects_, {}); }
+
+}  // namespace genai::client

@@ -1,0 +1,105 @@
+// A client's conversation with the dispatcher, without the socket. Pure (DESIGN.md, point 1):
+// submissions are kept until their results have come, and everything unanswered is repeated.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "protocol/codec.h"
+#include "protocol/time.h"
+
+namespace genai::client {
+
+inline constexpr Duration kRepeat = from_ms(5000);  // an unanswered request is sent again
+inline constexpr Duration kPing = from_ms(5000);    // silence after which the dispatcher is asked
+inline constexpr Duration kDead = from_ms(10'000);  // silence after which the connection is renewed
+
+struct Effects {
+  std::vector<std::string> frames;  // to send, in order
+  bool reconnect = false;           // on a fresh connection, before the frames are sent
+  std::vector<std::string> notices;
+  std::vector<msg::Verdict> verdicts;  // on submissions
+  std::vector<std::variant<msg::Deliver::Entry, msg::Update::Entry>> events;
+  std::unordered_map<std::uint64_t, Message> replies;  // to request()
+};
+
+/// Not thread-safe. After any call, carry out take_effects().
+class SessionCore {
+ public:
+  explicit SessionCore(const Now& now) : heard_at_(now.mono) {}
+
+  /// Keeps and sends it. An id that is open already is replaced by this content.
+  void submit(msg::Submission submission, msg::WatchLevel level, const Now& now);
+  void watch(const std::vector<TaskId>& ids, msg::WatchLevel level, const Now& now);
+  void unwatch(const TaskId& id) { open_.erase(id); }
+  /// Sends a query, again and again until its reply is in Effects::replies under the number that
+  /// comes back. `message`'s own request number is filled in.
+  template <class M>
+  std::uint64_t request(M message, const Now& now) {
+    message.request = ++last_request_;
+    ask(message.request, std::move(message), now);
+    return last_request_;
+  }
+  /// The caller does not wait for this reply any more.
+  void forget(std::uint64_t request) { pending_.erase(request); }
+
+  void handle(const Blob& frame, const Now& now);
+  void tick(const Now& now);
+  Duration next_deadline() const;
+  Effects take_effects();
+
+  std::size_t open_tasks() const { return open_.size(); }
+  bool is_open(const TaskId& id) const { return open_.contains(id); }
+
+ private:
+  struct Open {
+    msg::Submission submission;  // payload and spec are empty when it is only watched
+    bool mine = false;           // submitted here: can be submitted again
+    bool accepted = false;
+    msg::WatchLevel level = msg::WatchLevel::kResult;
+  };
+  struct Pending {
+    Message message;
+    Duration repeat_at;
+  };
+  struct Batch {  // a SUBMIT under way
+    std::vector<TaskId> ids;
+    Duration repeat_at;
+  };
+
+  void on(msg::Accepted& message, const Now& now);
+  void on(msg::Deliver& message, const Now& now);
+  void on(msg::Update& message, const Now& now);
+  void on(msg::Pong& message, const Now& now);
+  void on(msg::ErrorReply& message, const Now& now);
+  void on(msg::Tasks& message, const Now& now);
+  template <class M>
+  void on_reply(M& message);
+
+  void ask(std::uint64_t number, Message message, const Now& now);
+  void send_unsent(const Now& now);
+  void send_batch(std::vector<TaskId> ids, const Now& now);
+  void watch_again(const Now& now);
+  void forgotten(const TaskId& id, const Now& now);
+  void renew(const Now& now);
+  bool waits() const { return !open_.empty() || !pending_.empty(); }
+  void send(const Message& message) { effects_.frames.push_back(encode(message)); }
+
+  std::unordered_map<TaskId, Open> open_;
+  std::deque<TaskId> unsent_;                               // to be submitted (again)
+  std::map<std::uint64_t, Batch> batches_;                  // by request number
+  std::map<std::uint64_t, Pending> pending_;                // by request number
+  std::map<std::uint64_t, std::vector<TaskId>> rewatches_;  // WATCHes of our own
+  std::uint64_t last_request_ = 0;
+  std::uint64_t epoch_ = 0;  // of the dispatcher, once known
+  Duration heard_at_;
+  Duration pinged_at_{0};
+  bool silent_ = false;  // said so
+  Effects effects_;
+};
+
+}  // namespace genai::client

@@ -1,0 +1,10 @@
+#include "genai/client.h"
+#include "protocol/messages.h"
+
+namespace genai::client {
+
+const char* name(Status status) {
+  return genai::name(static_cast<TaskStatus>(status)).data();  // literals: zero-terminated
+}
+
+}  // namespace genai::client
