@@ -1,0 +1,101 @@
+#include "tools/ctl/json.h"
+
+#include <fmt/chrono.h>
+
+#include <iostream>
+
+namespace genai::ctl {
+
+Json to_json(const client::TaskInfo& t) {
+  Json json{{"task_id", t.id},    {"status", name(t.status)}, {"label", t.label},
+            {"model", t.model},   {"attempts", t.attempt},    {"faults", t.faults},
+            {"losses", t.losses}, {"drains", t.drains},       {"created_ms", t.created_ms},
+            {"age_ms", t.age_ms}};
+  if (!t.node_id.empty()) json["node_id"] = t.node_id;
+  if (t.status == client::Status::kSent) {
+    json["fraction"] = t.fraction;
+    json["text"] = t.text;
+  }
+  if (!t.waiting.empty()) json["waiting"] = t.waiting;
+  if (is_terminal(t.status)) {
+    json["code"] = t.code;
+    if (!t.error.empty()) json["error"] = t.error;
+    json["queued_ms"] = t.queued_ms;
+    json["run_ms"] = t.run_ms;
+    json["total_ms"] = t.total_ms;
+  }
+  for (const auto& entry : t.log) {
+    Json line{{"ts", iso_time(entry.at_ms)},
+              {"at_ms", entry.at_ms},
+              {"status", entry.status},
+              {"reason", entry.reason}};
+    if (!entry.node_id.empty()) line["node_id"] = entry.node_id;
+    if (entry.attempt) line["attempt"] = entry.attempt;
+    json["log"].push_back(std::move(line));
+  }
+  return json;
+}
+
+Json to_json(const client::TaskUpdate& u) {
+  return {{"task_id", u.id},
+          {"status", name(u.status)},
+          {"node_id", u.node_id},
+          {"fraction", u.fraction},
+          {"text", u.text}};
+}
+
+Json to_json(const client::NodeInfo& n) {
+  return {{"node_id", n.node_id},
+          {"state", n.state},
+          {"slots", n.slots},
+          {"in_flight", n.in_flight},
+          {"models", n.models},
+          {"loaded_models", n.loaded_models},
+          {"gpu_type", n.gpu_type},
+          {"ncpu", n.ncpu},
+          {"ram_mib", n.ram_mib},
+          {"vram_mib", n.vram_mib},
+          {"assigned_total", n.assigned_total},
+          {"completed_total", n.completed_total},
+          {"failed_total", n.failed_total},
+          {"lost_total", n.lost_total},
+          {"drained", n.drained},
+          {"since_ms", n.since_ms}};
+}
+
+Json to_json(const client::Stats& s) {
+  Json tasks, brokers = Json::array();
+  for (std::size_t i = 0; i < s.tasks.size(); ++i)
+    tasks[name(static_cast<client::Status>(i))] = s.tasks[i];
+  for (const auto& broker : s.brokers)
+    brokers.push_back({{"endpoint", broker.endpoint}, {"state", broker.state}});
+  return {{"epoch", s.epoch},
+          {"uptime_ms", s.uptime_ms},
+          {"draining", s.draining},
+          {"store", s.store},
+          {"tasks", tasks},
+          {"accepted_total", s.accepted_total},
+          {"delivered_total", s.delivered_total},
+          {"requeued_total", s.requeued_total},
+          {"providers", s.providers},
+          {"queued_bytes", s.queued_bytes},
+          {"result_bytes", s.result_bytes},
+          {"brokers", brokers}};
+}
+
+Json to_json(const client::Verdict& v) {
+  Json json{{"task_id", v.id}, {"code", v.code}};
+  if (!v.detail.empty()) json["detail"] = v.detail;
+  return json;
+}
+
+void print(const Json& object) {
+  std::cout << object.dump(-1, ' ', false, Json::error_handler_t::replace) << std::endl;
+}
+
+std::string iso_time(std::uint64_t unix_ms) {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z",
+                     fmt::gmtime(static_cast<std::time_t>(unix_ms / 1000)), unix_ms % 1000);
+}
+
+}  // namespace genai::ctl

@@ -1,0 +1,25 @@
+// What --json prints.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "genai/client.h"
+
+namespace genai::ctl {
+
+using Json = nlohmann::ordered_json;
+
+Json to_json(const client::TaskInfo& task);
+Json to_json(const client::TaskUpdate& update);
+Json to_json(const client::NodeInfo& node);
+Json to_json(const client::Stats& stats);
+Json to_json(const client::Verdict& verdict);
+
+/// One object on one line of stdout, at once.
+void print(const Json& object);
+
+/// "2026-11-23T18:00:00.123Z" of Unix milliseconds.
+std::string iso_time(std::uint64_t unix_ms);
+
+}  // namespace genai::ctl

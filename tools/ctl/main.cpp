@@ -1,0 +1,56 @@
+// genai-ctl: a person's (or a script's) way to the dispatcher.
+#include <iostream>
+#include <map>
+
+#include "protocol/process/escape.h"
+#include "protocol/process/logging.h"
+#include "tools/ctl/prompts.h"
+#include "tools/ctl/session.h"
+
+namespace {
+
+using namespace genai;
+using namespace genai::ctl;
+
+const std::map<std::string, int (*)(Session&)> kCommands = {
+    {"submit", run_submit}, {"status", run_status}, {"watch", run_watch}, {"cancel", run_cancel},
+    {"list", run_list},     {"nodes", run_nodes},   {"top", run_top},     {"drain", run_drain}};
+
+/// Waiting for results has no limit of its own, and a live screen must stay quick.
+client::Millis timeout_of(const Options& options) {
+  if (options.command == "submit" && options.submit.wait && !options.timeout_given)
+    return client::kForever;
+  if (options.command == "top" && !options.timeout_given) return client::Millis(2000);
+  return options.timeout;
+}
+
+int run(const Options& options) {
+  client::Client client({options.dispatcher, timeout_of(options)});
+  Session session{options, client, {}};
+  return kCommands.at(options.command)(session);
+}
+
+void complain(const std::string& what) {
+  std::cout.flush();
+  std::cerr << "genai-ctl: " << process::escaped(what) << '\n';
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  if (const auto exit_code = parse_options(argc, argv, options)) return *exit_code;
+  process::init_logging("genai-ctl", options.log_level, options.log_format);
+  try {
+    return run(options);
+  } catch (const InputError& error) {
+    complain(error.what());
+    return process::kExitUsage;
+  } catch (const client::ClientError& error) {
+    complain(error.code() == "timeout" ? error.what() : error.code() + ": " + error.what());
+    return process::kExitFailure;
+  } catch (const std::exception& error) {
+    complain(error.what());
+    return process::kExitFailure;
+  }
+}

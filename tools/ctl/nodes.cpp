@@ -1,0 +1,33 @@
+// genai-ctl nodes, drain
+#include <fmt/format.h>
+
+#include "tools/ctl/format.h"
+#include "tools/ctl/json.h"
+#include "tools/ctl/screen.h"
+#include "tools/ctl/session.h"
+
+namespace genai::ctl {
+
+int run_nodes(Session& session) {
+  const auto nodes = session.client.nodes();
+  if (session.options.json) {
+    for (const auto& node : nodes) print(to_json(node));
+    return process::kExitOk;
+  }
+  for (const std::string& line : node_table(nodes, session.options.long_format))
+    fmt::print("{}\n", line);
+  return process::kExitOk;
+}
+
+int run_drain(Session& session) {
+  const Options& options = session.options;
+  session.client.drain(options.node, !options.off);
+  const std::string target = options.all ? "dispatcher" : options.node;
+  if (options.json)
+    print({{"target", target}, {"draining", !options.off}});
+  else
+    fmt::print("{} {}\n", target, options.off ? "takes work again" : "gets no new work");
+  return process::kExitOk;
+}
+
+}  // namespace genai::ctl

@@ -1,0 +1,112 @@
+#include "tools/ctl/options.h"
+
+#include <CLI/CLI.hpp>
+
+#include "protocol/transport/endpoint.h"
+
+namespace genai::ctl {
+namespace {
+
+using process::OptionProblem;
+using process::Range;
+
+void declare_submit(CLI::App& app, SubmitOptions& o) {
+  auto& cmd = *app.add_subcommand("submit", "Submit tasks; with --wait or --out wait for them");
+  cmd.add_option("prompt", o.prompt, "The payload, as text");
+  cmd.add_option("--file", o.file, "The payload is this file");
+  cmd.add_flag("--stdin", o.from_stdin, "The payload is what comes on stdin");
+  cmd.add_option("--lines", o.lines, "A task for each line of this file ('-': stdin)");
+  cmd.add_option("--jsonl", o.jsonl,
+                 "A task for each line, a JSON object: prompt or "
+                 "payload_base64, id, model, params, ... ('-': stdin)");
+  cmd.add_option("--id", o.id, "The task's id (default: a new UUIDv7)");
+  cmd.add_option("--model", o.model, "Only nodes that have this model");
+  cmd.add_option("--gpu-type", o.gpu_type, "Only nodes with this GPU");
+  cmd.add_option("--ncpu", o.ncpu, "Only nodes with so many CPUs");
+  cmd.add_option("--ram-mib", o.ram_mib, "Only nodes with so much memory");
+  cmd.add_option("--vram-mib", o.vram_mib, "Only nodes with so much GPU memory");
+  cmd.add_option("--ttl-s", o.ttl_s, "Time until the task must have ended (default: 1200)");
+  cmd.add_option("--time-limit-s", o.time_limit_s, "Time limit of one execution");
+  cmd.add_option("--max-attempts", o.max_attempts, "Error results before it is Failed");
+  cmd.add_option("--param", o.params, "K=V for the node's program (repeatable)")
+      ->take_all()
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  cmd.add_option("--label", o.label, "A name for people (default: the prompt)");
+  cmd.add_flag("--wait", o.wait, "Wait for the results; a single one goes to stdout");
+  cmd.add_option("--out", o.out, "Wait and write each result to DIR/<task_id><suffix>");
+  cmd.add_option("--suffix", o.suffix, "Of the files in --out, such as .png");
+}
+
+void declare_commands(CLI::App& app, Options& o) {
+  app.require_subcommand(0, 1);
+  declare_submit(app, o.submit);
+  const auto with_tasks = [&](const char* name, const char* doc) {
+    app.add_subcommand(name, doc)->add_option("task", o.tasks, "Task ids")->required();
+  };
+  with_tasks("status", "What became of tasks, and why");
+  with_tasks("watch", "Follow tasks until they have ended");
+  with_tasks("cancel", "Cancel tasks, queued or running");
+  auto& list = *app.add_subcommand("list", "List tasks in the order of their ids");
+  list.add_option("--status", o.status, "Only tasks of this status");
+  list.add_option("--limit", o.limit, "At most so many (default: 100)");
+  auto& nodes = *app.add_subcommand("nodes", "List the connected nodes");
+  nodes.add_flag("--long", o.long_format, "With their hardware and all counters");
+  auto& top = *app.add_subcommand("top", "Watch the fleet live; q quits");
+  top.add_option("--interval-ms", o.interval_ms, "Time between two looks")
+      ->check(CLI::Range(100, 60'000));
+  top.add_flag("--once", o.once, "Print one screen and exit");
+  auto& drain = *app.add_subcommand("drain", "Give a node no more work");
+  drain.add_option("node", o.node, "The node's id");
+  drain.add_flag("--all", o.all, "The dispatcher takes no new tasks");
+  drain.add_flag("--off", o.off, "End the drain");
+}
+
+std::optional<OptionProblem> validate(const Options& o) {
+  if (auto what = transport::endpoint_problem(o.dispatcher))
+    return OptionProblem{{"dispatcher"}, *what};
+  return std::nullopt;
+}
+
+/// What CLI11 cannot say: which arguments go together.
+std::string usage_problem(const Options& o) {
+  if (o.command.empty()) return "a command is missing";
+  if (o.command == "submit") {
+    const SubmitOptions& s = o.submit;
+    const int sources =
+        !s.prompt.empty() + !s.file.empty() + !s.lines.empty() + !s.jsonl.empty() + s.from_stdin;
+    if (sources != 1) return "submit: give one of PROMPT, --file, --stdin, --lines, --jsonl";
+    if (!s.id.empty() && (!s.lines.empty() || !s.jsonl.empty()))
+      return "submit: --id is for a single task";
+  }
+  if (o.command == "drain" && o.node.empty() != o.all) return "drain: give either a node or --all";
+  return {};
+}
+
+}  // namespace
+
+std::optional<int> parse_options(int argc, const char* const* argv, Options& options) {
+  process::Options parser("genai-ctl", "Submits tasks to a dispatcher and shows what it does.");
+  parser.add("dispatcher", options.dispatcher, "The dispatcher's endpoint for clients");
+  parser.add("timeout-s", options.timeout,
+             "How long to wait for an answer; with submit --wait and watch: for the results, there "
+             "without a limit by default",
+             Range(1, 7 * 24 * 3600));
+  parser.add("json", options.json, "Print JSON, one object a line");
+  declare_commands(parser.app(), options);
+  parser.on_validate([&] { return validate(options); });
+  if (const auto exit_code = parser.parse(argc, argv)) return exit_code;
+  for (const CLI::App* command : parser.app().get_subcommands())
+    options.command = command->get_name();
+  if (!options.submit.out.empty()) options.submit.wait = true;
+  options.timeout_given = parser.is_given("timeout-s");
+  options.log_level = parser.log_level();
+  options.log_format = parser.log_format();
+  if (const std::string problem = usage_problem(options); !problem.empty()) {
+    std::cerr << "genai-ctl: " << problem << " (see genai-ctl --help)\n";
+    return process::kExitUsage;
+  }
+  return std::nullopt;
+}
+
+}  // namespace genai::ctl

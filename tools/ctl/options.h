@@ -1,0 +1,49 @@
+// The command line of genai-ctl.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "protocol/process/options.h"
+
+namespace genai::ctl {
+
+/// What `submit` was told; at most one source of prompts is given.
+struct SubmitOptions {
+  std::string prompt, file, lines, jsonl;
+  bool from_stdin = false;
+  std::string id, model, gpu_type, label;
+  std::uint64_t ncpu = 0, ram_mib = 0, vram_mib = 0, ttl_s = 0, time_limit_s = 0;
+  std::uint32_t max_attempts = 0;
+  std::vector<std::string> params;  // K=V
+  bool wait = false;
+  std::string out, suffix;
+};
+
+struct Options {
+  std::string command;  // the subcommand's name
+  std::string dispatcher = "tcp://127.0.0.1:7710";
+  std::chrono::seconds timeout{10};
+  bool timeout_given = false;
+  bool json = false;
+
+  SubmitOptions submit;
+  std::vector<std::string> tasks;    // status, watch, cancel
+  std::string status;                // list: only these
+  std::uint64_t limit = 100;         // list
+  bool long_format = false;          // nodes
+  std::uint64_t interval_ms = 1000;  // top
+  bool once = false;                 // top
+  std::string node;                  // drain
+  bool all = false, off = false;     // drain
+  process::LogLevel log_level = process::LogLevel::kInfo;
+  process::LogFormat log_format = process::LogFormat::kAuto;
+};
+
+/// Fills `options`; the exit code when the program is to end at once, having said why.
+std::optional<int> parse_options(int argc, const char* const* argv, Options& options);
+
+}  // namespace genai::ctl

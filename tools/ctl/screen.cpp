@@ -1,0 +1,126 @@
+#include "tools/ctl/screen.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "tools/ctl/format.h"
+
+namespace genai::ctl {
+namespace {
+
+using client::NodeInfo;
+using client::Status;
+using client::TaskInfo;
+using Rows = std::vector<std::vector<std::string>>;
+
+constexpr std::size_t kSlotsShown = 16;
+
+std::string joined(const std::vector<std::string>& texts) {
+  std::string out;
+  for (const std::string& text : texts) out += (out.empty() ? "" : ",") + text;
+  return out;
+}
+
+std::string state_of(const NodeInfo& node) {
+  return node.drained ? node.state + ",drained" : node.state;
+}
+
+/// "##--": busy and free slots; "##+1": one more is prefetched.
+std::string slots_bar(const NodeInfo& node) {
+  const auto slots = std::max<std::uint64_t>(node.slots, 1);
+  const auto shown = std::min<std::size_t>(slots, kSlotsShown);
+  const std::string full =
+      bar(static_cast<double>(node.in_flight) / static_cast<double>(slots), shown);
+  if (node.in_flight <= slots) return full;
+  return fmt::format("{}+{}", full, node.in_flight - slots);
+}
+
+std::vector<std::string> header(const View& view) {
+  const client::Stats& s = view.stats;
+  std::string brokers;
+  for (const auto& broker : s.brokers)
+    brokers += fmt::format("  {} {}", broker.endpoint, broker.state);
+  std::string tasks;
+  for (std::size_t i = 0; i < s.tasks.size(); ++i)
+    tasks += fmt::format("{}{} {}", i ? "   " : "", name(static_cast<Status>(i)), s.tasks[i]);
+  std::vector<std::string> lines{
+      fmt::format("genai-dispatcher {}   up {}   {}{}", view.endpoint, duration_text(s.uptime_ms),
+                  "store " + s.store, s.draining ? "   DRAINING" : ""),
+      tasks,
+      fmt::format("{:.1f} completed/s   accepted {}   delivered {}   requeued {}   results waiting "
+                  "{:.1f} MiB",
+                  view.completed_per_s, s.accepted_total, s.delivered_total, s.requeued_total,
+                  static_cast<double>(s.result_bytes) / (1 << 20)),
+      "brokers" + (brokers.empty() ? "  none" : brokers)};
+  if (!view.trouble.empty()) lines.insert(lines.begin() + 1, "!! " + view.trouble);
+  return lines;
+}
+
+void append(std::vector<std::string>& lines, const std::string& title,
+            const std::vector<std::string>& table, std::size_t total, std::size_t room) {
+  if (table.size() <= 1 || room < 4) return;
+  lines.push_back("");
+  lines.push_back(fmt::format("{} ({})", title, total));
+  for (std::size_t i = 0; i < std::min(table.size(), room - 2); ++i) lines.push_back(table[i]);
+}
+
+std::vector<std::string> running_table(const std::vector<TaskInfo>& tasks) {
+  Rows rows{{"TASK", "NODE", "PROGRESS", "AGE", "LABEL", "DOING"}};
+  for (const TaskInfo& t : tasks)
+    rows.push_back({t.id, cell(t.node_id, 24),
+                    fmt::format("[{}] {:3.0f} %", bar(t.fraction, 12), t.fraction * 100),
+                    duration_text(t.age_ms), cell(t.label, 32), cell(t.text, 40)});
+  return table_lines(rows);
+}
+
+std::vector<std::string> waiting_table(const std::vector<TaskInfo>& tasks) {
+  Rows rows{{"TASK", "AGE", "LABEL", "WAITS BECAUSE"}};
+  for (const TaskInfo& t : tasks)
+    rows.push_back({t.id, duration_text(t.age_ms), cell(t.label, 32), cell(t.waiting, 100)});
+  return table_lines(rows);
+}
+
+}  // namespace
+
+std::vector<std::string> node_table(const std::vector<NodeInfo>& nodes, bool long_format) {
+  Rows rows{{"NODE", "STATE", "SLOTS", "RUNS", "DONE", "FAILED", "LOST"}};
+  if (long_format)
+    for (const char* head : {"GIVEN", "GPU", "VRAM MiB", "RAM MiB", "CPUS", "LOADED"})
+      rows[0].push_back(head);
+  rows[0].push_back("MODELS");
+  for (const NodeInfo& n : nodes) {
+    std::vector<std::string> row{cell(n.node_id, 32),
+                                 state_of(n),
+                                 slots_bar(n),
+                                 std::to_string(n.in_flight),
+                                 std::to_string(n.completed_total),
+                                 std::to_string(n.failed_total),
+                                 std::to_string(n.lost_total)};
+    if (long_format)
+      for (const std::string& text :
+           {std::to_string(n.assigned_total), cell(n.gpu_type, 32), std::to_string(n.vram_mib),
+            std::to_string(n.ram_mib), std::to_string(n.ncpu), cell(joined(n.loaded_models), 40)})
+        row.push_back(text);
+    row.push_back(cell(joined(n.models), 60));
+    rows.push_back(std::move(row));
+  }
+  return table_lines(rows);
+}
+
+std::vector<std::string> screen_lines(const View& view, std::size_t width, std::size_t height) {
+  std::vector<std::string> lines = header(view);
+  const std::size_t room = height > lines.size() ? height - lines.size() : 0;
+  append(lines, "Nodes", node_table(view.nodes, false), view.nodes.size(), room / 2);
+  const auto left = [&] { return height > lines.size() ? height - lines.size() : 0; };
+  const std::size_t assigned = view.stats.tasks[static_cast<std::size_t>(Status::kSent)];
+  append(lines, "Running", running_table(view.running), assigned,
+         view.waiting.empty() ? left() : std::max<std::size_t>(left() * 2 / 3, 4));
+  append(lines, "Waiting", waiting_table(view.waiting),
+         view.stats.tasks[static_cast<std::size_t>(Status::kUnscheduled)], left());
+  if (lines.size() > height) lines.resize(height);
+  for (std::string& line : lines) line = cell(line, width);
+  return lines;
+}
+
+}  // namespace genai::ctl
