@@ -29,16 +29,14 @@ const Traits* find_type(std::uint64_t number) {
   return nullptr;
 }
 
-bool refers_to_input(msgpack::type::object_type type, std::size_t, void*) {
-  return type == msgpack::type::BIN || type == msgpack::type::STR;
-}
+bool refers_to_input(msgpack::type::object_type, std::size_t, void*) { return true; }
 
 msgpack::object_handle unpack(std::string_view bytes, const Path& path) {
   // A claimed length is allocated before its content is seen: what was claimed can be at most what
   // could still follow in the frame.
   const std::size_t most = std::min(bytes.size(), limits::kMaxArrayEntries);
   const msgpack::unpack_limit limit(most, std::min(most, limits::kMaxMapEntries), bytes.size(),
-                                    bytes.size(), 0, limits::kMaxDepth);
+                                    bytes.size(), bytes.size(), limits::kMaxDepth);
   std::size_t end = 0;
   bool referenced = false;
   msgpack::object_handle handle;

@@ -1,0 +1,172 @@
+// Prints the golden vectors: one frame per message type, with fixed values. vectors.json is its
+// output; a change of the wire format shows as a difference there and must be made on purpose.
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "protocol/codec.h"
+#include "protocol/wire/traits.h"
+
+namespace {
+
+using namespace genai;
+using Json = nlohmann::ordered_json;
+
+template <class Id>
+Id binary(std::uint8_t first) {
+  typename Id::Bytes bytes;
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(first + i);
+  return Id(bytes);
+}
+
+TaskId task(const char* text = "t-1") { return *TaskId::parse(text); }
+AssignmentRef ref() { return {task(), 2, 1'763'900'000'000}; }
+
+PublicMetaInfo meta() {
+  PublicMetaInfo meta;
+  meta.models = {"sdxl", "flux"};
+  meta.loaded_models = {"sdxl"};
+  meta.gpu_type = "rtx4090";
+  meta.ncpu = 16;
+  meta.ram_mib = 64'000;
+  meta.vram_mib = 24'000;
+  meta.slots = 2;
+  meta.min_cost = 0.25;
+  return meta;
+}
+
+TaskSpec spec() {
+  TaskSpec spec;
+  spec.needs = {"sdxl", "rtx4090", 4, 8'000, 12'000};
+  spec.ttl_ms = 600'000;
+  spec.time_limit_ms = 60'000;
+  spec.max_attempts = 3;
+  spec.label = "a red sphere";
+  return make_spec(spec, {{"params", ValueMap{{"seed", 7}, {"hd", true}}}});
+}
+
+msg::ProviderEntry provider() {
+  return {
+      binary<SessionId>(0x10), *NodeId::parse("node-1"), ProviderState::kOnline, meta(), {ref()}};
+}
+
+std::vector<Message> messages() {
+  const auto session = binary<SessionId>(0x10);
+  const auto broker = binary<InstanceId>(0xb0);
+  const auto node = *NodeId::parse("node-1");
+  const Blob inner(encode(msg::HeartbeatReply{7}));
+  return {
+      msg::Hello{node, session, meta(), {ref()}},
+      msg::Welcome{broker, 1000, 3000, 5000},
+      msg::Heartbeat{7, {ref()}, {"sdxl"}},
+      msg::HeartbeatReply{7},
+      msg::Leave{"maintenance"},
+      msg::Bye{"maintenance"},
+      msg::Goodbye{},
+      msg::Assign{{{ref(), spec(), Blob("a red sphere")}}},
+      msg::AssignAck{{{ref(), ErrorCode::kNodeFull, "2 of 2 slots are taken"}}},
+      msg::Progress{{{ref(), 0.5, "step 10 of 20"}}},
+      msg::Result{{{ref(),
+                    msg::Outcome::kOk,
+                    {{"run_ms", 1234}, {"content_type", "image/png"}},
+                    Blob("\x89PNG")}}},
+      msg::ResultAck{{{ref(), ErrorCode::kOk}}},
+      msg::Abort{{{ref(), ErrorCode::kCancelled}}},
+      msg::AbortAck{{{ref(), msg::AbortOutcome::kFinished}}},
+      msg::Keep{{ref()}},
+      msg::LinkHello{binary<InstanceId>(0xd0), 1'763'900'000'000},
+      msg::Snapshot{broker, 41, 60'000, {provider()}},
+      msg::Delta{
+          broker,
+          42,
+          {msg::Delta::Joined{provider()},
+           msg::Delta::StateChanged{session, ProviderState::kSuspect, "no heartbeat for 3000 ms"},
+           msg::Delta::Beat{session, {ref()}, {"sdxl"}}}},
+      msg::LinkHeartbeat{broker, 42},
+      msg::ToNodes{{{session, inner}}},
+      msg::FromNodes{{{session, Blob(encode(msg::Keep{{ref()}}))}}},
+      msg::Undelivered{{{session, ErrorCode::kUnreachable}}},
+      msg::Submit{1, msg::WatchLevel::kProgress, {{task(), spec(), Blob("a red sphere")}}},
+      msg::Accepted{1,
+                    {{task(), ErrorCode::kOk, ""},
+                     {task("t-2"), ErrorCode::kQueueFull, "1000000 tasks are queued"}}},
+      msg::Watch{2, msg::WatchLevel::kResult, {task(), task("t-2")}},
+      msg::Update{{{task(), TaskStatus::kSent, "node-1", 0.5, "step 10 of 20"}}},
+      msg::Deliver{{{task(),
+                     TaskStatus::kCompleted,
+                     ErrorCode::kOk,
+                     {{"node_id", "node-1"}, {"attempts", 2}, {"total_ms", 2345}},
+                     Blob("\x89PNG")}}},
+      msg::DeliverAck{{task()}},
+      msg::Cancel{3, {task()}},
+      msg::Cancelled{3, {{task(), ErrorCode::kAlreadyTerminal, "Completed"}}},
+      msg::StatusQuery{4, {task()}},
+      msg::Tasks{4,
+                 {{{"task_id", "t-1"},
+                   {"status", "Unscheduled"},
+                   {"waiting", "no provider is connected"}}},
+                 true},
+      msg::List{5, {{"status", "Sent"}, {"after", "t-1"}, {"limit", 100}}},
+      msg::NodesQuery{6},
+      msg::NodeList{6, {{{"node_id", "node-1"}, {"state", "online"}, {"slots", 2}}}},
+      msg::StatsQuery{7},
+      msg::Stats{7, {{"epoch", 1'763'900'000'000}, {"store", "memory"}}},
+      msg::Drain{8, "node-1", true},
+      msg::Done{8},
+      msg::Ping{9},
+      msg::Pong{9, 1'763'900'000'000},
+      msg::ErrorReply{4, ErrorCode::kBadField, "STATUS.ids[0]: expected a str, got integer"},
+  };
+}
+
+std::string hex(std::string_view bytes) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (const char c : bytes) {
+    text += kDigits[static_cast<unsigned char>(c) >> 4];
+    text += kDigits[static_cast<unsigned char>(c) & 15];
+  }
+  return text;
+}
+
+/// bin as {"hex": ...}, since JSON has no bytes.
+Json readable(const nlohmann::json& value) {
+  if (value.is_binary()) {
+    const auto& bytes = value.get_binary();
+    return {{"hex", hex({reinterpret_cast<const char*>(bytes.data()), bytes.size()})}};
+  }
+  Json out = value.is_array() ? Json::array() : value.is_object() ? Json::object() : Json(value);
+  if (value.is_array())
+    for (const auto& item : value) out.push_back(readable(item));
+  else if (value.is_object())
+    for (const auto& [key, item] : value.items()) out[key] = readable(item);
+  return out;
+}
+
+constexpr std::pair<Direction, const char*> kDirections[] = {
+    {Direction::kFromNode, "from_node"},
+    {Direction::kToNode, "to_node"},
+    {Direction::kLinkToBroker, "link_to_broker"},
+    {Direction::kLinkToDispatcher, "link_to_dispatcher"},
+    {Direction::kFromClient, "from_client"},
+    {Direction::kToClient, "to_client"}};
+
+const char* direction_of(const Blob& frame) {
+  for (const auto& [direction, name] : kDirections)
+    if (decode(frame, direction)) return name;
+  return "none";
+}
+
+}  // namespace
+
+int main() {
+  Json vectors = Json::array();
+  for (const Message& message : messages()) {
+    const Blob frame(encode(message));
+    vectors.push_back({{"name", type_name(message)},
+                       {"type", type_number(message)},
+                       {"direction", direction_of(frame)},
+                       {"frame", hex(frame.view())},
+                       {"message", readable(nlohmann::json::from_msgpack(frame.view()))}});
+  }
+  std::cout << vectors.dump(1) << '\n';
+}
