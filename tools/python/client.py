@@ -1,0 +1,140 @@
+#!/usr/bin/python3
+"""A client in Python, written from protocol/SPEC.md: submits prompts and waits for their results.
+
+client.py [PROMPT ...]   (without prompts: one for each line of stdin)
+Needs python3-zmq and python3-msgpack.
+"""
+import argparse
+import pathlib
+import sys
+import time
+import uuid
+
+import msgpack
+import zmq
+
+SUBMIT, ACCEPTED, WATCH, DELIVER, DELIVER_ACK = 40, 41, 42, 44, 45
+TASKS, PING, PONG, ERROR = 49, 57, 58, 99
+STATUS = ["Unscheduled", "Scheduled", "Sent", "Aborted", "Completed", "Failed"]
+REPEAT_S, PING_S, DEAD_S, BATCH = 5.0, 5.0, 10.0, 500
+
+
+class Client:
+    def __init__(self, endpoint):
+        self.endpoint = endpoint
+        self.request, self.epoch = 0, None
+        self.open = {}  # id -> [spec, payload, accepted]
+        self.submits = {}  # request -> (ids, when to send again)
+        self.watches = {}  # request -> ids
+        self.connect()
+
+    def connect(self):
+        self.socket = zmq.Context.instance().socket(zmq.DEALER)
+        self.socket.setsockopt(zmq.IMMEDIATE, 1)
+        self.socket.setsockopt(zmq.LINGER, 1000)
+        self.socket.connect(self.endpoint)
+        self.heard_at, self.pinged_at = time.monotonic(), 0.0
+
+    def send(self, kind, *fields):
+        frame = msgpack.packb([1, kind, *fields], use_bin_type=True)
+        while True:
+            try:
+                return self.socket.send(frame, zmq.DONTWAIT)
+            except zmq.Again:  # not connected yet
+                if not self.socket.poll(50, zmq.POLLOUT) and time.monotonic() - self.heard_at > DEAD_S:
+                    return None  # it is said again on the next connection
+
+    def ask(self, kind, *fields):
+        self.request += 1
+        self.send(kind, self.request, *fields)
+        return self.request
+
+    def submit(self, spec, payload):
+        task_id = str(uuid.uuid4())
+        self.open[task_id] = [spec, payload, False]
+        return task_id
+
+    def send_unaccepted(self):
+        waiting = {i for ids, _ in self.submits.values() for i in ids}
+        ids = [i for i, task in self.open.items() if not task[2] and i not in waiting]
+        for start in range(0, len(ids), BATCH):
+            batch = ids[start:start + BATCH]
+            request = self.ask(SUBMIT, 1, [[i, *self.open[i][:2]] for i in batch])
+            self.submits[request] = (batch, time.monotonic() + REPEAT_S)
+
+    def watch_again(self):
+        ids = [i for i, task in self.open.items() if task[2]]
+        for start in range(0, len(ids), BATCH):
+            batch = ids[start:start + BATCH]
+            self.watches[self.ask(WATCH, 1, batch)] = batch
+
+    def on_time(self, now):
+        if now - self.heard_at > DEAD_S:
+            self.socket.close()
+            self.connect()
+            self.submits.clear()
+            self.watch_again()
+        elif now - max(self.heard_at, self.pinged_at) > PING_S or (self.epoch is None and not self.pinged_at):
+            self.pinged_at = now
+            self.ask(PING)
+        for request in [r for r, (_, again_at) in self.submits.items() if now > again_at]:
+            del self.submits[request]  # unanswered: send_unaccepted sends them again
+        self.send_unaccepted()
+
+    def results(self):
+        """Yields (id, status, info, data) until every submitted task has ended."""
+        while self.open:
+            self.on_time(time.monotonic())
+            if not self.socket.poll(100):
+                continue
+            self.heard_at = time.monotonic()
+            _, kind, *fields = msgpack.unpackb(self.socket.recv(), raw=False)
+            if kind == ACCEPTED:
+                self.submits.pop(fields[0], None)
+                for task_id, code, detail in fields[1]:
+                    if code and task_id in self.open:
+                        yield task_id, "refused", {"error": f"{code} {detail}"}, b""
+                        del self.open[task_id]
+                    elif task_id in self.open:
+                        self.open[task_id][2] = True
+            elif kind == DELIVER:
+                self.send(DELIVER_ACK, [entry[0] for entry in fields[0]])
+                for task_id, status, _, info, data in fields[0]:
+                    if self.open.pop(task_id, None):
+                        yield task_id, STATUS[status], info, data
+            elif kind == PONG:
+                if self.epoch not in (None, fields[1]):
+                    self.watch_again()  # the dispatcher was restarted
+                self.epoch = fields[1]
+            elif kind == TASKS:
+                known = {task["task_id"] for task in fields[1]}
+                for task_id in self.watches.pop(fields[0], []):
+                    if task_id in self.open and task_id not in known:
+                        self.open[task_id][2] = False  # forgotten: submitted again
+            elif kind == ERROR and fields[0] in self.submits:
+                for task_id in self.submits.pop(fields[0])[0]:
+                    del self.open[task_id]
+                    yield task_id, "refused", {"error": f"{fields[1]} {fields[2]}"}, b""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dispatcher", default="tcp://127.0.0.1:7710")
+    parser.add_argument("--model")
+    parser.add_argument("--out", type=pathlib.Path, help="write each result to OUT/<id>")
+    parser.add_argument("prompts", nargs="*")
+    options = parser.parse_args()
+    client, failed = Client(options.dispatcher), 0
+    for prompt in options.prompts or (line.rstrip("\n") for line in sys.stdin):
+        client.submit({"model": options.model} if options.model else {}, prompt.encode())
+    for task_id, status, info, data in client.results():
+        failed += status != "Completed"
+        if options.out and status == "Completed":
+            options.out.mkdir(parents=True, exist_ok=True)
+            (options.out / task_id).write_bytes(data)
+        print(task_id, status, info.get("error") or data[:200].decode(errors="replace"), flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
