@@ -12,6 +12,8 @@ namespace {
 
 // Tasks of one class looked at beyond a head that avoids the nodes with room.
 constexpr std::size_t kLookahead = 32;
+// Nodes keep the time limit themselves and tell it better; this side is for those that do not.
+constexpr Duration kTimeLimitGrace = from_ms(2000);
 
 }  // namespace
 
@@ -55,7 +57,8 @@ void Core::acknowledge(Task& task, Provider& provider, const Now& now) {
   const Duration limit =
       task.spec.time_limit_ms ? from_ms(task.spec.time_limit_ms) : config_.time_limit;
   const auto rounds = 1 + (provider.outstanding() - 1) / provider.meta.slots;
-  tasks_.set_phase_end(task, now.mono + limit * static_cast<std::int64_t>(rounds));
+  tasks_.set_phase_end(task,
+                       now.mono + limit * static_cast<std::int64_t>(rounds) + kTimeLimitGrace);
   notify(task);
 }
 
@@ -67,7 +70,7 @@ void Core::adopt(Task& task, Provider& provider, IssuedAttempt& attempt, const N
   task.acknowledged_at = now.mono;
   const Duration limit =
       task.spec.time_limit_ms ? from_ms(task.spec.time_limit_ms) : config_.time_limit;
-  tasks_.set_phase_end(task, now.mono + limit);
+  tasks_.set_phase_end(task, now.mono + limit + kTimeLimitGrace);
   providers_.give(provider, task, now.mono);
   notify(task);
 }

@@ -16,7 +16,8 @@ void fields(Ar& ar, AssignmentRef& r) {
   ar.uint("epoch", r.epoch);
 }
 
-// ---- nodes ---------------------------------------------------------------------------------------
+// ---- nodes
+// ---------------------------------------------------------------------------------------
 
 template <class Ar>
 void fields(Ar& ar, msg::Hello& m) {
@@ -53,7 +54,8 @@ void fields(Ar& ar, msg::HeartbeatReply& m) {
 template <class Ar>
 void fields(Ar&, msg::Goodbye&) {}
 
-// ---- assignments ---------------------------------------------------------------------------------
+// ---- assignments
+// ---------------------------------------------------------------------------------
 
 template <class Ar>
 void fields(Ar& ar, msg::Assignment& m) {
@@ -128,7 +130,8 @@ void fields(Ar& ar, msg::AbortAck& m) {
   ar.list("entries", m.entries, 1, kMaxBatchEntries);
 }
 
-// ---- link ----------------------------------------------------------------------------------------
+// ---- link
+// ----------------------------------------------------------------------------------------
 
 template <class Ar>
 void fields(Ar& ar, msg::LinkHello& m) {
@@ -200,7 +203,8 @@ void fields(Ar& ar, msg::LinkHeartbeat& m) {
   ar.uint("seq", m.seq);
 }
 
-// ---- clients -------------------------------------------------------------------------------------
+// ---- clients
+// -------------------------------------------------------------------------------------
 
 template <class Ar>
 void fields(Ar& ar, msg::Submission& m) {

@@ -23,7 +23,8 @@ class KeyReader {
     const Value* value = find(key);
     if (!value) return;
     const auto* i = std::get_if<std::int64_t>(&value->v);
-    if (!i || *i < 0 || static_cast<std::uint64_t>(*i) < min || static_cast<std::uint64_t>(*i) > max)
+    if (!i || *i < 0 || static_cast<std::uint64_t>(*i) < min ||
+        static_cast<std::uint64_t>(*i) > max)
       return wrong(key, fmt::format("expected an integer from {} to {}", min, max));
     out = static_cast<Int>(*i);
   }

@@ -18,17 +18,27 @@ void refuse(ErrorCode code, const Path& path, const std::string& what) {
 
 std::string kind_of(const msgpack::object& object) {
   switch (object.type) {
-    case msgpack::type::NIL: return "nil";
-    case msgpack::type::BOOLEAN: return "bool";
-    case msgpack::type::POSITIVE_INTEGER: return "integer";
-    case msgpack::type::NEGATIVE_INTEGER: return "negative integer";
+    case msgpack::type::NIL:
+      return "nil";
+    case msgpack::type::BOOLEAN:
+      return "bool";
+    case msgpack::type::POSITIVE_INTEGER:
+      return "integer";
+    case msgpack::type::NEGATIVE_INTEGER:
+      return "negative integer";
     case msgpack::type::FLOAT32:
-    case msgpack::type::FLOAT64: return "float";
-    case msgpack::type::STR: return "str";
-    case msgpack::type::BIN: return "bin";
-    case msgpack::type::ARRAY: return "array";
-    case msgpack::type::MAP: return "map";
-    case msgpack::type::EXT: return "ext";
+    case msgpack::type::FLOAT64:
+      return "float";
+    case msgpack::type::STR:
+      return "str";
+    case msgpack::type::BIN:
+      return "bin";
+    case msgpack::type::ARRAY:
+      return "array";
+    case msgpack::type::MAP:
+      return "map";
+    case msgpack::type::EXT:
+      return "ext";
   }
   return "unknown";
 }
@@ -53,20 +63,28 @@ ValueList read_list(const msgpack::object& object, const Path& path) {
 
 Value read_value(const msgpack::object& object, const Path& path) {
   switch (object.type) {
-    case msgpack::type::NIL: return Value();
-    case msgpack::type::BOOLEAN: return Value(object.via.boolean);
-    case msgpack::type::POSITIVE_INTEGER: return Value(object.via.u64);
-    case msgpack::type::NEGATIVE_INTEGER: return Value(object.via.i64);
+    case msgpack::type::NIL:
+      return Value();
+    case msgpack::type::BOOLEAN:
+      return Value(object.via.boolean);
+    case msgpack::type::POSITIVE_INTEGER:
+      return Value(object.via.u64);
+    case msgpack::type::NEGATIVE_INTEGER:
+      return Value(object.via.i64);
     case msgpack::type::FLOAT32:
     case msgpack::type::FLOAT64:
       if (!std::isfinite(object.via.f64)) refuse(ErrorCode::kBadField, path, "not a finite number");
       return Value(object.via.f64);
-    case msgpack::type::STR: return Value(read_text(object, path));
+    case msgpack::type::STR:
+      return Value(read_text(object, path));
     case msgpack::type::BIN:
       return Value(Bytes{std::string(object.via.bin.ptr, object.via.bin.size)});
-    case msgpack::type::ARRAY: return Value(read_list(object, path));
-    case msgpack::type::MAP: return Value(read_map(object, path));
-    case msgpack::type::EXT: break;
+    case msgpack::type::ARRAY:
+      return Value(read_list(object, path));
+    case msgpack::type::MAP:
+      return Value(read_map(object, path));
+    case msgpack::type::EXT:
+      break;
   }
   refuse(ErrorCode::kMalformed, path, "extension types are not allowed");
 }
@@ -183,9 +201,15 @@ void Reader::element(msg::Delta::Change& out, const msgpack::object& object, con
   const auto& array = array_of(object, path);
   if (array.size == 0) refuse(ErrorCode::kMalformed, path, "empty change");
   switch (integer(array.ptr[0], path, 0, std::variant_size_v<msg::Delta::Change> - 1)) {
-    case 0: read_fields(out.emplace<0>(), object, path, 1); break;
-    case 1: read_fields(out.emplace<1>(), object, path, 1); break;
-    default: read_fields(out.emplace<2>(), object, path, 1); break;
+    case 0:
+      read_fields(out.emplace<0>(), object, path, 1);
+      break;
+    case 1:
+      read_fields(out.emplace<1>(), object, path, 1);
+      break;
+    default:
+      read_fields(out.emplace<2>(), object, path, 1);
+      break;
   }
 }
 

@@ -1,9 +1,8 @@
 // The archive that reads fields from msgpack and believes none of them.
 #pragma once
 
-#include <msgpack.hpp>
-
 #include <cmath>
+#include <msgpack.hpp>
 #include <string>
 
 #include "protocol/codec.h"

@@ -26,7 +26,9 @@ inline constexpr Traits kTraits{};
 
 #define GENAI_TRAITS(Type, number, name, directions) \
   template <>                                        \
-  inline constexpr Traits kTraits<msg::Type> { number, name, directions }
+  inline constexpr Traits kTraits<msg::Type> {       \
+    number, name, directions                         \
+  }
 
 GENAI_TRAITS(Hello, 1, "HELLO", kFromNode);
 GENAI_TRAITS(Welcome, 2, "WELCOME", kToNode);

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <msgpack.hpp>
-
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -25,10 +24,10 @@ void pack_map(Packer& packer, const ValueMap& map);
 /// Counts the fields of a struct: the arity of its array.
 struct Counter {
   std::uint32_t count = 0;
-#define GENAI_COUNT(method)                    \
-  template <class... Args>                     \
-  void method(Args&&...) {                     \
-    ++count;                                   \
+#define GENAI_COUNT(method) \
+  template <class... Args>  \
+  void method(Args&&...) {  \
+    ++count;                \
   }
   GENAI_COUNT(id)
   GENAI_COUNT(uint)

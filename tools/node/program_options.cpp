@@ -46,7 +46,8 @@ void declare_node(process::Options& parser, NodeConfig& node) {
   parser.add("broker", node.broker_endpoint, "The broker's endpoint for nodes");
   parser.add("node-id", node.node_id, "Name of this node, one process per name");
   parser.add("slots", node.slots, "Tasks at once", Range(1, limits::kMaxSlots));
-  parser.add("model", node.models, "A model that can be run here; none: any");
+  parser.add("model", node.models,
+             "A model that can be run here; tasks that ask for one go only to nodes that name it");
   parser.add("loaded-model", node.loaded_models, "A model that is in memory");
   parser.add("gpu-type", node.gpu_type, "GPU (default: found out)");
   parser.add("ncpu", node.ncpu, "CPUs (default: found out)", amount);

@@ -99,7 +99,8 @@ class SessionCore {
     };
     AssignmentRef ref;
     State state = State::kQueued;
-    TaskSpec spec;  // of a queued one; likewise the payload
+    ErrorCode abort_code = ErrorCode::kOk;  // of a kStopping one
+    TaskSpec spec;                          // of a queued one; likewise the payload
     Blob payload;
     Duration started{0};
     std::optional<msg::Progress::Entry> progress;  // not sent yet

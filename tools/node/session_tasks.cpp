@@ -128,6 +128,7 @@ void SessionCore::abort(const msg::Abort::Entry& entry, Effects& effects) {
     case Held::State::kRunning:
       // "Stopped" is said when it is true: until then the slot is busy.
       held->state = Held::State::kStopping;
+      held->abort_code = entry.code;
       held->progress.reset();
       effects.stop.push_back(entry.ref);
       return;
@@ -171,7 +172,8 @@ void SessionCore::handle_finished(const AssignmentRef& ref, TaskResult result, c
   if (!held) return;  // dropped, or a newer attempt took its place
   if (held->state == Held::State::kStopping) {
     if (joined()) outbox_.put_entry<msg::AbortAck>({ref, msg::AbortOutcome::kStopped});
-    effects.events.push_back(task_event(Kind::kTaskAborted, ref, now.mono - held->started));
+    effects.events.push_back(task_event(Kind::kTaskAborted, ref, now.mono - held->started,
+                                        std::string(name(held->abort_code))));
     held_.erase(ref.task_id);
   } else if (held->state == Held::State::kRunning) {
     if (result.kind != TaskResult::Kind::kDropped)

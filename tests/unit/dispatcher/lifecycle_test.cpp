@@ -185,7 +185,7 @@ TEST_CASE("the time limit ends an execution and counts as the task's fault") {
   w.submit("t", spec);
   auto [node, ref] = w.take_only_assigned();
   w.ack(node, ref);
-  w.run_for(1'900);
+  w.run_for(3'900);  // the limit, and a grace for the node to say so itself
   CHECK(w.status("t") == TaskStatus::kSent);
   w.run_for(200);
   CHECK(w.status("t") == TaskStatus::kFailed);

@@ -261,6 +261,7 @@ TEST_CASE("abort of a running task is acknowledged when it has ended, and nothin
   CHECK(s.core.held() == Refs{kT1});
   s.finish(kT1, TaskResult::ok("all the same"));
   CHECK(s.next_entry<msg::AbortAck>().outcome == msg::AbortOutcome::kStopped);
+  CHECK(s.events.back().text == "cancelled");
   CHECK(s.core.held().empty());
   s.pass(20'000);
   CHECK(s.all<msg::Result>().empty());

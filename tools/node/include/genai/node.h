@@ -35,9 +35,9 @@ inline constexpr std::size_t kMaxQueuedTasks = 64;
 /// What the node says of itself. Names are at most 128 bytes of UTF-8.
 struct NodeConfig {
   std::string broker_endpoint = "tcp://127.0.0.1:7700";  // or ipc://PATH
-  std::string node_id;                     // 1 to 64 of [A-Za-z0-9._:-]; one process per id
-  std::uint32_t slots = 1;                 // tasks at once, 1 to 1024: as many worker threads
-  std::vector<std::string> models;         // what it can run; none: any task is taken
+  std::string node_id;              // 1 to 64 of [A-Za-z0-9._:-]; one process per id
+  std::uint32_t slots = 1;          // tasks at once, 1 to 1024: as many worker threads
+  std::vector<std::string> models;  // what it can run: a task that asks for one needs it here
   std::vector<std::string> loaded_models;  // what is in memory now
   std::string gpu_type;                    // empty: none
   std::uint64_t ncpu = 0;                  // 0: not said; likewise below; at most 2^32 - 1

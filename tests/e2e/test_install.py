@@ -1,0 +1,52 @@
+"""The libraries as a user gets them: installed, found by CMake and by pkg-config, and working."""
+import os
+import shutil
+import subprocess
+import unittest
+
+from harness import BIN, ROOT, FleetTest
+
+SOURCE = ROOT / "tests/e2e/consumer"
+
+
+class Installed(FleetTest):
+    def run_tool(self, *command, **options):
+        done = subprocess.run([str(c) for c in command], capture_output=True, text=True,
+                              timeout=240, **options)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout
+
+    def test_consumer(self):
+        prefix = self.folder / "prefix"
+        self.run_tool("cmake", "--install", BIN.parent, "--prefix", prefix)
+        for program in ("genai-broker", "genai-dispatcher", "genai-node", "genai-ctl"):
+            self.run_tool(prefix / "bin" / program, "--version")
+
+        build = self.folder / "consumer"
+        self.run_tool("cmake", "-S", SOURCE, "-B", build, f"-DCMAKE_PREFIX_PATH={prefix}")
+        self.run_tool("cmake", "--build", build)
+        output = self.run_tool(build / "consumer", self.nodes_endpoint, self.clients_endpoint)
+        self.assertEqual(output, "A LIGHTHOUSE AT DUSK by consumer\n")
+
+        lib = next(prefix.rglob("pkgconfig")).parent
+        env = os.environ | {"PKG_CONFIG_PATH": str(lib / "pkgconfig"), "LD_LIBRARY_PATH": str(lib)}
+        flags = self.run_tool("pkg-config", f"--define-variable=prefix={prefix}", "--cflags",
+                              "--libs", "genai-client", "genai-node", env=env).split()
+        program = self.folder / "by-pkg-config"
+        compiler = shutil.which("ccache") and ["ccache", "g++"] or ["g++"]
+        self.run_tool(*compiler, "-std=c++20", SOURCE / "main.cpp", "-o", program, *flags)
+        output = self.run_tool(program, self.nodes_endpoint, self.clients_endpoint, env=env)
+        self.assertEqual(output, "A LIGHTHOUSE AT DUSK by consumer\n")
+
+    def test_public_headers_need_nothing_but_the_standard_library(self):
+        for part in ("client", "node"):
+            include = ROOT / "tools" / part / "include"
+            text = (include / "genai" / f"{part}.h").read_text()
+            self.assertNotIn("zmq", text.lower().replace("zeromq", ""))
+            self.run_tool("g++", "-std=c++20", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
+                          "-fsyntax-only", "-I", include, "-include", f"genai/{part}.h", "-x",
+                          "c++", "/dev/null")
+
+
+if __name__ == "__main__":
+    unittest.main()

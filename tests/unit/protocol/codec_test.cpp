@@ -1,0 +1,239 @@
+// Round trips and damage; the vectors in tests/golden hold the exact bytes.
+#include "protocol/codec.h"
+
+#include <catch2/catch.hpp>
+#include <random>
+
+#include "protocol/limits.h"
+
+using namespace genai;
+
+namespace {
+
+std::mt19937 random_bits(20261123);
+
+std::size_t pick(std::size_t below) { return random_bits() % below; }
+
+std::string random_text(std::size_t max) {
+  static const std::vector<std::string> kLetters = {"a", "Z", "0", " ", "\n", "\"", "ä", "€", "😀"};
+  std::string text;
+  while (text.size() + 4 < max && pick(20)) text += kLetters[pick(kLetters.size())];
+  return text;
+}
+std::string random_bytes(std::size_t max) {
+  std::string bytes(pick(max), '\0');
+  for (char& c : bytes) c = static_cast<char>(random_bits());
+  return bytes;
+}
+template <class Id>
+Id random_id() {
+  std::string text(1 + pick(limits::kMaxIdBytes), 'x');
+  for (char& c : text) c = "abcXYZ019-_.:"[pick(13)];
+  return *Id::parse(text);
+}
+template <class Id>
+Id random_secret() {
+  typename Id::Bytes bytes;
+  for (auto& byte : bytes) byte = static_cast<std::uint8_t>(random_bits());
+  return Id(bytes);
+}
+Value random_value(int depth) {
+  switch (pick(depth > 0 ? 9 : 7)) {
+    case 0:
+      return Value();
+    case 1:
+      return Value(pick(2) == 0);
+    case 2:
+      return Value(static_cast<int>(pick(1000)) - 500);
+    case 3:
+      return Value(UINT64_MAX - pick(5));
+    case 4:
+      return Value(static_cast<double>(random_bits()) / 3);
+    case 5:
+      return Value(random_text(100));
+    case 6:
+      return Value(Bytes{random_bytes(100)});
+    case 7: {
+      ValueList list;
+      for (auto n = pick(4); n > 0; --n) list.push_back(random_value(depth - 1));
+      return Value(list);
+    }
+    default: {
+      ValueMap map;
+      for (auto n = pick(4); n > 0; --n) map[random_text(20)] = random_value(depth - 1);
+      return Value(map);
+    }
+  }
+}
+ValueMap random_map() {
+  ValueMap map;
+  for (auto n = pick(6); n > 0; --n) map["x" + random_text(20)] = random_value(4);
+  return map;
+}
+AssignmentRef random_ref() {
+  return {random_id<TaskId>(), static_cast<std::uint32_t>(1 + pick(1000)), random_bits()};
+}
+std::vector<AssignmentRef> random_refs(std::size_t min = 0) {
+  std::vector<AssignmentRef> refs;
+  for (auto n = min + pick(5); n > 0; --n) refs.push_back(random_ref());
+  return refs;
+}
+TaskSpec random_spec() {
+  TaskSpec spec;
+  spec.needs = {random_text(100), random_text(100), pick(100), pick(100'000), pick(100'000)};
+  spec.ttl_ms = 1 + pick(1'000'000);
+  spec.max_attempts = static_cast<std::uint32_t>(pick(1000));
+  spec.label = random_text(100);
+  return make_spec(spec, {{"params", random_map()}});
+}
+PublicMetaInfo random_meta() {
+  PublicMetaInfo meta;
+  for (auto n = pick(5); n > 0; --n) meta.models.push_back(random_text(100));
+  meta.slots = static_cast<std::uint32_t>(1 + pick(1024));
+  meta.min_cost = static_cast<double>(pick(1000)) / 8;
+  return meta;
+}
+
+/// A message of every shape: nested lists, open maps, payloads, variants.
+std::pair<Message, Direction> random_message() {
+  switch (pick(8)) {
+    case 0:
+      return {
+          msg::Hello{random_id<NodeId>(), random_secret<SessionId>(), random_meta(), random_refs()},
+          Direction::kFromNode};
+    case 1:
+      return {msg::Assign{{{random_ref(), random_spec(), Blob(random_bytes(1000))}}},
+              Direction::kToNode};
+    case 2:
+      return {msg::Result{
+                  {{random_ref(), msg::Outcome(pick(3)), random_map(), Blob(random_bytes(1000))}}},
+              Direction::kFromNode};
+    case 3:
+      return {
+          msg::Delta{random_secret<InstanceId>(),
+                     random_bits(),
+                     {msg::Delta::Joined{{random_secret<SessionId>(), random_id<NodeId>(),
+                                          ProviderState(pick(5)), random_meta(), random_refs()}},
+                      msg::Delta::StateChanged{random_secret<SessionId>(), ProviderState(pick(5)),
+                                               random_text(100)},
+                      msg::Delta::Beat{random_secret<SessionId>(), random_refs(), {}}}},
+          Direction::kLinkToDispatcher};
+    case 4:
+      return {msg::Submit{random_bits(),
+                          msg::WatchLevel(pick(3)),
+                          {{random_id<TaskId>(), random_spec(), Blob(random_bytes(1000))},
+                           {random_id<TaskId>(), random_spec(), {}}}},
+              Direction::kFromClient};
+    case 5:
+      return {msg::Tasks{random_bits(), {random_map(), random_map()}, pick(2) == 0},
+              Direction::kToClient};
+    case 6:
+      return {msg::FromNodes{{{random_secret<SessionId>(), Blob(random_bytes(1000))}}},
+              Direction::kLinkToDispatcher};
+    default:
+      return {msg::Update{{{random_id<TaskId>(), TaskStatus(pick(6)), random_text(60),
+                            static_cast<double>(pick(101)) / 100, random_text(1000)}}},
+              Direction::kToClient};
+  }
+}
+
+}  // namespace
+
+TEST_CASE("what is encoded decodes to what encodes the same") {
+  for (int i = 0; i < 5'000; ++i) {
+    const auto [message, direction] = random_message();
+    const std::string frame = encode(message);
+    auto again = decode(Blob(frame), direction);
+    INFO((again ? "" : again.error().detail));
+    REQUIRE(again);
+    CHECK(again->index() == message.index());
+    CHECK(encode(*again) == frame);
+  }
+}
+
+TEST_CASE("a frame cut anywhere is refused") {
+  for (int i = 0; i < 50; ++i) {
+    const auto [message, direction] = random_message();
+    const std::string frame = encode(message);
+    for (std::size_t cut = 0; cut < frame.size(); ++cut) {
+      auto damaged = decode(Blob(frame.substr(0, cut)), direction);
+      REQUIRE(!damaged);
+      CHECK(!damaged.error().detail.empty());
+    }
+  }
+}
+
+TEST_CASE("damaged frames are decoded or refused, never more") {
+  std::size_t refused = 0;
+  for (int i = 0; i < 2'000; ++i) {
+    const auto [message, direction] = random_message();
+    const std::string frame = encode(message);
+    for (int variant = 0; variant < 100; ++variant) {
+      std::string damaged = frame;
+      for (auto flips = 1 + pick(3); flips > 0; --flips)
+        damaged[pick(damaged.size())] = static_cast<char>(random_bits());
+      const Blob blob(damaged);
+      peek_request(blob.view());
+      peek_type(blob.view(), direction);
+      auto again = decode(blob, direction);
+      refused += !again;
+      if (again) CHECK_NOTHROW(encode(*again));
+    }
+  }
+  CHECK(refused > 50'000);
+}
+
+TEST_CASE("payloads are views into the frame, not copies") {
+  const Blob frame(encode(msg::FromNodes{{{SessionId(), Blob(std::string(1000, 'x'))}}}));
+  auto message = decode(frame, Direction::kLinkToDispatcher);
+  REQUIRE(message);
+  const auto inner = std::get<msg::FromNodes>(*message).parcels.at(0).frame.view();
+  CHECK(inner.data() >= frame.view().data());
+  CHECK(inner.data() + inner.size() <= frame.view().data() + frame.size());
+}
+
+TEST_CASE("keys that this version does not know travel on in the spec") {
+  auto spec = make_spec({}, {{"params", ValueMap{{"seed", 7}}}, {"future", "x"}});
+  auto again = decode(Blob(encode(msg::Submit{1, {}, {{*TaskId::parse("t"), spec, {}}}})),
+                      Direction::kFromClient);
+  REQUIRE(again);
+  auto map = decode_map(std::get<msg::Submit>(*again).tasks.at(0).spec.raw);
+  REQUIRE(map);
+  CHECK(get_string(*map, "future") == "x");
+  CHECK(get_uint(get_map(*map, "params"), "seed") == 7);
+}
+
+TEST_CASE("the same spec in another order of keys is the same content") {
+  // {"label":"a","model":"b"} and the other way round
+  const std::string one =
+      "\x82\xa5label\xa1"
+      "a\xa5model\xa1"
+      "b";
+  const std::string two =
+      "\x82\xa5model\xa1"
+      "b\xa5label\xa1"
+      "a";
+  const auto raw_of = [](const std::string& spec) {
+    const std::string frame =
+        "\x95\x01\x28\x01\x01\x91\x93\xa1t" + spec + std::string("\xc4\x00", 2);
+    auto message = decode(Blob(frame), Direction::kFromClient);
+    REQUIRE(message);
+    return std::get<msg::Submit>(*message).tasks.at(0).spec.raw;
+  };
+  CHECK(raw_of(one) == raw_of(two));
+}
+
+TEST_CASE("the head tells type and request without the rest") {
+  const std::string frame = encode(msg::Ping{42});
+  CHECK(peek_type(frame, Direction::kFromClient).value() == 57);
+  CHECK(peek_request(frame) == 42);
+  CHECK(peek_request(std::string("\x94\x01\x28\x2a\xff", 5)) == 42);  // broken behind
+  CHECK(!peek_type(frame, Direction::kFromNode));
+  CHECK(peek_request("") == 0);
+}
+
+TEST_CASE("what our own code may not send is caught before it leaves") {
+  CHECK_THROWS_AS(encode(msg::Bye{std::string(5'000, 'x')}), std::length_error);
+  CHECK_THROWS_AS(encode(msg::DeliverAck{std::vector<TaskId>(5'000, *TaskId::parse("t"))}),
+                  std::length_error);
+}

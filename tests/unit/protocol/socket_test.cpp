@@ -1,0 +1,138 @@
+// The traps of HAZARDS: whole messages only, unknown peers, oversized frames, full queues.
+#include "protocol/transport/socket.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <catch2/catch.hpp>
+
+using namespace genai;
+using namespace genai::transport;
+
+namespace {
+
+constexpr SocketLimits kLimits{1 << 20, 1000, 1000};
+
+std::string endpoint() {
+  static std::atomic<int> number{0};
+  return "ipc:///tmp/genai-socket-test-" + std::to_string(getpid()) + "-" +
+         std::to_string(++number);
+}
+
+Received next(Socket& socket) {
+  PollSet poll;
+  poll.add(socket);
+  for (int i = 0; i < 1000; ++i) {
+    poll.wait(from_ms(10));
+    if (auto received = socket.receive()) return std::move(*received);
+  }
+  FAIL("nothing came");
+  return {};
+}
+
+/// IMMEDIATE: until the connection stands nothing is taken.
+void send(Dealer& dealer, const std::string& frame) {
+  PollSet none;
+  for (int i = 0; i < 1000; ++i) {
+    if (dealer.send(frame) == SendResult::kQueued) return;
+    none.wait(from_ms(5));
+  }
+  FAIL("never connected");
+}
+
+}  // namespace
+
+TEST_CASE("a message goes there and back") {
+  Context context;
+  Router router(context, kLimits);
+  const std::string at = endpoint();
+  REQUIRE(router.bind(at));
+  Dealer dealer(context, kLimits, at);
+  send(dealer, "hello");
+  const Received received = next(router);
+  CHECK(received.well_formed);
+  CHECK(received.frame.view() == "hello");
+  CHECK(!received.peer.empty());
+  CHECK(router.send(received.peer, "back") == SendResult::kQueued);
+  CHECK(next(dealer).frame.view() == "back");
+}
+
+TEST_CASE("a message of more than one frame is reported and its content dropped") {
+  Context context;
+  Router router(context, kLimits);
+  const std::string at = endpoint();
+  REQUIRE(router.bind(at));
+  zmq::socket_t raw(context.zmq(), zmq::socket_type::dealer);
+  raw.set(zmq::sockopt::linger, 0);
+  raw.connect(at);
+  for (int i = 0; i < 9; ++i) raw.send(zmq::str_buffer("part"), zmq::send_flags::sndmore);
+  raw.send(zmq::str_buffer("last"), zmq::send_flags::none);
+  raw.send(zmq::str_buffer("single"), zmq::send_flags::none);
+  const Received many = next(router);
+  CHECK(!many.well_formed);
+  CHECK(many.frame.empty());
+  CHECK(next(router).frame.view() == "single");
+}
+
+TEST_CASE("sending to nobody says so") {
+  Context context;
+  Router router(context, kLimits);
+  REQUIRE(router.bind(endpoint()));
+  CHECK(router.send("nobody", "x") == SendResult::kGone);
+  Dealer dealer(context, kLimits, endpoint());
+  CHECK(dealer.send("x") == SendResult::kFull);
+}
+
+TEST_CASE("a peer that does not read fills only its own queue") {
+  Context context;
+  Router router(context, {1 << 20, 10, 10});
+  const std::string at = endpoint();
+  REQUIRE(router.bind(at));
+  Dealer dealer(context, {1 << 20, 10, 10}, at);
+  send(dealer, "hello");
+  const std::string peer = next(router).peer;
+  SendResult result = SendResult::kQueued;
+  for (int i = 0; i < 100'000 && result == SendResult::kQueued; ++i)
+    result = router.send(peer, std::string(10'000, 'x'));
+  CHECK(result == SendResult::kFull);
+}
+
+TEST_CASE("an oversized frame never arrives and the service lives") {
+  Context context;
+  Router router(context, {1000, 1000, 1000});
+  const std::string at = endpoint();
+  REQUIRE(router.bind(at));
+  Dealer large(context, kLimits, at), small(context, kLimits, at);
+  send(large, std::string(2000, 'x'));
+  send(small, "small");
+  CHECK(next(router).frame.view() == "small");
+  CHECK(!router.receive());
+}
+
+TEST_CASE("a port of any number is told as bound, in IPv4 form") {
+  Context context;
+  Router router(context, kLimits);
+  auto bound = router.bind("tcp://127.0.0.1:*");
+  REQUIRE(bound);
+  CHECK(bound->starts_with("tcp://127.0.0.1:"));
+  Router other(context, kLimits);
+  auto taken = other.bind(*bound);
+  REQUIRE(!taken);
+  CHECK(taken.error().detail.find(*bound) != std::string::npos);
+}
+
+TEST_CASE("routing ids differ from process start to process start") {
+  // Seeded from the kernel: two contexts hand out different first ids.
+  Context context;
+  std::string first[2];
+  for (std::string& id : first) {
+    Context fresh;
+    Router router(fresh, kLimits);
+    const std::string at = endpoint();
+    REQUIRE(router.bind(at));
+    Dealer dealer(fresh, kLimits, at);
+    send(dealer, "x");
+    id = next(router).peer;
+  }
+  CHECK(first[0] != first[1]);
+}
