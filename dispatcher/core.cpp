@@ -105,10 +105,10 @@ void Core::requeue(Task& task, Cause cause, ErrorCode code, const std::string& r
   ++totals_.requeued;
   outbox_.note({Note::Level::kInfo,
                 "task requeued",
-                {{"task", task.id.str()},
-                 {"attempt", std::to_string(ended.number)},
-                 {"node", ended.node_id.str()},
-                 {"code", std::string(name(code))},
+                {{"task_id", task.id.str()},
+                 {"attempt", ended.number},
+                 {"node_id", ended.node_id.str()},
+                 {"code", name(code)},
                  {"reason", reason}}});
   tasks_.move(task, TaskStatus::kUnscheduled, reason, now, ended.node_id, ended.number);
   backlog_.add(task);
@@ -128,9 +128,9 @@ void Core::finish(Task& task, TaskStatus status, ErrorCode code, std::string rea
   }
   outbox_.note({status == TaskStatus::kFailed ? Note::Level::kWarn : Note::Level::kDebug,
                 status == TaskStatus::kFailed ? "task failed" : "task ended",
-                {{"task", task.id.str()},
-                 {"status", std::string(name(status))},
-                 {"code", std::string(name(code))},
+                {{"task_id", task.id.str()},
+                 {"status", name(status)},
+                 {"code", name(code)},
                  {"reason", reason}}});
   tasks_.move(task, status, std::move(reason), now, by ? by->node_id : NodeId(),
               by ? by->number : 0);
@@ -169,7 +169,7 @@ void Core::tick(const Now& now) {
     judge_from_ = now.mono + config_.heartbeat;
     outbox_.note({Note::Level::kWarn,
                   "this process was late: judging nobody for a moment",
-                  {{"late_ms", std::to_string(to_ms(now.mono - last_tick_))}}});
+                  {{"late_ms", to_ms(now.mono - last_tick_)}}});
     for (Link& link : links_) link.heard_at += now.mono - last_tick_;
   }
   last_tick_ = now.mono;
@@ -236,7 +236,7 @@ void Core::enforce_retention(const Now& now) {
   while (Task* task = archive_.overdue_result(now.mono)) {
     outbox_.note({Note::Level::kWarn,
                   "result dropped: nobody fetched it within the retention limits",
-                  {{"task", task->id.str()}}});
+                  {{"task_id", task->id.str()}}});
     task->info["error"] = "the result was dropped: nobody fetched it within the retention limits";
     archive_.acknowledge(*task);
   }

@@ -144,8 +144,8 @@ class Core {
   void deliver_ready(const Now& now);
   void acknowledge_delivery(const std::string& peer, const TaskId& id);
   void refuse_client(const std::string& peer, std::uint64_t request, Error error);
-  void note_malformed(const char* from, const std::string& name, const Error& error,
-                      const Now& now);
+  void note_malformed(const char* text, const std::string& key, const std::string& who,
+                      const Error& error, const Now& now);
 
   const Config config_;
   const InstanceId instance_;

@@ -50,15 +50,14 @@ void Core::refuse_client(const std::string& peer, std::uint64_t request, Error e
   outbox_.reply(peer, msg::ErrorReply{request, error.code, clip_text(error.detail)});
 }
 
-void Core::note_malformed(const char* from, const std::string& name, const Error& error,
-                          const Now& now) {
+void Core::note_malformed(const char* text, const std::string& key, const std::string& who,
+                          const Error& error, const Now& now) {
   ++totals_.malformed;
   if (!malformed_notes_.allow(now.mono)) return;
   const std::uint64_t suppressed = malformed_notes_.take_suppressed();
-  outbox_.note(
-      {Note::Level::kWarn,
-       std::string("malformed frame from a ") + from,
-       {{from, name}, {"error", error.detail}, {"more_not_shown", std::to_string(suppressed)}}});
+  outbox_.note({Note::Level::kWarn,
+                text,
+                {{key, who}, {"error", error.detail}, {"more_not_shown", suppressed}}});
 }
 
 void Core::on_client_gone(const std::string& peer) {
@@ -279,7 +278,7 @@ void Core::on_client(const std::string& peer, const msg::Ping& message, const No
 void Core::on_client(const std::string&, const msg::ErrorReply& message, const Now&) {
   outbox_.note({Note::Level::kDebug,
                 "a client answered with an error",
-                {{"code", std::string(name(message.code))}, {"detail", message.detail}}});
+                {{"code", name(message.code)}, {"detail", message.detail}}});
 }
 
 }  // namespace genai::dispatcher

@@ -23,7 +23,7 @@ Reach reach_of(ProviderState state) {
 Note node_note(std::string text, const Provider& provider, std::string reason = {}) {
   Note note{Note::Level::kInfo,
             std::move(text),
-            {{"node", provider.node_id.str()}, {"session", provider.session.short_hex()}}};
+            {{"node_id", provider.node_id.str()}, {"session", provider.session.short_hex()}}};
   if (!reason.empty()) note.fields.emplace_back("reason", std::move(reason));
   return note;
 }
@@ -32,7 +32,9 @@ Note node_note(std::string text, const Provider& provider, std::string reason = 
 
 void Core::on_link_frame(std::size_t broker, const Blob& frame, const Now& now) {
   auto message = decode(frame, Direction::kLinkToDispatcher);
-  if (!message) return note_malformed("broker", links_[broker].endpoint, message.error(), now);
+  if (!message)
+    return note_malformed("malformed frame from a broker", "broker", links_[broker].endpoint,
+                          message.error(), now);
   std::visit([&](const auto& body) { on_link(broker, body, now); }, *message);
 }
 
@@ -52,7 +54,7 @@ void Core::on_link(std::size_t broker, const msg::Snapshot& snapshot, const Now&
     outbox_.note(
         {Note::Level::kInfo,
          "broker connected",
-         {{"broker", link.endpoint}, {"providers", std::to_string(snapshot.providers.size())}}});
+         {{"broker", link.endpoint}, {"providers", std::uint64_t{snapshot.providers.size()}}}});
 
   std::unordered_set<SessionId> present;
   for (const msg::ProviderEntry& entry : snapshot.providers) {
@@ -124,9 +126,7 @@ void Core::on_link(std::size_t broker, const msg::ErrorReply& error, const Now& 
   Link& link = links_[broker];
   outbox_.note({Note::Level::kWarn,
                 "the broker answered with an error",
-                {{"broker", link.endpoint},
-                 {"code", std::string(name(error.code))},
-                 {"detail", error.detail}}});
+                {{"broker", link.endpoint}, {"code", name(error.code)}, {"detail", error.detail}}});
   if (error.code == ErrorCode::kUnknownSession) say_hello(broker, now);
   if (error.code == ErrorCode::kSuperseded) link_down(broker, now);
 }

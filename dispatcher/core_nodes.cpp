@@ -22,7 +22,8 @@ IssuedAttempt* issued_to(Task* task, const AssignmentRef& ref, const Provider& p
 void Core::on_node_frame(Provider& provider, const Blob& frame, const Now& now) {
   auto message = decode(frame, Direction::kFromNode);
   if (!message) {
-    note_malformed("node", provider.node_id.str(), message.error(), now);
+    note_malformed("malformed frame from a node", "node_id", provider.node_id.str(),
+                   message.error(), now);
     return outbox_.error(provider, message.error());
   }
   std::visit(

@@ -15,7 +15,7 @@ struct Note {
   enum class Level { kDebug, kInfo, kWarn };
   Level level;
   std::string text;
-  std::vector<std::pair<std::string, std::string>> fields;
+  std::vector<std::pair<std::string, Value>> fields;
 };
 
 struct Effects {

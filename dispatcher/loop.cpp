@@ -33,7 +33,13 @@ void write(const Note& note) {
   const process::LogLevel level = level_of(note.level);
   if (!process::log_enabled(level)) return;
   std::vector<process::Field> fields;
-  for (const auto& [key, value] : note.fields) fields.emplace_back(key, value);
+  for (const auto& [key, value] : note.fields)
+    std::visit(
+        [&, name = std::string_view(key)](const auto& v) {
+          if constexpr (std::is_constructible_v<process::Field, std::string_view, decltype(v)>)
+            fields.emplace_back(name, v);
+        },
+        value.v);
   process::log_fields(level, note.text, fields);
 }
 
