@@ -31,7 +31,40 @@ const Traits* find_type(std::uint64_t number) {
 
 bool refers_to_input(msgpack::type::object_type, std::size_t, void*) { return true; }
 
+/// Walks a frame without building anything, since a one-byte value costs 24 bytes once built.
+struct Census : msgpack::null_visitor {
+  std::size_t depth = 0, values = 0;
+
+  bool fits() const { return depth <= limits::kMaxDepth && values <= limits::kMaxFrameValues; }
+  bool enter() {
+    ++depth;
+    return fits();
+  }
+  bool leave() {
+    --depth;
+    return true;
+  }
+  bool count() {
+    ++values;
+    return fits();
+  }
+
+  bool start_array(std::uint32_t) { return enter(); }
+  bool end_array() { return leave(); }
+  bool start_array_item() { return count(); }
+  bool start_map(std::uint32_t) { return enter(); }
+  bool end_map() { return leave(); }
+  bool start_map_key() { return count(); }
+  bool start_map_value() { return count(); }
+};
+
 msgpack::object_handle unpack(std::string_view bytes, const Path& path) {
+  Census census;
+  std::size_t walked = 0;
+  msgpack::parse(bytes.data(), bytes.size(), walked, census);  // unpack() says what is malformed
+  if (!census.fits())
+    refuse(ErrorCode::kTooLarge, path, "nested deeper or counting more than the limits allow");
+
   // A claimed length is allocated before its content is seen: what was claimed can be at most what
   // could still follow in the frame.
   const std::size_t most = std::min(bytes.size(), limits::kMaxArrayEntries);
@@ -111,6 +144,10 @@ bool peek_head(std::string_view frame, std::size_t count, Visit visit) {
       size = static_cast<std::size_t>((static_cast<unsigned char>(frame[1]) << 8) |
                                       static_cast<unsigned char>(frame[2]));
       at = 3;
+    } else if (first == 0xdd && frame.size() >= 5) {
+      for (int i = 1; i <= 4; ++i)
+        size = size << 8 | static_cast<unsigned char>(frame[static_cast<std::size_t>(i)]);
+      at = 5;
     }
     if (size < count) return false;
     const msgpack::unpack_limit scalar(0, 0, 0, 0, 0, 1);
@@ -197,7 +234,7 @@ Expected<ValueMap> decode_map(std::string_view raw) {
   try {
     const Path path{nullptr, "map"};
     auto handle = unpack(raw, path);
-    return wire::read_map(handle.get(), path);
+    return wire::read_map(handle.get(), path, SIZE_MAX);
   } catch (const DecodeError& error) {
     return fail(error.code, error.detail);
   }

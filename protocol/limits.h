@@ -22,17 +22,21 @@ inline constexpr std::size_t kBatchTargetBytes = 1u << 20;
 inline constexpr std::size_t kMaxDepth = 12;
 inline constexpr std::size_t kMaxBatchEntries = 4096;
 inline constexpr std::size_t kMaxSnapshotEntries = 65536;
+inline constexpr std::size_t kMaxStatusIds = 256;  // each answer carries a whole log
 inline constexpr std::size_t kMaxMapEntries = 256;
 inline constexpr std::size_t kMaxArrayEntries = 65536;
+inline constexpr std::size_t kMaxFrameValues = 8u << 20;  // each costs many times its byte to read
 inline constexpr std::size_t kMaxSpecBytes = 64u << 10;
 inline constexpr std::size_t kMaxMetaBytes = 64u << 10;
 inline constexpr std::size_t kMaxInfoBytes = 64u << 10;
+inline constexpr std::size_t kMaxResultInfoBytes = 32u << 10;  // the dispatcher adds its own keys
 
 // Names and texts.
 inline constexpr std::size_t kMaxIdBytes = 64;
-inline constexpr std::size_t kMaxNameBytes = 128;   // models, gpu types, tenants
-inline constexpr std::size_t kMaxTextBytes = 4096;  // reasons, progress texts, error tails
-inline constexpr std::size_t kMaxModels = 4096;     // at one node
+inline constexpr std::size_t kMaxNameBytes = 128;       // models, gpu types, tenants
+inline constexpr std::size_t kMaxTextBytes = 4096;      // reasons, progress texts, error tails
+inline constexpr std::size_t kMaxLogReasonBytes = 512;  // in a task's log
+inline constexpr std::size_t kMaxModels = 4096;         // at one node
 
 // Counts.
 inline constexpr std::uint32_t kMaxSlots = 1024;

@@ -113,7 +113,7 @@ template <class Ar>
 void fields(Ar& ar, msg::Result::Entry& m) {
   ar.nested("ref", m.ref);
   ar.enumerated("outcome", m.outcome, msg::kMaxOutcome);
-  ar.map("info", m.info, kMaxInfoBytes);
+  ar.map("info", m.info, kMaxResultInfoBytes);
   ar.bin("data", m.data, kMaxResultBytes);
 }
 template <class Ar>
@@ -236,7 +236,7 @@ void fields(Ar& ar, msg::Cancel& m) {
 template <class Ar>
 void fields(Ar& ar, msg::StatusQuery& m) {
   ar.uint("request", m.request);
-  ar.list("ids", m.ids, 1, kMaxBatchEntries);
+  ar.list("ids", m.ids, 1, kMaxStatusIds);
 }
 template <class Ar>
 void fields(Ar& ar, msg::List& m) {

@@ -45,23 +45,40 @@ std::string kind_of(const msgpack::object& object) {
 
 namespace {
 
-Value read_value(const msgpack::object& object, const Path& path);
+/// What an open map may still take. Each value takes at least a byte and its content, so a map of
+/// millions of values ends here and not in memory.
+class Room {
+ public:
+  explicit Room(std::size_t bytes) : left_(bytes) {}
+  void take(std::size_t bytes, const Path& path) {
+    if (bytes > left_) refuse(ErrorCode::kTooLarge, path, "the map is larger than its limit");
+    left_ -= bytes;
+  }
 
-std::string read_text(const msgpack::object& object, const Path& path) {
+ private:
+  std::size_t left_;
+};
+
+Value read_value(const msgpack::object& object, const Path& path, Room& room);
+ValueMap read_entries(const msgpack::object& object, const Path& path, Room& room);
+
+std::string read_text(const msgpack::object& object, const Path& path, Room& room) {
   const std::string_view view(object.via.str.ptr, object.via.str.size);
+  room.take(view.size(), path);
   if (!is_valid_utf8(view)) refuse(ErrorCode::kMalformed, path, "invalid UTF-8");
   return std::string(view);
 }
 
-ValueList read_list(const msgpack::object& object, const Path& path) {
+ValueList read_list(const msgpack::object& object, const Path& path, Room& room) {
   ValueList list;
   list.reserve(object.via.array.size);
   for (std::uint32_t i = 0; i < object.via.array.size; ++i)
-    list.push_back(read_value(object.via.array.ptr[i], Path{&path, "", i}));
+    list.push_back(read_value(object.via.array.ptr[i], Path{&path, "", i}, room));
   return list;
 }
 
-Value read_value(const msgpack::object& object, const Path& path) {
+Value read_value(const msgpack::object& object, const Path& path, Room& room) {
+  room.take(1, path);
   switch (object.type) {
     case msgpack::type::NIL:
       return Value();
@@ -76,22 +93,21 @@ Value read_value(const msgpack::object& object, const Path& path) {
       if (!std::isfinite(object.via.f64)) refuse(ErrorCode::kBadField, path, "not a finite number");
       return Value(object.via.f64);
     case msgpack::type::STR:
-      return Value(read_text(object, path));
+      return Value(read_text(object, path, room));
     case msgpack::type::BIN:
+      room.take(object.via.bin.size, path);
       return Value(Bytes{std::string(object.via.bin.ptr, object.via.bin.size)});
     case msgpack::type::ARRAY:
-      return Value(read_list(object, path));
+      return Value(read_list(object, path, room));
     case msgpack::type::MAP:
-      return Value(read_map(object, path));
+      return Value(read_entries(object, path, room));
     case msgpack::type::EXT:
       break;
   }
   refuse(ErrorCode::kMalformed, path, "extension types are not allowed");
 }
 
-}  // namespace
-
-ValueMap read_map(const msgpack::object& object, const Path& path) {
+ValueMap read_entries(const msgpack::object& object, const Path& path, Room& room) {
   if (object.type != msgpack::type::MAP)
     refuse(ErrorCode::kBadField, path, "expected a map, got " + kind_of(object));
   ValueMap map;
@@ -101,11 +117,20 @@ ValueMap read_map(const msgpack::object& object, const Path& path) {
     if (key.type != msgpack::type::STR) refuse(ErrorCode::kMalformed, entry, "key is not a str");
     if (key.via.str.size > limits::kMaxNameBytes)
       refuse(ErrorCode::kTooLarge, entry, "key longer than 128 bytes");
-    auto [it, inserted] = map.try_emplace(read_text(key, entry));
+    room.take(1, entry);
+    auto [it, inserted] = map.try_emplace(read_text(key, entry, room));
     if (!inserted) refuse(ErrorCode::kMalformed, entry, "duplicate key");
-    it->second = read_value(value, entry);
+    it->second = read_value(value, entry, room);
   }
   return map;
+}
+
+}  // namespace
+
+ValueMap read_map(const msgpack::object& object, const Path& path, std::size_t max_bytes) {
+  Room room(max_bytes);
+  room.take(1, path);
+  return read_entries(object, path, room);
 }
 
 const msgpack::object_array& Reader::array_of(const msgpack::object& object, const Path& path) {
@@ -171,14 +196,14 @@ void Reader::code(const char* field, ErrorCode& out) {
 
 void Reader::map(const char* field, ValueMap& out, std::size_t max_bytes) {
   const Path path{&path_, field};
-  out = read_map(take(), path);
+  out = read_map(take(), path, max_bytes);
   if (encode_map(out).size() > max_bytes)
     refuse(ErrorCode::kTooLarge, path, "map larger than " + std::to_string(max_bytes) + " bytes");
 }
 
 void Reader::spec(const char* field, TaskSpec& out) {
   const Path path{&path_, field};
-  const ValueMap map = read_map(take(), path);
+  const ValueMap map = read_map(take(), path, limits::kMaxSpecBytes);
   auto spec = spec_from(map);
   if (!spec) refuse(spec.error().code, path, spec.error().detail);
   out = std::move(*spec);
@@ -189,7 +214,7 @@ void Reader::spec(const char* field, TaskSpec& out) {
 
 void Reader::meta(const char* field, PublicMetaInfo& out) {
   const Path path{&path_, field};
-  const ValueMap map = read_map(take(), path);
+  const ValueMap map = read_map(take(), path, limits::kMaxMetaBytes);
   if (encode_map(map).size() > limits::kMaxMetaBytes)
     refuse(ErrorCode::kTooLarge, path, "meta larger than 65536 bytes");
   auto meta = meta_from(map);

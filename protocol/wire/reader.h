@@ -29,8 +29,9 @@ struct Path {
 [[noreturn]] void refuse(ErrorCode code, const Path& path, const std::string& what);
 std::string kind_of(const msgpack::object& object);
 
-/// Strict: text keys, valid UTF-8, no duplicates, no extension types, no NaN.
-ValueMap read_map(const msgpack::object& object, const Path& path);
+/// Strict: text keys, valid UTF-8, no duplicates, no extension types, no NaN. kTooLarge as soon as
+/// it is sure that the map takes more than `max_bytes`; the caller measures the rest exactly.
+ValueMap read_map(const msgpack::object& object, const Path& path, std::size_t max_bytes);
 
 class Reader {
  public:
@@ -101,7 +102,7 @@ class Reader {
     out = parse_id<TaskId>(object, path);
   }
   void element(ValueMap& out, const msgpack::object& object, const Path& path) {
-    out = read_map(object, path);
+    out = read_map(object, path, SIZE_MAX);
   }
   void element(msg::Delta::Change& out, const msgpack::object& object, const Path& path);
   template <class T>

@@ -53,7 +53,6 @@ std::vector<Message> messages() {
   const auto session = binary<SessionId>(0x10);
   const auto broker = binary<InstanceId>(0xb0);
   const auto node = *NodeId::parse("node-1");
-  const Blob inner(encode(msg::HeartbeatReply{7}));
   return {
       msg::Hello{node, session, meta(), {ref()}},
       msg::Welcome{broker, 1000, 3000, 5000},
@@ -82,8 +81,8 @@ std::vector<Message> messages() {
            msg::Delta::StateChanged{session, ProviderState::kSuspect, "no heartbeat for 3000 ms"},
            msg::Delta::Beat{session, {ref()}, {"sdxl"}}}},
       msg::LinkHeartbeat{broker, 42},
-      msg::ToNodes{{{session, inner}}},
-      msg::FromNodes{{{session, Blob(encode(msg::Keep{{ref()}}))}}},
+      msg::ToNodes{{{session, Blob(encode(msg::Keep{{ref()}}))}}},
+      msg::FromNodes{{{session, Blob(encode(msg::AbortAck{{{ref(), {}}}}))}}},
       msg::Undelivered{{{session, ErrorCode::kUnreachable}}},
       msg::Submit{1, msg::WatchLevel::kProgress, {{task(), spec(), Blob("a red sphere")}}},
       msg::Accepted{1,

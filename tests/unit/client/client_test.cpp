@@ -20,10 +20,18 @@ using genai::client::Millis;
 
 namespace {
 
+/// A fresh one; its file is removed at the end.
 std::string endpoint() {
-  static std::atomic<int> number{0};
-  return "ipc:///tmp/genai-client-test-" + std::to_string(getpid()) + "-" +
-         std::to_string(++number);
+  struct Files {
+    std::vector<std::string> paths;
+    ~Files() {
+      for (const std::string& path : paths) unlink(path.c_str());
+    }
+  };
+  static Files files;
+  files.paths.push_back("/tmp/genai-client-test-" + std::to_string(getpid()) + "-" +
+                        std::to_string(files.paths.size()));
+  return "ipc://" + files.paths.back();
 }
 
 /// Answers each frame with what `answer` makes of it, until it is destroyed.

@@ -183,6 +183,42 @@ TEST_CASE("damaged frames are decoded or refused, never more") {
   CHECK(refused > 50'000);
 }
 
+TEST_CASE("a frame of more values than the limit is refused before anything is built") {
+  const std::string half_full = "\xdc\xff\xff" + std::string(0xffff, '\0');
+  std::string many = std::string("\xdc\x00\x81", 3);  // 129 lists of 65535 numbers
+  for (int i = 0; i < 0x81; ++i) many += half_full;
+  for (const std::string& frame : {"\x93\x01\x39" + many,      // PING
+                                   "\x94\x01\x39\x01" + many,  // PING with a field too many
+                                   "\x94\x01\x32\x01\x81\xa1p" + many}) {  // in an open map
+    auto message = decode(Blob(frame), Direction::kFromClient);
+    REQUIRE(!message);
+    CHECK(message.error().code == ErrorCode::kTooLarge);
+  }
+}
+
+TEST_CASE("an open map over its limit is refused, whatever its values are") {
+  const std::string numbers = "\xdc\xff\xff" + std::string(0xffff, '\0');
+  const std::string text = "\xda\xff\xff" + std::string(0xffff, 'x');
+  const std::string bytes = "\xc5\xff\xff" + std::string(0xffff, 'x');
+  for (const std::string& value : {numbers, text, bytes}) {
+    auto message = decode(Blob("\x94\x01\x32\x01\x81\xa1p" + value), Direction::kFromClient);
+    REQUIRE(!message);
+    CHECK(message.error().code == ErrorCode::kTooLarge);
+    CHECK(message.error().detail.find("LIST.filter") == 0);
+  }
+}
+
+TEST_CASE("arrays and maps nest twelve deep, the frame included") {
+  const auto nested = [](std::size_t depth) {  // frame and filter are the first two
+    const std::string frame = "\x94\x01\x32\x01\x81\xa1p" + std::string(depth - 3, '\x91') + "\x90";
+    return decode(Blob(frame), Direction::kFromClient);
+  };
+  CHECK(nested(limits::kMaxDepth));
+  auto deeper = nested(limits::kMaxDepth + 1);
+  REQUIRE(!deeper);
+  CHECK(deeper.error().code == ErrorCode::kTooLarge);
+}
+
 TEST_CASE("payloads are views into the frame, not copies") {
   const Blob frame(encode(msg::FromNodes{{{SessionId(), Blob(std::string(1000, 'x'))}}}));
   auto message = decode(frame, Direction::kLinkToDispatcher);
@@ -229,6 +265,9 @@ TEST_CASE("the head tells type and request without the rest") {
   CHECK(peek_request(frame) == 42);
   CHECK(peek_request(std::string("\x94\x01\x28\x2a\xff", 5)) == 42);  // broken behind
   CHECK(!peek_type(frame, Direction::kFromNode));
+  const std::string wide = std::string("\xdd\x00\x00\x00\x03", 5) + frame.substr(1);
+  CHECK(peek_type(wide, Direction::kFromClient).value() == 57);
+  CHECK(decode(Blob(wide), Direction::kFromClient));
   CHECK(peek_request("") == 0);
 }
 

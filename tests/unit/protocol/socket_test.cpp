@@ -13,10 +13,18 @@ namespace {
 
 constexpr SocketLimits kLimits{1 << 20, 1000, 1000};
 
+/// A fresh one; its file is removed at the end.
 std::string endpoint() {
-  static std::atomic<int> number{0};
-  return "ipc:///tmp/genai-socket-test-" + std::to_string(getpid()) + "-" +
-         std::to_string(++number);
+  struct Files {
+    std::vector<std::string> paths;
+    ~Files() {
+      for (const std::string& path : paths) unlink(path.c_str());
+    }
+  };
+  static Files files;
+  files.paths.push_back("/tmp/genai-socket-test-" + std::to_string(getpid()) + "-" +
+                        std::to_string(files.paths.size()));
+  return "ipc://" + files.paths.back();
 }
 
 Received next(Socket& socket) {
