@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <set>
+#include <string_view>
 
 #include "dispatcher/check.h"
 #include "protocol/text.h"
@@ -12,8 +15,19 @@ namespace {
 
 // Tasks of one class looked at beyond a head that avoids the nodes with room.
 constexpr std::size_t kLookahead = 32;
+// Attempts remembered per task. A result of one that was forgotten is discarded.
+constexpr std::size_t kMaxIssued = 64;
 // Nodes keep the time limit themselves and tell it better; this side is for those that do not.
 constexpr Duration kTimeLimitGrace = from_ms(2000);
+
+/// Room for our own keys: a node may fill its info to the limit of a map, and what a client cannot
+/// decode could never be delivered.
+void trim_info(ValueMap& info) {
+  constexpr std::size_t kMaxKeys = limits::kMaxMapEntries / 2;
+  static const std::set<std::string_view> kKnown = {"run_ms", "error", "exit_code", "content_type"};
+  for (auto it = info.begin(); it != info.end() && info.size() > kMaxKeys;)
+    it = kKnown.contains(it->first) ? std::next(it) : info.erase(it);
+}
 
 }  // namespace
 
@@ -41,6 +55,7 @@ Core::Core(const Config& config, InstanceId instance, std::uint64_t epoch,
 void Core::assign(Task& task, Provider& provider, const Now& now) {
   backlog_.remove(task);
   const std::uint32_t number = task.issued.empty() ? 1 : task.issued.back().number + 1;
+  if (task.issued.size() == kMaxIssued) task.issued.erase(task.issued.begin());
   task.issued.push_back({number, provider.session, provider.node_id});
   task.current = number;
   tasks_.move(task, TaskStatus::kScheduled, "least loaded", now, provider.node_id, number);
@@ -134,6 +149,7 @@ void Core::finish(Task& task, TaskStatus status, ErrorCode code, std::string rea
                  {"reason", reason}}});
   tasks_.move(task, status, std::move(reason), now, by ? by->node_id : NodeId(),
               by ? by->number : 0);
+  trim_info(task.info);
   task.info["attempts"] = task.issued.empty() ? 0u : task.issued.back().number;
   if (by) task.info["node_id"] = by->node_id.str();
   task.info["total_ms"] = to_ms(now.mono - task.accepted_at);

@@ -13,6 +13,8 @@ namespace {
 // Connections that may follow one task. The oldest goes first: it is most likely a connection that
 // its client has long replaced.
 constexpr std::size_t kMaxWatchers = 16;
+// Of all names of models in one NODE_LIST; beyond it they are left out.
+constexpr std::size_t kMaxModelBytes = std::size_t{8} << 20;
 
 std::optional<TaskStatus> status_named(std::string_view text) {
   for (std::uint8_t i = 0; i <= kMaxTaskStatus; ++i)
@@ -246,7 +248,17 @@ void Core::on_client(const std::string& peer, const msg::NodesQuery& message, co
   for (const auto& [session, provider] : providers_.sessions())
     by_name[provider->node_id.str()] = Reports::node(*provider);
   msg::NodeList list{message.request, {}};
-  for (auto& [node_id, map] : by_name) list.nodes.push_back(std::move(map));
+  std::size_t bytes = 0;
+  for (auto& [node_id, map] : by_name) {
+    if (list.nodes.size() == limits::kMaxSnapshotEntries) break;
+    // The lists of models are all that can be long; a reply must stay within a frame.
+    bytes += encode_map({{"", map["models"]}, {" ", map["loaded_models"]}}).size();
+    if (bytes > kMaxModelBytes) {
+      map.erase("models");
+      map.erase("loaded_models");
+    }
+    list.nodes.push_back(std::move(map));
+  }
   outbox_.reply(peer, std::move(list));
 }
 

@@ -117,7 +117,7 @@ void Core::on_link(std::size_t broker, const msg::Undelivered& message, const No
       abort_current(*task, entry.code, now);
       requeue(*task, Cause::kNobody, entry.code, "the broker could not hand it to the node", now);
     }
-    if (!unsent.empty()) providers_.count_failure(*provider, now.mono);
+    if (!unsent.empty()) providers_.bar(*provider, now.mono);
   }
 }
 

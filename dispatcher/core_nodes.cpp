@@ -62,7 +62,7 @@ void Core::refuse(Task& task, Provider& provider, const msg::AssignAck::Entry& e
   if (entry.code == ErrorCode::kNodeLeaving)
     set_reach(provider, Reach::kDraining, now);
   else
-    providers_.count_failure(provider, now.mono);
+    providers_.bar(provider, now.mono);
 }
 
 /// The node says it holds this: an acknowledgement, a claim to what was requeued meanwhile, or

@@ -14,6 +14,7 @@ namespace {
 constexpr std::uint64_t kLoadOne = 1u << 20;
 constexpr std::uint32_t kFailuresToRest = 3;
 constexpr std::uint32_t kMaxDoublings = 5;
+constexpr Duration kBarred = from_ms(1000);
 // Accounts of nodes that are gone. A fleet of volunteers brings ever new names.
 constexpr std::size_t kMaxRecords = 100'000;
 
@@ -100,9 +101,11 @@ void Providers::reindex(Provider& provider, Duration now) {
     place.slots = provider.meta.slots;
     place.rank = rank_of(provider);
     const bool room = provider.outstanding() < capacity(provider);
-    place.ranked = room && !rests;
-    place.resting = room && rests;
+    const bool barred = provider.barred_until > now;
+    place.ranked = room && !rests && !barred;
+    place.resting = room && rests && !barred;
     if (rests) place.deadline = provider.record->probation_ends;
+    if (barred) place.deadline = std::min(place.deadline, provider.barred_until);
   }
   if (provider.reach == Reach::kUnreachable) place.deadline = provider.lost_at;
 
@@ -139,6 +142,11 @@ void Providers::count_failure(Provider& provider, Duration now) {
   if (++record.failures >= kFailuresToRest)
     record.probation_ends =
         now + from_ms(1000ull << std::min(record.failures - kFailuresToRest, kMaxDoublings));
+  reindex(provider, now);
+}
+
+void Providers::bar(Provider& provider, Duration now) {
+  provider.barred_until = now + kBarred;
   reindex(provider, now);
 }
 

@@ -48,6 +48,8 @@ struct Provider {
   };
   std::map<AssignmentRef, Zombie> zombies;
 
+  Duration barred_until{0};  // refused or unreachable just now: not asked again before
+
   std::uint64_t last_assigned = 0;  // a counter, not a time
   std::uint64_t ordinal = 0;        // order of joining: breaks ties the same way in every run
 
@@ -78,6 +80,8 @@ class Providers {
   /// After three failures in a row a node is put on probation: 1 s, doubled with each further one
   /// up to 32 s, then one task at a time until one completes.
   void count_failure(Provider& provider, Duration now);
+  /// Gives it nothing for a second: what was refused would only be refused again at once.
+  void bar(Provider& provider, Duration now);
 
   /// The least loaded provider that fits and has room: load = outstanding / slots, the longest
   /// unassigned first among equals. Beyond its slots a node is given only `prefetch` more, and only

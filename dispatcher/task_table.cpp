@@ -4,6 +4,7 @@
 
 #include "dispatcher/check.h"
 #include "protocol/limits.h"
+#include "protocol/text.h"
 
 namespace genai::dispatcher {
 namespace {
@@ -68,6 +69,8 @@ void TaskTable::move(Task& task, TaskStatus to, std::string reason, const Now& n
   ++counts_[static_cast<std::size_t>(to)];
   task.status = to;
   task.phase_ends = kNever;
+  if (reason.size() > limits::kMaxLogReasonBytes)
+    reason = clip_text(reason, limits::kMaxLogReasonBytes);
   append(task.log, {to_ms(now.wall), to, std::move(reason), node, attempt});
   if (is_terminal(to)) {
     queued_bytes_ -= task.payload.size();

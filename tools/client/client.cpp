@@ -266,7 +266,16 @@ std::vector<Verdict> Client::cancel(const std::vector<std::string>& ids) {
 }
 
 std::vector<TaskInfo> Client::status(const std::vector<std::string>& ids) {
-  return impl_->tasks_of(msg::StatusQuery{0, parse_ids(ids)});
+  const std::vector<TaskId> all = parse_ids(ids);
+  std::vector<TaskInfo> tasks;
+  for (std::size_t at = 0; at < all.size(); at += limits::kMaxStatusIds) {
+    const std::size_t end = std::min(all.size(), at + limits::kMaxStatusIds);
+    msg::StatusQuery page{0,
+                          {all.begin() + static_cast<std::ptrdiff_t>(at),
+                           all.begin() + static_cast<std::ptrdiff_t>(end)}};
+    std::ranges::move(impl_->tasks_of(std::move(page)), std::back_inserter(tasks));
+  }
+  return tasks;
 }
 
 std::vector<TaskInfo> Client::list(std::optional<Status> status, std::size_t limit) {

@@ -79,9 +79,9 @@ class Node:
             if self.joined and entry[2] and now >= entry[3]:
                 entry[3] = now + RESEND_S
                 self.send(RESULT, [entry[2]])
-        if self.leaving and self.joined and not self.held:
+        if self.leaving and not self.held:
             self.send(BYE, "done")
-            self.socket.poll(2000)  # GOODBYE, or long enough without it
+            self.socket.poll(2000 if self.joined else 0)  # GOODBYE, or long enough without it
             self.left = True
 
     def on_message(self, kind, fields):

@@ -216,3 +216,22 @@ TEST_CASE("nodes and stats tell what is there") {
   w.from_client(msg::Ping{8});
   CHECK(w.take_to_client<msg::Pong>().at(0).epoch == World::kEpoch);
 }
+
+TEST_CASE("a node's info filled to the limit can still be delivered") {
+  World w;
+  w.snapshot({World::entry(1)});
+  w.submit("t");
+  auto [node, ref] = w.take_only_assigned();
+  w.ack(node, ref);
+  ValueMap info{{"run_ms", 5}, {"content_type", "image/png"}};
+  for (std::size_t i = 0; info.size() < limits::kMaxMapEntries; ++i)
+    info["key" + std::to_string(i)] = std::string(100, 'x');
+  w.from_node(node, msg::Result{{{ref, msg::Outcome::kOk, info, Blob("picture")}}});
+  REQUIRE(w.status("t") == TaskStatus::kCompleted);
+  auto delivered = w.take_delivered();
+  REQUIRE(delivered.size() == 1);
+  CHECK(get_uint(delivered[0].info, "run_ms") == 5);
+  auto decoded = decode(Blob(encode(msg::Deliver{delivered})), Direction::kToClient);
+  INFO((decoded ? "" : decoded.error().detail));
+  CHECK(decoded);
+}

@@ -260,3 +260,32 @@ TEST_CASE("a node that keeps failing rests longer and longer, then is tried with
   w.run_for(1'100);
   CHECK(w.take_assigned().empty());  // on trial, but it still runs a hog: one task at a time
 }
+
+TEST_CASE("what a node refuses is not offered to it again at once") {
+  World w;
+  w.snapshot({World::entry(1)});
+  w.submit("t");
+  for (int i = 0; i < 100; ++i) {
+    auto [node, ref] = w.take_only_assigned();
+    w.ack(node, ref, ErrorCode::kNodeFull);
+    CHECK(w.take_assigned().empty());
+    w.run_for(1'100);
+  }
+  CHECK(w.task("t").issued.size() <= 64);
+  CHECK(w.task("t").issued.back().number == 101);
+}
+
+TEST_CASE("an unreachable node is not offered work again and again") {
+  World w;
+  w.snapshot({World::entry(1)});
+  w.submit("t");
+  auto [node, ref] = w.take_only_assigned();
+  for (int i = 0; i < 10; ++i) {
+    w.link(msg::Undelivered{{{World::session(1), ErrorCode::kUnreachable}}});
+    w.step();
+  }
+  w.from_node(node, msg::AbortAck{{{ref, msg::AbortOutcome::kNotHeld}}});
+  CHECK(w.take_assigned().empty());
+  w.run_for(1'100);
+  CHECK(w.take_assigned().size() == 1);
+}
