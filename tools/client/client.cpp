@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <deque>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "protocol/limits.h"
 #include "protocol/transport/endpoint.h"
@@ -44,6 +45,23 @@ std::vector<TaskId> parse_ids(const std::vector<std::string>& texts) {
   return ids;
 }
 
+/// Calls `visit` with one page of `ids` after the other: small ones, since an answer about a task
+/// may carry its whole log.
+template <class Visit>
+void each_page(const std::vector<TaskId>& ids, Visit visit) {
+  for (std::size_t at = 0; at < ids.size(); at += limits::kMaxStatusIds) {
+    const std::size_t end = std::min(ids.size(), at + limits::kMaxStatusIds);
+    visit(std::vector<TaskId>(ids.begin() + static_cast<std::ptrdiff_t>(at),
+                              ids.begin() + static_cast<std::ptrdiff_t>(end)));
+  }
+}
+
+msg::Submission checked_submission(const TaskRequest& request, const TaskId& id) {
+  auto submission = submission_from(request, id);
+  if (submission) return std::move(*submission);
+  throw ClientError(std::string(genai::name(submission.error().code)), submission.error().detail);
+}
+
 Duration deadline_after(Millis timeout, Duration now) {
   return timeout == kForever ? kNever : now + timeout;
 }
@@ -54,7 +72,7 @@ struct Client::Impl {
   explicit Impl(Config c)
       : config(std::move(c)),
         socket(connect(context, checked(config.endpoint))),
-        core(transport::read_clock()) {}
+        core(transport::read_clock(), config.acknowledge) {}
 
   /// One turn: send, wait until something comes or `until`, handle it.
   void turn(Duration until);
@@ -178,6 +196,10 @@ void Client::on_notice(std::function<void(const std::string&)> callback) {
   impl_->notice = std::move(callback);
 }
 
+void Client::check(const TaskRequest& request) {
+  checked_submission(request, parse_ids({request.id.empty() ? "unnamed" : request.id}).front());
+}
+
 std::string Client::submit(const TaskRequest& request, Watch watch) {
   const Verdict verdict = submit(std::vector{request}, watch).front();
   if (!verdict.ok()) throw ClientError(verdict.code, verdict.detail);
@@ -186,14 +208,13 @@ std::string Client::submit(const TaskRequest& request, Watch watch) {
 
 std::vector<Verdict> Client::submit(const std::vector<TaskRequest>& requests, Watch watch) {
   std::vector<msg::Submission> submissions;
+  std::unordered_set<TaskId> given;
   for (const TaskRequest& request : requests) {
     const TaskId id =
         request.id.empty() ? transport::new_task_id() : parse_ids({request.id}).front();
-    auto submission = submission_from(request, id);
-    if (!submission)
-      throw ClientError(std::string(genai::name(submission.error().code)),
-                        submission.error().detail);
-    submissions.push_back(std::move(*submission));
+    if (!given.insert(id).second)
+      throw ClientError("bad_field", "two requests have the id '" + id.str() + "'");
+    submissions.push_back(checked_submission(request, id));
   }
   std::vector<std::string> ids;
   const Now now = transport::read_clock();
@@ -202,6 +223,7 @@ std::vector<Verdict> Client::submit(const std::vector<TaskRequest>& requests, Wa
     impl_->verdicts.erase(ids.back());
     impl_->core.submit(std::move(submission), static_cast<msg::WatchLevel>(watch), now);
   }
+  impl_->carry_out();
   std::size_t answered = 0;  // the first so many have their verdicts
   const bool all = impl_->run(deadline_after(impl_->config.timeout, now.mono), [&] {
     while (answered < ids.size() && impl_->verdicts.contains(ids[answered])) ++answered;
@@ -218,24 +240,22 @@ std::vector<TaskInfo> Client::watch(const std::vector<std::string>& texts, Watch
   const std::vector<TaskId> ids = parse_ids(texts);
   const auto level = static_cast<msg::WatchLevel>(watch);
   std::vector<TaskInfo> known;
-  for (std::size_t at = 0; at < ids.size(); at += limits::kMaxBatchEntries) {
-    const std::size_t end = std::min(ids.size(), at + limits::kMaxBatchEntries);
-    std::vector<TaskId> page(ids.begin() + static_cast<std::ptrdiff_t>(at),
-                             ids.begin() + static_cast<std::ptrdiff_t>(end));
+  each_page(ids, [&](const std::vector<TaskId>& page) {
     // Entered before it is asked for: a finished task's result may come with the answer.
-    if (watch != Watch::kNone) impl_->core.watch(page, level, transport::read_clock());
+    impl_->core.watch(page, level, transport::read_clock());
     std::vector<TaskInfo> tasks = impl_->tasks_of(msg::Watch{0, level, page});
     for (const TaskId& id : page)
       if (std::ranges::none_of(tasks, [&](const TaskInfo& t) { return t.id == id.str(); }))
         impl_->core.unwatch(id);
     std::ranges::move(tasks, std::back_inserter(known));
-  }
+  });
   return known;
 }
 
 std::optional<Event> Client::next(Millis timeout) {
   const Duration until = deadline_after(timeout, transport::read_clock().mono);
-  if (!impl_->run(until, [&] { return !impl_->events.empty(); })) return std::nullopt;
+  const auto done = [&] { return !impl_->events.empty() || impl_->core.open_tasks() == 0; };
+  if (!impl_->run(until, done) || impl_->events.empty()) return std::nullopt;
   Event event = std::move(impl_->events.front());
   impl_->events.pop_front();
   return event;
@@ -249,8 +269,12 @@ std::optional<TaskResult> Client::wait(const std::string& id, Millis timeout) {
     });
   };
   const Duration until = deadline_after(timeout, transport::read_clock().mono);
-  if (!impl_->run(until, [&] { return find() != impl_->events.end(); })) return std::nullopt;
+  const auto task_id = parse_ids({id}).front();
+  const auto done = [&] { return find() != impl_->events.end() || !impl_->core.is_open(task_id); };
+  if (!impl_->run(until, done)) return std::nullopt;
   const auto it = find();
+  if (it == impl_->events.end())
+    throw ClientError("not_watched", "task '" + id + "' is not watched, or its result was taken");
   TaskResult result = std::get<TaskResult>(std::move(*it));
   impl_->events.erase(it);
   return result;
@@ -259,22 +283,19 @@ std::optional<TaskResult> Client::wait(const std::string& id, Millis timeout) {
 std::size_t Client::open_tasks() const { return impl_->core.open_tasks(); }
 
 std::vector<Verdict> Client::cancel(const std::vector<std::string>& ids) {
-  const auto reply = impl_->expect<msg::Cancelled>(impl_->ask(msg::Cancel{0, parse_ids(ids)}));
   std::vector<Verdict> verdicts;
-  for (const msg::Verdict& verdict : reply.verdicts) verdicts.push_back(verdict_from(verdict));
+  each_page(parse_ids(ids), [&](const std::vector<TaskId>& page) {
+    const auto reply = impl_->expect<msg::Cancelled>(impl_->ask(msg::Cancel{0, page}));
+    for (const msg::Verdict& verdict : reply.verdicts) verdicts.push_back(verdict_from(verdict));
+  });
   return verdicts;
 }
 
 std::vector<TaskInfo> Client::status(const std::vector<std::string>& ids) {
-  const std::vector<TaskId> all = parse_ids(ids);
   std::vector<TaskInfo> tasks;
-  for (std::size_t at = 0; at < all.size(); at += limits::kMaxStatusIds) {
-    const std::size_t end = std::min(all.size(), at + limits::kMaxStatusIds);
-    msg::StatusQuery page{0,
-                          {all.begin() + static_cast<std::ptrdiff_t>(at),
-                           all.begin() + static_cast<std::ptrdiff_t>(end)}};
-    std::ranges::move(impl_->tasks_of(std::move(page)), std::back_inserter(tasks));
-  }
+  each_page(parse_ids(ids), [&](const std::vector<TaskId>& page) {
+    std::ranges::move(impl_->tasks_of(msg::StatusQuery{0, page}), std::back_inserter(tasks));
+  });
   return tasks;
 }
 
@@ -285,8 +306,9 @@ std::vector<TaskInfo> Client::list(std::optional<Status> status, std::size_t lim
     ValueMap filter{{"limit", std::uint64_t{std::min(kPage, limit - all.size())}}};
     if (status) filter["status"] = name(*status);
     if (!all.empty()) filter["after"] = all.back().id;
-    std::ranges::move(impl_->tasks_of(msg::List{0, std::move(filter)}, &more),
-                      std::back_inserter(all));
+    std::vector<TaskInfo> page = impl_->tasks_of(msg::List{0, std::move(filter)}, &more);
+    if (page.empty()) break;
+    std::ranges::move(page, std::back_inserter(all));
   }
   return all;
 }
@@ -302,7 +324,11 @@ Stats Client::stats() {
   return stats_from(impl_->expect<msg::Stats>(impl_->ask(msg::StatsQuery{})).stats);
 }
 
+std::uint64_t Client::ping() { return impl_->expect<msg::Pong>(impl_->ask(msg::Ping{})).epoch; }
+
 void Client::drain(const std::string& node_id, bool on) {
+  if (!node_id.empty() && !NodeId::parse(node_id))
+    throw ClientError("bad_field", "'" + node_id + "': a node id is 1 to 64 of [A-Za-z0-9._:-]");
   impl_->expect<msg::Done>(impl_->ask(msg::Drain{0, node_id, on}));
 }
 

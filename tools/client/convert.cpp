@@ -29,6 +29,9 @@ void each_map(const ValueMap& map, std::string_view key, Visit visit) {
     if (const auto* entry = std::get_if<ValueMap>(&value.v)) visit(*entry);
 }
 
+// Where the codec places what is wrong with the one task that it is shown.
+constexpr std::string_view kProbePlace = "SUBMIT.tasks[0].";
+
 ValueMap params_from(const std::map<std::string, Param>& params) {
   ValueMap map;
   for (const auto& [key, value] : params)
@@ -54,7 +57,11 @@ Expected<msg::Submission> submission_from(const TaskRequest& request, const Task
   const msg::Submission probe{id, submission.spec, {}};
   auto decoded =
       decode(Blob(encode(msg::Submit{0, msg::WatchLevel::kNone, {probe}})), Direction::kFromClient);
-  if (!decoded) return fail(decoded.error().code, decoded.error().detail);
+  if (!decoded) {
+    std::string detail = decoded.error().detail;
+    if (detail.starts_with(kProbePlace)) detail.erase(0, kProbePlace.size());
+    return fail(decoded.error().code, std::move(detail));
+  }
   return submission;
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <unordered_set>
 #include <utility>
 
 #include "protocol/limits.h"
@@ -23,17 +24,31 @@ std::size_t bytes_of(const msg::Submission& s) {
 void SessionCore::submit(msg::Submission submission, msg::WatchLevel level, const Now& now) {
   if (!waits()) heard_at_ = now.mono;  // silence counts from the first question
   const TaskId id = submission.task_id;
-  open_[id] = Open{std::move(submission), true, false, level};
+  Open& open = open_[id];
+  const bool same = open.submission.spec.raw == submission.spec.raw &&
+                    open.submission.payload == submission.payload;
+  if (open.mine && !same) {
+    effects_.verdicts.push_back(
+        {id, ErrorCode::kIdConflict, "this id is open with another content"});
+    return;
+  }
+  open = Open{std::move(submission), true, false, level};
   unsent_.push_back(id);
 }
 
 void SessionCore::watch(const std::vector<TaskId>& ids, msg::WatchLevel level, const Now& now) {
   if (!waits()) heard_at_ = now.mono;
   for (const TaskId& id : ids) {
-    Open& open = open_[id];
-    open.submission.task_id = id;
-    open.accepted = true;
-    open.level = level;
+    if (level == msg::WatchLevel::kNone) {
+      open_.erase(id);
+      continue;
+    }
+    auto [it, added] = open_.try_emplace(id);
+    if (added) {
+      it->second.submission.task_id = id;
+      it->second.accepted = true;
+    }
+    it->second.level = level;
   }
 }
 
@@ -102,7 +117,8 @@ void SessionCore::on(msg::Accepted& message, const Now&) {
   for (msg::Verdict& verdict : message.verdicts) {
     auto it = open_.find(verdict.task_id);
     if (it == open_.end() || it->second.accepted) continue;
-    if (verdict.code == ErrorCode::kOk)
+    // Nothing more is told about a task at level none.
+    if (verdict.code == ErrorCode::kOk && it->second.level != msg::WatchLevel::kNone)
       it->second.accepted = true;
     else
       open_.erase(it);
@@ -110,11 +126,12 @@ void SessionCore::on(msg::Accepted& message, const Now&) {
   }
 }
 
-/// Each result is handed on once and acknowledged as often as it comes.
+/// Each result is handed on once and acknowledged as often as it comes. Ending the watch instead
+/// stops the repetition too, and the result stays.
 void SessionCore::on(msg::Deliver& message, const Now&) {
-  msg::DeliverAck ack;
+  std::vector<TaskId> ids;
   for (auto& entry : message.entries) {
-    ack.ids.push_back(entry.task_id);
+    ids.push_back(entry.task_id);
     auto it = open_.find(entry.task_id);
     if (it == open_.end()) continue;
     // The result of a task whose ACCEPTED was lost says that it was accepted.
@@ -122,7 +139,10 @@ void SessionCore::on(msg::Deliver& message, const Now&) {
     open_.erase(it);
     effects_.events.emplace_back(std::move(entry));
   }
-  send(ack);
+  if (acknowledge_)
+    send(msg::DeliverAck{std::move(ids)});
+  else
+    send(msg::Watch{++last_request_, msg::WatchLevel::kNone, std::move(ids)});
 }
 
 void SessionCore::on(msg::Update& message, const Now&) {
@@ -141,26 +161,30 @@ void SessionCore::on(msg::Pong& message, const Now& now) {
 }
 
 /// The answer to a WATCH of our own: what is missing from it was forgotten by the dispatcher.
-void SessionCore::on(msg::Tasks& message, const Now& now) {
+void SessionCore::on(msg::Tasks& message, const Now&) {
   auto it = rewatches_.find(message.request);
   if (it == rewatches_.end()) return on_reply(message);
   std::vector<TaskId> missing = std::move(it->second);
   rewatches_.erase(it);
   pending_.erase(message.request);
-  for (const ValueMap& task : message.tasks)
-    std::erase_if(missing,
-                  [&](const TaskId& id) { return id.str() == get_string(task, "task_id"); });
-  for (const TaskId& id : missing) forgotten(id, now);
+  std::unordered_set<std::string> known;
+  for (const ValueMap& task : message.tasks) known.insert(get_string(task, "task_id"));
+  std::erase_if(missing, [&](const TaskId& id) { return known.contains(id.str()); });
+  const auto again =
+      std::ranges::count_if(missing, [&](const TaskId& id) { return submit_again(id); });
+  if (again > 0)
+    effects_.notices.push_back(
+        fmt::format("the dispatcher forgot {} of our tasks: submitted again", again));
 }
 
-void SessionCore::forgotten(const TaskId& id, const Now&) {
+/// Of a task that the dispatcher forgot: false when it is not ours to submit, and ends here.
+bool SessionCore::submit_again(const TaskId& id) {
   auto it = open_.find(id);
-  if (it == open_.end()) return;
+  if (it == open_.end()) return false;
   if (it->second.mine) {
-    effects_.notices.push_back("the dispatcher forgot task " + id.str() + ": submitted again");
     it->second.accepted = false;
     unsent_.push_back(id);
-    return;
+    return true;
   }
   open_.erase(it);
   effects_.events.emplace_back(
@@ -169,12 +193,17 @@ void SessionCore::forgotten(const TaskId& id, const Now&) {
                           ErrorCode::kUnknownTask,
                           {{"error", "the dispatcher does not know this task"}},
                           {}});
+  return false;
 }
 
 void SessionCore::on(msg::ErrorReply& message, const Now&) {
   if (auto it = batches_.find(message.request); it != batches_.end()) {
-    for (const TaskId& id : it->second.ids)
-      if (open_.erase(id)) effects_.verdicts.push_back({id, message.code, message.detail});
+    for (const TaskId& id : it->second.ids) {
+      auto open = open_.find(id);
+      if (open == open_.end() || open->second.accepted) continue;
+      open_.erase(open);
+      effects_.verdicts.push_back({id, message.code, message.detail});
+    }
     batches_.erase(it);
     return;
   }
@@ -221,9 +250,11 @@ void SessionCore::renew(const Now& now) {
 void SessionCore::tick(const Now& now) {
   if (waits()) {
     if (heard_at_ + kDead <= now.mono) renew(now);
-    // The first ping tells the dispatcher's epoch, later ones whether it is there.
-    const bool quiet = heard_at_ + kPing <= now.mono && pinged_at_ + kPing <= now.mono;
-    if ((epoch_ == 0 && pinged_at_ == Duration{0}) || quiet) {
+    // Pings tell whether the dispatcher is there, and its epoch: while tasks are open they go on
+    // whatever else it says, since one that restarted answers as if nothing had happened.
+    const bool quiet = heard_at_ + kPing <= now.mono;
+    const bool never = epoch_ == 0 && pinged_at_ == Duration{0};
+    if (never || (pinged_at_ + kPing <= now.mono && (quiet || !open_.empty()))) {
       pinged_at_ = now.mono;
       send(msg::Ping{++last_request_});
     }
@@ -249,6 +280,7 @@ Duration SessionCore::next_deadline() const {
     return Duration{0};
   if (!waits()) return kNever;
   Duration at = std::min(std::max(heard_at_, pinged_at_) + kPing, heard_at_ + kDead);
+  if (!open_.empty()) at = std::min(at, pinged_at_ + kPing);
   for (const auto& [number, pending] : pending_) at = std::min(at, pending.repeat_at);
   for (const auto& [number, batch] : batches_) at = std::min(at, batch.repeat_at);
   return at;

@@ -30,12 +30,19 @@ struct Effects {
 /// Not thread-safe. After any call, carry out take_effects().
 class SessionCore {
  public:
-  explicit SessionCore(const Now& now) : heard_at_(now.mono) {}
+  /// `acknowledge` false: results are left with the dispatcher for another client to take.
+  explicit SessionCore(const Now& now, bool acknowledge = true)
+      : acknowledge_(acknowledge), heard_at_(now.mono) {}
 
-  /// Keeps and sends it. An id that is open already is replaced by this content.
+  /// Keeps it until its result comes (level none: until it is accepted) and sends it. The same
+  /// submission again is sent again; another content for an open id gets kIdConflict here.
   void submit(msg::Submission submission, msg::WatchLevel level, const Now& now);
+  /// Expects the results of `ids`; with level none no longer. The caller sends the WATCH.
   void watch(const std::vector<TaskId>& ids, msg::WatchLevel level, const Now& now);
-  void unwatch(const TaskId& id) { open_.erase(id); }
+  /// The dispatcher does not know it. What was submitted here stays: it may be on its way.
+  void unwatch(const TaskId& id) {
+    if (auto it = open_.find(id); it != open_.end() && !it->second.mine) open_.erase(it);
+  }
   /// Sends a query, again and again until its reply is in Effects::replies under the number that
   /// comes back. `message`'s own request number is filled in.
   template <class M>
@@ -84,7 +91,7 @@ class SessionCore {
   void send_unsent(const Now& now);
   void send_batch(std::vector<TaskId> ids, const Now& now);
   void watch_again(const Now& now);
-  void forgotten(const TaskId& id, const Now& now);
+  bool submit_again(const TaskId& id);
   void renew(const Now& now);
   bool waits() const { return !open_.empty() || !pending_.empty(); }
   void send(const Message& message) { effects_.frames.push_back(encode(message)); }
@@ -94,6 +101,7 @@ class SessionCore {
   std::map<std::uint64_t, Batch> batches_;                  // by request number
   std::map<std::uint64_t, Pending> pending_;                // by request number
   std::map<std::uint64_t, std::vector<TaskId>> rewatches_;  // WATCHes of our own
+  const bool acknowledge_;
   std::uint64_t last_request_ = 0;
   std::uint64_t epoch_ = 0;  // of the dispatcher, once known
   Duration heard_at_;

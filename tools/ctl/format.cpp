@@ -4,22 +4,47 @@
 #include <utf8cpp/utf8.h>
 
 #include <algorithm>
+#include <clocale>
+#include <cwchar>
 
 #include "protocol/process/escape.h"
 
 namespace genai::ctl {
 
+namespace {
+
+/// What the C library says of one character, whatever the user's locale is.
+std::size_t columns_of(std::uint32_t character) {
+  static const locale_t utf8_locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
+  const locale_t before = uselocale(utf8_locale);
+  const int width = wcwidth(static_cast<wchar_t>(character));
+  uselocale(before);
+  return width < 0 ? 1 : static_cast<std::size_t>(width);
+}
+
+}  // namespace
+
 std::size_t columns(const std::string& text) {
-  return static_cast<std::size_t>(utf8::distance(text.begin(), text.end()));
+  std::size_t sum = 0;
+  for (auto it = text.begin(); it != text.end();) sum += columns_of(utf8::next(it, text.end()));
+  return sum;
+}
+
+std::string clip(std::string text, std::size_t width) {
+  if (columns(text) <= width) return text;
+  std::size_t room = width == 0 ? 0 : width - 1;  // beside the ellipsis
+  auto end = text.begin();
+  for (auto it = end; it != text.end(); end = it) {
+    const std::size_t wide = columns_of(utf8::next(it, text.end()));
+    if (wide > room) break;
+    room -= wide;
+  }
+  text.erase(end, text.end());
+  return width == 0 ? text : text + "…";
 }
 
 std::string cell(const std::string& text, std::size_t width) {
-  std::string safe = process::escaped(text);
-  if (columns(safe) <= width) return safe;
-  auto end = safe.begin();
-  utf8::advance(end, static_cast<std::ptrdiff_t>(width == 0 ? 0 : width - 1), safe.end());
-  safe.erase(end, safe.end());
-  return width == 0 ? safe : safe + "…";
+  return clip(process::escaped(text), width);
 }
 
 std::vector<std::string> table_lines(const std::vector<std::vector<std::string>>& rows) {
@@ -41,7 +66,7 @@ std::vector<std::string> table_lines(const std::vector<std::vector<std::string>>
 }
 
 std::string bar(double fraction, std::size_t width) {
-  const double clamped = std::clamp(fraction, 0.0, 1.0);
+  const double clamped = fraction > 0 ? std::min(fraction, 1.0) : 0;  // 0 for NaN too
   const auto full = static_cast<std::size_t>(clamped * static_cast<double>(width) + 0.5);
   return std::string(full, '#') + std::string(width - full, '-');
 }

@@ -44,6 +44,12 @@ Json to_json(const client::TaskUpdate& u) {
           {"text", u.text}};
 }
 
+Json to_json(const client::TaskResult& r) {
+  return {{"task_id", r.id},          {"status", name(r.status)}, {"code", r.code},
+          {"error", r.error},         {"node", r.node_id},        {"attempts", r.attempts},
+          {"queued_ms", r.queued_ms}, {"run_ms", r.run_ms},       {"total_ms", r.total_ms}};
+}
+
 Json to_json(const client::NodeInfo& n) {
   return {{"node_id", n.node_id},
           {"state", n.state},

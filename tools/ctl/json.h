@@ -12,6 +12,8 @@ using Json = nlohmann::ordered_json;
 
 Json to_json(const client::TaskInfo& task);
 Json to_json(const client::TaskUpdate& update);
+/// Without the data.
+Json to_json(const client::TaskResult& result);
 Json to_json(const client::NodeInfo& node);
 Json to_json(const client::Stats& stats);
 Json to_json(const client::Verdict& verdict);

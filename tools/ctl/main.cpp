@@ -1,8 +1,8 @@
 // genai-ctl: a person's (or a script's) way to the dispatcher.
+#include <cstdio>
 #include <iostream>
 #include <map>
 
-#include "protocol/process/escape.h"
 #include "protocol/process/logging.h"
 #include "tools/ctl/prompts.h"
 #include "tools/ctl/session.h"
@@ -25,14 +25,14 @@ client::Millis timeout_of(const Options& options) {
 }
 
 int run(const Options& options) {
-  client::Client client({options.dispatcher, timeout_of(options)});
+  // Who only watches leaves the results to the client that they are for.
+  const bool acknowledge = options.command != "watch" || !options.out.empty();
+  client::Client client({options.dispatcher, timeout_of(options), acknowledge});
   Session session{options, client, {}};
-  return kCommands.at(options.command)(session);
-}
-
-void complain(const std::string& what) {
-  std::cout.flush();
-  std::cerr << "genai-ctl: " << process::escaped(what) << '\n';
+  const int code = kCommands.at(options.command)(session);
+  if (std::cout.flush() && std::fflush(stdout) == 0) return code;
+  complain("cannot write to stdout");
+  return process::kExitFailure;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "protocol/limits.h"
 #include "protocol/transport/endpoint.h"
 
 namespace genai::ctl {
@@ -10,7 +11,15 @@ namespace {
 using process::OptionProblem;
 using process::Range;
 
-void declare_submit(CLI::App& app, SubmitOptions& o) {
+void declare_out(CLI::App& cmd, Options& o, const char* doc) {
+  cmd.add_option("--out", o.out, doc);
+  cmd.add_option("--suffix", o.suffix, "Of the files in --out, such as .png");
+}
+
+void declare_submit(CLI::App& app, Options& options) {
+  SubmitOptions& o = options.submit;
+  const CLI::Range seconds(std::uint64_t{1}, limits::kMaxTtlMs / 1000);
+  const CLI::Range count(std::uint64_t{0}, std::uint64_t{UINT32_MAX});
   auto& cmd = *app.add_subcommand("submit", "Submit tasks; with --wait or --out wait for them");
   cmd.add_option("prompt", o.prompt, "The payload, as text");
   cmd.add_option("--file", o.file, "The payload is this file");
@@ -22,30 +31,34 @@ void declare_submit(CLI::App& app, SubmitOptions& o) {
   cmd.add_option("--id", o.id, "The task's id (default: a new UUIDv7)");
   cmd.add_option("--model", o.model, "Only nodes that have this model");
   cmd.add_option("--gpu-type", o.gpu_type, "Only nodes with this GPU");
-  cmd.add_option("--ncpu", o.ncpu, "Only nodes with so many CPUs");
-  cmd.add_option("--ram-mib", o.ram_mib, "Only nodes with so much memory");
-  cmd.add_option("--vram-mib", o.vram_mib, "Only nodes with so much GPU memory");
-  cmd.add_option("--ttl-s", o.ttl_s, "Time until the task must have ended (default: 1200)");
-  cmd.add_option("--time-limit-s", o.time_limit_s, "Time limit of one execution");
-  cmd.add_option("--max-attempts", o.max_attempts, "Error results before it is Failed");
+  cmd.add_option("--ncpu", o.ncpu, "Only nodes with so many CPUs")->check(count);
+  cmd.add_option("--ram-mib", o.ram_mib, "Only nodes with so much memory")->check(count);
+  cmd.add_option("--vram-mib", o.vram_mib, "Only nodes with so much GPU memory")->check(count);
+  cmd.add_option("--ttl-s", o.ttl_s, "Time until the task must have ended (default: 1200)")
+      ->check(seconds);
+  cmd.add_option("--time-limit-s", o.time_limit_s, "Time limit of one execution")->check(seconds);
+  cmd.add_option("--max-attempts", o.max_attempts, "Error results before it is Failed")
+      ->check(CLI::Range(std::uint32_t{1}, limits::kMaxAttempts));
   cmd.add_option("--param", o.params, "K=V for the node's program (repeatable)")
       ->take_all()
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   cmd.add_option("--label", o.label, "A name for people (default: the prompt)");
   cmd.add_flag("--wait", o.wait, "Wait for the results; a single one goes to stdout");
-  cmd.add_option("--out", o.out, "Wait and write each result to DIR/<task_id><suffix>");
-  cmd.add_option("--suffix", o.suffix, "Of the files in --out, such as .png");
+  declare_out(cmd, options, "Wait and write each result to DIR/<task_id><suffix>");
 }
 
 void declare_commands(CLI::App& app, Options& o) {
   app.require_subcommand(0, 1);
-  declare_submit(app, o.submit);
+  declare_submit(app, o);
   const auto with_tasks = [&](const char* name, const char* doc) {
-    app.add_subcommand(name, doc)->add_option("task", o.tasks, "Task ids")->required();
+    auto* cmd = app.add_subcommand(name, doc);
+    cmd->add_option("task", o.tasks, "Task ids")->required();
+    return cmd;
   };
   with_tasks("status", "What became of tasks, and why");
-  with_tasks("watch", "Follow tasks until they have ended");
+  declare_out(*with_tasks("watch", "Follow tasks until they have ended"), o,
+              "Take each result and write it to DIR/<task_id><suffix>; without it they stay");
   with_tasks("cancel", "Cancel tasks, queued or running");
   auto& list = *app.add_subcommand("list", "List tasks in the order of their ids");
   list.add_option("--status", o.status, "Only tasks of this status");
@@ -98,7 +111,7 @@ std::optional<int> parse_options(int argc, const char* const* argv, Options& opt
   if (const auto exit_code = parser.parse(argc, argv)) return exit_code;
   for (const CLI::App* command : parser.app().get_subcommands())
     options.command = command->get_name();
-  if (!options.submit.out.empty()) options.submit.wait = true;
+  if (!options.out.empty()) options.submit.wait = true;
   options.timeout_given = parser.is_given("timeout-s");
   options.log_level = parser.log_level();
   options.log_format = parser.log_format();

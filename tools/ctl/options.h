@@ -20,7 +20,6 @@ struct SubmitOptions {
   std::uint32_t max_attempts = 0;
   std::vector<std::string> params;  // K=V
   bool wait = false;
-  std::string out, suffix;
 };
 
 struct Options {
@@ -31,6 +30,7 @@ struct Options {
   bool json = false;
 
   SubmitOptions submit;
+  std::string out, suffix;           // submit, watch
   std::vector<std::string> tasks;    // status, watch, cancel
   std::string status;                // list: only these
   std::uint64_t limit = 100;         // list

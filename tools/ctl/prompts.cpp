@@ -7,6 +7,7 @@
 #include <iostream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <unordered_map>
 
 #include "protocol/limits.h"
 #include "protocol/text.h"
@@ -43,7 +44,7 @@ TaskRequest defaults_from(const SubmitOptions& o) {
   request.ncpu = o.ncpu;
   request.ram_mib = o.ram_mib;
   request.vram_mib = o.vram_mib;
-  request.ttl_ms = o.ttl_s * 1000;
+  request.ttl_ms = o.ttl_s * 1000;  // options.cpp bounds both
   request.time_limit_ms = o.time_limit_s * 1000;
   request.max_attempts = o.max_attempts;
   request.label = o.label;
@@ -52,12 +53,24 @@ TaskRequest defaults_from(const SubmitOptions& o) {
   return request;
 }
 
+/// get<>() would wrap negative and large numbers and cut fractions off.
+std::uint64_t whole(const json& value, std::uint64_t max) {
+  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > max)
+    throw InputError("expected a whole number from 0 to " + std::to_string(max));
+  return value.get<std::uint64_t>();
+}
+
+constexpr std::uint64_t kMaxCount = UINT32_MAX;
+constexpr std::uint64_t kMaxSeconds = limits::kMaxTtlMs / 1000;
+
 Param param_from(const json& value) {
   if (value.is_boolean()) return value.get<bool>();
+  // A seed of 64 bits stays exact: nodes read it as text.
+  if (value.is_number_unsigned() && value.get<std::uint64_t>() > INT64_MAX) return value.dump();
   if (value.is_number_integer()) return value.get<std::int64_t>();
   if (value.is_number()) return value.get<double>();
   if (value.is_string()) return value.get<std::string>();
-  throw InputError("params: only texts, numbers and booleans");
+  throw InputError("only texts, numbers and booleans");
 }
 
 void take_key(const std::string& key, const json& value, TaskRequest& request) {
@@ -72,24 +85,24 @@ void take_key(const std::string& key, const json& value, TaskRequest& request) {
   else if (key == "gpu_type")
     request.gpu_type = value.get<std::string>();
   else if (key == "ncpu")
-    request.ncpu = value.get<std::uint64_t>();
+    request.ncpu = whole(value, kMaxCount);
   else if (key == "ram_mib")
-    request.ram_mib = value.get<std::uint64_t>();
+    request.ram_mib = whole(value, kMaxCount);
   else if (key == "vram_mib")
-    request.vram_mib = value.get<std::uint64_t>();
+    request.vram_mib = whole(value, kMaxCount);
   else if (key == "ttl_s")
-    request.ttl_ms = value.get<std::uint64_t>() * 1000;
+    request.ttl_ms = whole(value, kMaxSeconds) * 1000;
   else if (key == "time_limit_s")
-    request.time_limit_ms = value.get<std::uint64_t>() * 1000;
+    request.time_limit_ms = whole(value, kMaxSeconds) * 1000;
   else if (key == "max_attempts")
-    request.max_attempts = value.get<std::uint32_t>();
+    request.max_attempts = static_cast<std::uint32_t>(whole(value, limits::kMaxAttempts));
   else if (key == "label")
     request.label = value.get<std::string>();
   else if (key == "params")
     for (const auto& [name, param] : value.items())
       request.params.insert_or_assign(name, param_from(param));
   else
-    throw InputError("unknown key '" + key + "'");
+    throw InputError("no such key");
 }
 
 TaskRequest request_from(const std::string& line, const TaskRequest& defaults) {
@@ -103,6 +116,8 @@ TaskRequest request_from(const std::string& line, const TaskRequest& defaults) {
       take_key(key, value, request);
     } catch (const json::type_error&) {
       throw InputError("key '" + key + "': wrong type " + value.type_name());
+    } catch (const InputError& error) {
+      throw InputError("key '" + key + "': " + error.what());
     }
   }
   if (request.label.empty() && object.contains("prompt")) request.label = label_of(request.payload);
@@ -126,6 +141,8 @@ std::pair<std::string, Param> parse_param(const std::string& text) {
   const std::string key = text.substr(0, equals), value = text.substr(equals + 1);
   if (value == "true" || value == "false") return {key, value == "true"};
   if (auto integer = number_from<std::int64_t>(value)) return {key, *integer};
+  // A seed of 64 bits stays exact: nodes read it as text.
+  if (value.find_first_not_of("-0123456789") == std::string::npos) return {key, value};
   if (auto number = number_from<double>(value); number && std::isfinite(*number))
     return {key, *number};
   return {key, value};
@@ -138,8 +155,7 @@ std::string base64_decode(std::string_view text) {
   const int status =
       sodium_base642bin(reinterpret_cast<unsigned char*>(bytes.data()), bytes.size(), text.data(),
                         text.size(), nullptr, &size, &end, sodium_base64_VARIANT_ORIGINAL);
-  if (status != 0 || end != text.data() + text.size())
-    throw InputError("payload_base64: not base64");
+  if (status != 0 || end != text.data() + text.size()) throw InputError("not base64");
   bytes.resize(size);
   return bytes;
 }
@@ -167,13 +183,34 @@ std::vector<Prompt> read_jsonl(std::istream& in, const std::string& name,
     const std::string where = name + ":" + std::to_string(number) + ": ";
     try {
       prompts.push_back({number, request_from(line, defaults)});
-    } catch (const json::parse_error&) {
-      throw InputError(where + "not JSON");
+    } catch (const json::parse_error& error) {
+      throw InputError(where + "not JSON at byte " + std::to_string(error.byte));
+    } catch (const json::exception&) {
+      throw InputError(where + "a number is too large");
     } catch (const InputError& error) {
       throw InputError(where + error.what());
     }
   }
   return prompts;
+}
+
+/// What the client would refuse to send is better said with its line, and before any is sent.
+void check_all(const std::vector<Prompt>& prompts, const std::string& source) {
+  std::unordered_map<std::string, std::size_t> ids;  // → line
+  for (const Prompt& prompt : prompts) {
+    const std::string where =
+        source.empty() ? "" : source + ":" + std::to_string(prompt.line) + ": ";
+    try {
+      client::Client::check(prompt.request);
+    } catch (const client::ClientError& error) {
+      throw InputError(where + error.what());
+    }
+    if (prompt.request.id.empty()) continue;
+    const auto [it, first] = ids.emplace(prompt.request.id, prompt.line);
+    if (!first)
+      throw InputError(where + "id '" + prompt.request.id + "' is the one of line " +
+                       std::to_string(it->second));
+  }
 }
 
 std::vector<Prompt> read_prompts(const SubmitOptions& options) {
@@ -195,6 +232,7 @@ std::vector<Prompt> read_prompts(const SubmitOptions& options) {
     prompts.push_back({1, std::move(request)});
   }
   if (prompts.empty()) throw InputError("there is no prompt in the input");
+  check_all(prompts, !options.lines.empty() ? options.lines : options.jsonl);
   return prompts;
 }
 

@@ -22,7 +22,8 @@ struct InputError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// All tasks that `submit` was told to submit, from arguments, files or stdin.
+/// All tasks that `submit` was told to submit, from arguments, files or stdin: each could be sent
+/// as it is, and no id comes twice.
 std::vector<Prompt> read_prompts(const SubmitOptions& options);
 
 /// A task a line; blank lines and those that begin with '#' are skipped.
@@ -33,7 +34,8 @@ std::vector<Prompt> read_lines(std::istream& in, const client::TaskRequest& defa
 std::vector<Prompt> read_jsonl(std::istream& in, const std::string& name,
                                const client::TaskRequest& defaults);
 
-/// "seed=7" as an integer, "hd=true" as a bool, "cfg=7.5" as a number, anything else as text.
+/// "seed=7" as an integer, "hd=true" as a bool, "cfg=7.5" as a number, anything else (integers of
+/// more than 63 bits too) as text.
 std::pair<std::string, client::Param> parse_param(const std::string& text);
 
 /// RFC 4648 with padding; throws InputError.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "protocol/process/escape.h"
 #include "tools/ctl/format.h"
 
 namespace genai::ctl {
@@ -23,7 +24,7 @@ std::string joined(const std::vector<std::string>& texts) {
 }
 
 std::string state_of(const NodeInfo& node) {
-  return node.drained ? node.state + ",drained" : node.state;
+  return cell(node.state, 16) + (node.drained ? ",drained" : "");
 }
 
 /// "##--": busy and free slots; "##+1": one more is prefetched.
@@ -45,8 +46,8 @@ std::vector<std::string> header(const View& view) {
   for (std::size_t i = 0; i < s.tasks.size(); ++i)
     tasks += fmt::format("{}{} {}", i ? "   " : "", name(static_cast<Status>(i)), s.tasks[i]);
   std::vector<std::string> lines{
-      fmt::format("genai-dispatcher {}   up {}   {}{}", view.endpoint, duration_text(s.uptime_ms),
-                  "store " + s.store, s.draining ? "   DRAINING" : ""),
+      fmt::format("genai-dispatcher {}   epoch {}   up {}   store {}{}", view.endpoint, s.epoch,
+                  duration_text(s.uptime_ms), s.store, s.draining ? "   DRAINING" : ""),
       tasks,
       fmt::format("{:.1f} completed/s   accepted {}   delivered {}   requeued {}   results waiting "
                   "{:.1f} MiB",
@@ -54,6 +55,7 @@ std::vector<std::string> header(const View& view) {
                   static_cast<double>(s.result_bytes) / (1 << 20)),
       "brokers" + (brokers.empty() ? "  none" : brokers)};
   if (!view.trouble.empty()) lines.insert(lines.begin() + 1, "!! " + view.trouble);
+  for (std::string& line : lines) line = process::escaped(line);
   return lines;
 }
 
@@ -68,7 +70,7 @@ void append(std::vector<std::string>& lines, const std::string& title,
 std::vector<std::string> running_table(const std::vector<TaskInfo>& tasks) {
   Rows rows{{"TASK", "NODE", "PROGRESS", "AGE", "LABEL", "DOING"}};
   for (const TaskInfo& t : tasks)
-    rows.push_back({t.id, cell(t.node_id, 24),
+    rows.push_back({cell(t.id, 64), cell(t.node_id, 24),
                     fmt::format("[{}] {:3.0f} %", bar(t.fraction, 12), t.fraction * 100),
                     duration_text(t.age_ms), cell(t.label, 32), cell(t.text, 40)});
   return table_lines(rows);
@@ -77,7 +79,8 @@ std::vector<std::string> running_table(const std::vector<TaskInfo>& tasks) {
 std::vector<std::string> waiting_table(const std::vector<TaskInfo>& tasks) {
   Rows rows{{"TASK", "AGE", "LABEL", "WAITS BECAUSE"}};
   for (const TaskInfo& t : tasks)
-    rows.push_back({t.id, duration_text(t.age_ms), cell(t.label, 32), cell(t.waiting, 100)});
+    rows.push_back(
+        {cell(t.id, 64), duration_text(t.age_ms), cell(t.label, 32), cell(t.waiting, 100)});
   return table_lines(rows);
 }
 
@@ -119,7 +122,7 @@ std::vector<std::string> screen_lines(const View& view, std::size_t width, std::
   append(lines, "Waiting", waiting_table(view.waiting),
          view.stats.tasks[static_cast<std::size_t>(Status::kUnscheduled)], left());
   if (lines.size() > height) lines.resize(height);
-  for (std::string& line : lines) line = cell(line, width);
+  for (std::string& line : lines) line = clip(std::move(line), width);
   return lines;
 }
 

@@ -1,7 +1,11 @@
 // What every subcommand works with.
 #pragma once
 
+#include <chrono>
+#include <functional>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "genai/client.h"
 #include "protocol/process/signals.h"
@@ -11,21 +15,37 @@ namespace genai::ctl {
 
 inline constexpr int kExitInterrupted = 130;
 
+using Clock = std::chrono::steady_clock;
+
 struct Session {
   const Options& options;
   client::Client& client;
   std::optional<process::SignalFd> signals;
+  bool was_interrupted = false;
 
   /// From here on SIGINT and SIGTERM do not end the program but show in interrupted(). The
   /// client's own threads exist already, but they block all signals by themselves.
   void catch_signals() { signals.emplace(); }
-  /// Whether SIGINT or SIGTERM has come since the last call.
+  /// Whether SIGINT or SIGTERM has come.
   bool interrupted() {
-    bool any = false;
-    while (signals && signals->read()) any = true;
-    return any;
+    while (signals && signals->read()) was_interrupted = true;
+    return was_interrupted;
   }
+  /// When waiting for results ends: --timeout-s from now if that was given, else never.
+  Clock::time_point results_deadline() const {
+    return options.timeout_given ? Clock::now() + options.timeout : Clock::time_point::max();
+  }
+  /// The next event; nothing when no watched task is left, after `deadline`, or when interrupted.
+  /// Calls `idle` at least ten times a second.
+  std::optional<client::Event> next(Clock::time_point deadline,
+                                    const std::function<void()>& idle = {});
 };
+
+/// A line on stderr, made safe for a terminal.
+void complain(const std::string& what);
+/// Says which of the tasks asked for are not among those found; the exit code.
+int complain_of_missing(const std::vector<std::string>& asked,
+                        const std::vector<client::TaskInfo>& found);
 
 // Each runs one subcommand and returns the exit code. ClientError and InputError pass through.
 int run_submit(Session& session);

@@ -2,37 +2,19 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <iostream>
 
+#include "protocol/process/escape.h"
 #include "tools/ctl/json.h"
 #include "tools/ctl/progress.h"
 #include "tools/ctl/prompts.h"
+#include "tools/ctl/results.h"
 #include "tools/ctl/session.h"
 
 namespace genai::ctl {
 namespace {
 
-using client::Millis;
 using client::TaskResult;
-using Clock = std::chrono::steady_clock;
-
-constexpr Millis kLook{100};  // between two looks at signals and the screen
-
-/// Under another name first: whoever sees the file sees all of it.
-std::string write_result(const SubmitOptions& options, const TaskResult& result) {
-  const std::filesystem::path folder(options.out);
-  const auto path = folder / (result.id + options.suffix), draft = folder / ("." + result.id);
-  std::ofstream file(draft, std::ios::binary | std::ios::trunc);
-  file << result.data;
-  file.close();
-  std::error_code error;
-  if (file) std::filesystem::rename(draft, path, error);
-  if (!file || error) throw std::runtime_error("cannot write " + path.string());
-  return path;
-}
 
 /// With --json the lines on stdout tell it all.
 Progress::Style style_of(const Options& options) {
@@ -44,67 +26,62 @@ struct Waiting {
   Session& session;
   const std::unordered_map<std::string, std::size_t>& lines;
   const std::unordered_map<std::string, std::string>& labels;
+  const std::optional<ResultFolder>& folder;
   Progress& progress;
-  std::size_t completed = 0;
+  std::size_t good = 0;
 
   void take(const TaskResult& result);
-  Json report(const TaskResult& result, const std::string& file) const;
+  void report(const TaskResult& result, const std::string& file) const;
   int until_all_ended();
 };
 
-Json Waiting::report(const TaskResult& r, const std::string& file) const {
-  Json json{{"task_id", r.id},          {"line", lines.at(r.id)}, {"label", labels.at(r.id)},
-            {"status", name(r.status)}, {"code", r.code},         {"error", r.error},
-            {"node", r.node_id},        {"attempts", r.attempts}, {"queued_ms", r.queued_ms},
-            {"run_ms", r.run_ms},       {"total_ms", r.total_ms}};
+void Waiting::report(const TaskResult& result, const std::string& file) const {
+  Json json{{"task_id", result.id}, {"line", lines.at(result.id)}, {"label", labels.at(result.id)}};
+  json.update(to_json(result));
   if (!file.empty()) json["file"] = file;
-  return json;
+  print(json);
 }
 
+/// A result that cannot be written is told of and does not end the wait for the others.
 void Waiting::take(const TaskResult& result) {
-  const SubmitOptions& options = session.options.submit;
-  const bool done = result.status == client::Status::kCompleted && !result.result_gone;
+  bool done = result.status == client::Status::kCompleted;
   std::string file;
-  if (done && !options.out.empty()) file = write_result(options, result);
   progress.on_result(result);
-  if (result.result_gone)
-    progress.say(result.id + ": completed, but its result was fetched or dropped before");
-  completed += done;
+  try {
+    if (done && result.result_gone)
+      throw std::runtime_error(result.id + ": its result was fetched or dropped before");
+    if (done && folder) file = folder->write(result);
+  } catch (const std::runtime_error& error) {
+    done = false;
+    progress.say(fmt::format("genai-ctl: {}", process::escaped(error.what())));
+  }
+  good += done;
   if (session.options.json)
-    print(report(result, file));
-  else if (done && options.out.empty() && lines.size() == 1)
+    report(result, file);
+  else if (done && !folder && lines.size() == 1)
     std::cout << result.data << std::flush;
   else if (!file.empty() && style_of(session.options) == Progress::Style::kLines)
-    progress.say("  " + file);
+    progress.say("  " + process::escaped(file));
 }
 
 int Waiting::until_all_ended() {
-  const auto ends = session.options.timeout_given ? Clock::now() + session.options.timeout
-                                                  : Clock::time_point::max();
-  while (session.client.open_tasks() > 0 || completed < lines.size()) {
-    const auto event = session.client.next(session.client.open_tasks() > 0 ? kLook : Millis(0));
-    if (event) {
-      if (const auto* result = std::get_if<TaskResult>(&*event))
-        take(*result);
-      else
-        progress.on_update(std::get<client::TaskUpdate>(*event));
-    } else if (session.client.open_tasks() == 0) {
-      break;
-    }
-    progress.draw();
-    if (session.interrupted()) {
-      progress.say(fmt::format("genai-ctl: interrupted; {} tasks go on: see genai-ctl list",
-                               session.client.open_tasks()));
-      return kExitInterrupted;
-    }
-    if (Clock::now() > ends) {
-      progress.say(fmt::format("genai-ctl: {} tasks have not ended within {} s and go on",
-                               session.client.open_tasks(), session.options.timeout.count()));
-      return process::kExitFailure;
-    }
+  const auto deadline = session.results_deadline();
+  while (const auto event = session.next(deadline, [&] { progress.draw(); })) {
+    if (const auto* result = std::get_if<TaskResult>(&*event))
+      take(*result);
+    else
+      progress.on_update(std::get<client::TaskUpdate>(*event));
   }
   progress.draw(true);
-  return completed == lines.size() ? process::kExitOk : process::kExitFailure;
+  const std::size_t left = session.client.open_tasks();
+  if (session.was_interrupted) {
+    progress.say(fmt::format("genai-ctl: interrupted; {} tasks go on: see genai-ctl list", left));
+    return kExitInterrupted;
+  }
+  if (left > 0)
+    progress.say(fmt::format("genai-ctl: {} tasks have not ended within {} s and go on", left,
+                             session.options.timeout.count()));
+  return good == lines.size() ? process::kExitOk : process::kExitFailure;
 }
 
 }  // namespace
@@ -112,13 +89,16 @@ int Waiting::until_all_ended() {
 int run_submit(Session& session) {
   const Options& options = session.options;
   const std::vector<Prompt> prompts = read_prompts(options.submit);
-  if (!options.submit.out.empty()) std::filesystem::create_directories(options.submit.out);
+  std::optional<ResultFolder> folder;
+  if (!options.out.empty()) folder.emplace(options.out, options.suffix);
+  if (folder)
+    for (const Prompt& prompt : prompts)
+      if (!prompt.request.id.empty()) folder->check(prompt.request.id);
 
   std::vector<client::TaskRequest> requests;
   for (const Prompt& prompt : prompts) requests.push_back(prompt.request);
   const auto watch = options.submit.wait ? client::Watch::kProgress : client::Watch::kNone;
-  session.client.on_notice(
-      [](const std::string& text) { fmt::print(stderr, "genai-ctl: {}\n", text); });
+  session.client.on_notice(complain);
   const auto verdicts = session.client.submit(requests, watch);
 
   bool refused = false;
@@ -130,8 +110,8 @@ int run_submit(Session& session) {
       labels[verdicts[i].id] = prompts[i].request.label;
     } else {
       refused = true;
-      fmt::print(stderr, "genai-ctl: line {}: refused: {}: {}\n", prompts[i].line, verdicts[i].code,
-                 verdicts[i].detail);
+      complain(fmt::format("line {}: refused: {}: {}", prompts[i].line, verdicts[i].code,
+                           verdicts[i].detail));
     }
     if (options.submit.wait) continue;
     if (options.json)
@@ -139,12 +119,14 @@ int run_submit(Session& session) {
     else if (verdicts[i].ok())
       std::cout << verdicts[i].id << '\n';
   }
-  if (!options.submit.wait) return refused ? process::kExitFailure : process::kExitOk;
+  if (!options.submit.wait || lines.empty())
+    return refused ? process::kExitFailure : process::kExitOk;
 
   Progress progress(labels, style_of(options));
-  session.client.on_notice([&](const std::string& text) { progress.say("genai-ctl: " + text); });
+  session.client.on_notice(
+      [&](const std::string& text) { progress.say("genai-ctl: " + process::escaped(text)); });
   session.catch_signals();
-  Waiting waiting{session, lines, labels, progress};
+  Waiting waiting{session, lines, labels, folder, progress};
   const int code = waiting.until_all_ended();
   session.client.on_notice({});
   return code == process::kExitOk && refused ? process::kExitFailure : code;

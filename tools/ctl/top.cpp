@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <clocale>
+#include <cstdlib>
 
 #include "tools/ctl/json.h"
 #include "tools/ctl/screen.h"
@@ -13,7 +14,6 @@ namespace genai::ctl {
 namespace {
 
 using client::Status;
-using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kTasksShown = 100;
 constexpr std::size_t kOnceWidth = 200, kOnceHeight = 200;
@@ -22,8 +22,10 @@ constexpr std::size_t kOnceWidth = 200, kOnceHeight = 200;
 class Terminal {
  public:
   Terminal() {
-    std::setlocale(LC_ALL, "");
+    // Borders and labels are UTF-8, whatever the shell says.
+    if (!std::setlocale(LC_ALL, "") || MB_CUR_MAX == 1) std::setlocale(LC_CTYPE, "C.UTF-8");
     initscr();
+    cbreak();
     noecho();
     curs_set(0);
   }

@@ -82,6 +82,12 @@ std::vector<Message> echo(const Message& message) {
     replies = {msg::Stats{stats->request, {{"store", "memory"}, {"epoch", 7}}}};
   } else if (const auto* drain = std::get_if<msg::Drain>(&message)) {
     replies = {msg::ErrorReply{drain->request, ErrorCode::kUnknownNode, "no such node"}};
+  } else if (const auto* cancel = std::get_if<msg::Cancel>(&message)) {
+    msg::Cancelled cancelled{cancel->request, {}};
+    for (const TaskId& id : cancel->ids) cancelled.verdicts.push_back({id, {}, ""});
+    replies = {cancelled};
+  } else if (const auto* list = std::get_if<msg::List>(&message)) {
+    replies = {msg::Tasks{list->request, {}, true}};  // a liar: there is always more
   }
   return replies;
 }
@@ -140,4 +146,57 @@ TEST_CASE("a dispatcher that is not there is a timeout, a bad argument an error 
   CHECK(!client.next(Millis(20)));
   CHECK_THROWS_AS(client.status({"a b"}), ClientError);
   CHECK_THROWS_AS(Client({.endpoint = "nonsense"}), ClientError);
+}
+
+TEST_CASE("any number of ids may be asked about at once") {
+  const std::string at = endpoint();
+  FakeDispatcher dispatcher(at, echo);
+  Client client({.endpoint = at});
+  std::vector<std::string> ids;
+  for (int i = 0; i < 5000; ++i) ids.push_back("t" + std::to_string(i));
+  const auto verdicts = client.cancel(ids);
+  REQUIRE(verdicts.size() == 5000);
+  CHECK(verdicts[4999].id == "t4999");
+  CHECK(client.cancel({}).empty());
+  CHECK(client.list().empty());
+  CHECK(client.ping() == 7);
+}
+
+TEST_CASE("what can never be answered is said at once") {
+  const std::string at = endpoint();
+  FakeDispatcher dispatcher(at, echo);
+  Client client({.endpoint = at});
+  CHECK(!client.next());
+  const auto code_of = [](auto call) -> std::string {
+    try {
+      call();
+    } catch (const ClientError& error) {
+      return error.code();
+    }
+    return "no error";
+  };
+  CHECK(code_of([&] { client.wait("nobody"); }) == "not_watched");
+  CHECK(code_of([&] { client.drain(std::string(65, 'n')); }) == "bad_field");
+  client::TaskRequest request;
+  request.id = "twin";
+  CHECK(code_of([&] { client.submit({request, request}); }) == "bad_field");
+  request.id = "a b";
+  CHECK(code_of([&] { Client::check(request); }) == "bad_field");
+  CHECK(client.open_tasks() == 0);
+}
+
+TEST_CASE("another content for an open id is refused at once and leaves the first alone") {
+  const std::string at = endpoint();
+  FakeDispatcher dispatcher(at, [](const Message& message) {
+    std::vector<Message> replies = echo(message);
+    if (std::holds_alternative<msg::Submit>(message)) replies.pop_back();  // no result yet
+    return replies;
+  });
+  Client client({.endpoint = at});
+  client::TaskRequest request;
+  request.id = "t";
+  client.submit(request);
+  request.payload = "another";
+  CHECK(client.submit(std::vector{request}).at(0).code == "id_conflict");
+  CHECK(client.open_tasks() == 1);
 }

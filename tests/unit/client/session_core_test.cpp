@@ -12,8 +12,10 @@ namespace {
 TaskId id(const std::string& text) { return *TaskId::parse(text); }
 
 struct Talk {
+  explicit Talk(bool acknowledge = true) : core(now, acknowledge) {}
+
   Now now{from_ms(1'000), from_ms(1'700'000'000'000)};
-  SessionCore core{now};
+  SessionCore core;
   std::vector<Message> sent;
   Effects effects;  // of the last turn
 
@@ -234,4 +236,127 @@ TEST_CASE("garbage from the dispatcher is noticed and changes nothing") {
     CHECK(t.effects.notices.size() == 1);
   }
   CHECK(t.core.open_tasks() == 1);
+}
+
+TEST_CASE("a restart is noticed although the dispatcher keeps answering other questions") {
+  Talk t;
+  t.submit_accepted("a");
+  t.receive(msg::Pong{1, 7});
+  t.take<msg::Ping>();
+  for (int i = 0; i < 6; ++i) {  // never silent for as long as a ping would take
+    const auto number = t.core.request(msg::StatsQuery{}, t.now);
+    t.advance(1'000);
+    t.receive(msg::Stats{number, {}});
+  }
+  REQUIRE(t.take<msg::Ping>().size() == 1);
+  t.receive(msg::Pong{9, 8});
+  CHECK(t.take<msg::Watch>().size() == 1);
+}
+
+TEST_CASE("deadlines are never in the past after a turn") {
+  Talk t;
+  t.submit_accepted("a");
+  for (int i = 0; i < 200; ++i) {
+    t.advance(517);
+    CHECK(t.core.next_deadline() > t.now.mono);
+    if (i % 7 == 0) t.receive(msg::Pong{1, 7});
+  }
+}
+
+TEST_CASE("a task that nobody watches is kept until it is accepted, not longer") {
+  Talk t;
+  t.core.submit({id("a"), make_spec({}, {}), Blob("p")}, msg::WatchLevel::kNone, t.now);
+  t.turn();
+  CHECK(t.core.open_tasks() == 1);
+  t.accept(t.take<msg::Submit>().at(0));
+  CHECK(t.effects.verdicts.size() == 1);
+  CHECK(t.core.open_tasks() == 0);
+  CHECK(t.core.next_deadline() == kNever);
+}
+
+TEST_CASE("an open id keeps its content; the same content is sent again") {
+  Talk t;
+  t.submit_accepted("a");
+  t.submit("a", "another prompt");
+  REQUIRE(t.effects.verdicts.size() == 1);
+  CHECK(t.effects.verdicts[0].code == ErrorCode::kIdConflict);
+  CHECK(t.take<msg::Submit>().empty());
+  CHECK(t.core.is_open(id("a")));
+  t.submit("a");
+  auto again = t.take<msg::Submit>();
+  REQUIRE(again.size() == 1);
+  t.accept(again[0]);
+  CHECK(t.effects.verdicts.at(0).code == ErrorCode::kOk);
+  t.receive(Talk::delivery("a"));
+  CHECK(t.effects.events.size() == 1);
+}
+
+TEST_CASE("an error to a repeated submit does not end what was accepted meanwhile") {
+  Talk t;
+  t.submit("a");
+  const auto first = t.take<msg::Submit>().at(0);
+  t.receive(msg::Pong{1, 7});
+  t.advance(5'100);
+  const auto second = t.take<msg::Submit>().at(0);
+  t.accept(first);
+  t.receive(msg::ErrorReply{second.request, ErrorCode::kBadField, "no"});
+  CHECK(t.effects.verdicts.empty());
+  CHECK(t.core.is_open(id("a")));
+}
+
+TEST_CASE("watching a task whose submission is unanswered does not stop the submission") {
+  Talk t;
+  t.submit("a");
+  t.take<msg::Submit>();
+  t.core.watch({id("a")}, msg::WatchLevel::kProgress, t.now);
+  t.core.unwatch(id("a"));  // the dispatcher does not know it yet
+  t.receive(msg::Pong{1, 7});
+  t.advance(5'100);
+  auto again = t.take<msg::Submit>();
+  REQUIRE(again.size() == 1);
+  CHECK(again[0].watch == msg::WatchLevel::kProgress);
+}
+
+TEST_CASE("an onlooker ends its watch instead of acknowledging") {
+  Talk t(false);
+  t.core.watch({id("a")}, msg::WatchLevel::kResult, t.now);
+  t.receive(Talk::delivery("a"));
+  CHECK(t.effects.events.size() == 1);
+  CHECK(t.take<msg::DeliverAck>().empty());
+  auto watches = t.take<msg::Watch>();
+  REQUIRE(watches.size() == 1);
+  CHECK(watches[0].level == msg::WatchLevel::kNone);
+  CHECK(watches[0].ids == std::vector{id("a")});
+  t.receive(msg::Tasks{watches[0].request, {}, false});
+  CHECK(t.effects.replies.empty());
+  CHECK(t.core.next_deadline() == kNever);
+}
+
+TEST_CASE("after a reconnect unaccepted submissions and open queries are sent again") {
+  Talk t;
+  t.submit("a");
+  const auto stats = t.core.request(msg::StatsQuery{}, t.now);
+  t.turn();
+  t.take<msg::Submit>();
+  t.take<msg::StatsQuery>();
+  t.now.mono += from_ms(10'000);
+  t.turn();
+  CHECK(t.effects.reconnect);
+  CHECK(t.take<msg::Submit>().size() == 1);
+  auto queries = t.take<msg::StatsQuery>();
+  REQUIRE(!queries.empty());
+  CHECK(queries[0].request == stats);
+}
+
+TEST_CASE("many forgotten tasks are one notice") {
+  Talk t;
+  for (const char* name : {"a", "b", "c"}) t.submit_accepted(name);
+  t.receive(msg::Pong{1, 7});
+  t.receive(msg::Pong{2, 8});
+  auto watch = t.take<msg::Watch>().at(0);
+  t.receive(msg::Tasks{watch.request, {{{"task_id", "b"}, {"status", "Sent"}}}, false});
+  CHECK(t.effects.notices.size() == 1);
+  auto again = t.take<msg::Submit>();
+  REQUIRE(again.size() == 1);
+  CHECK(again[0].tasks.size() == 2);
 }

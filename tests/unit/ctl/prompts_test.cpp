@@ -56,14 +56,15 @@ TEST_CASE("jsonl: keys fill the request over the defaults") {
 }
 
 TEST_CASE("jsonl: errors name file, line and key") {
-  CHECK(error_of("{\"prompt\":\"a\"}\n{broken") == "tasks.jsonl:2: not JSON");
+  CHECK(error_of("{\"prompt\":\"a\"}\n{broken") == "tasks.jsonl:2: not JSON at byte 2");
   CHECK(error_of("[1]") == "tasks.jsonl:1: expected an object");
   CHECK(error_of("{}") == "tasks.jsonl:1: give either prompt or payload_base64");
-  CHECK(error_of(R"({"prompt":"a","promt":"b"})") == "tasks.jsonl:1: unknown key 'promt'");
+  CHECK(error_of(R"({"prompt":"a","promt":"b"})") == "tasks.jsonl:1: key 'promt': no such key");
   CHECK(error_of(R"({"prompt":5})") == "tasks.jsonl:1: key 'prompt': wrong type number");
-  CHECK(error_of(R"({"payload_base64":"%%%"})") == "tasks.jsonl:1: payload_base64: not base64");
+  CHECK(error_of(R"({"payload_base64":"%%%"})") ==
+        "tasks.jsonl:1: key 'payload_base64': not base64");
   CHECK(error_of(R"({"prompt":"a","params":{"x":[1]}})") ==
-        "tasks.jsonl:1: params: only texts, numbers and booleans");
+        "tasks.jsonl:1: key 'params': only texts, numbers and booleans");
 }
 
 TEST_CASE("params are typed by how they look") {

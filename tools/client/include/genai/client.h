@@ -79,7 +79,7 @@ struct TaskUpdate {
 
 using Event = std::variant<TaskResult, TaskUpdate>;
 
-/// How much is pushed for a task: only its result, or every change and progress before it too.
+/// How much is pushed for a task: nothing, its result, or every change and progress before it too.
 enum class Watch { kNone, kResult, kProgress };
 
 struct TaskInfo {
@@ -145,6 +145,9 @@ inline constexpr Millis kForever = Millis::max();
 struct Config {
   std::string endpoint = "tcp://127.0.0.1:7710";  // or ipc://PATH
   Millis timeout{10'000};  // for answers to everything but wait() and next(); kForever: none
+  // Whether results are acknowledged, upon which the dispatcher drops their data. An onlooker says
+  // no: it sees the results, and they stay for the client that they are for.
+  bool acknowledge = true;
 };
 
 /// One thread at a time; everything happens inside the calls. A Client that waits for results
@@ -158,21 +161,27 @@ class Client {
   Client(Client&&) noexcept;
   Client& operator=(Client&&) noexcept;
 
-  /// Submits and returns the id once accepted; throws when refused.
+  /// Throws what submit() would throw about this request before sending anything.
+  static void check(const TaskRequest& request);
+
+  /// Submits and returns the id once accepted; throws when refused. After a timeout it is not known
+  /// whether the task was accepted: it stays submitted here, and its result may still come.
   std::string submit(const TaskRequest& request, Watch watch = Watch::kResult);
   /// One verdict per request, in order; requests without an id get theirs there. Throws bad_field
-  /// before anything is sent when a request could not be sent as it is.
+  /// or too_large before anything is sent when a request could not be sent as it is, or two have
+  /// the same id. An id that is open with another content gets id_conflict.
   std::vector<Verdict> submit(const std::vector<TaskRequest>& requests,
                               Watch watch = Watch::kResult);
 
   /// Follows tasks that were submitted elsewhere or before; those that are known come back, the
-  /// others are absent.
+  /// others are absent. Watch::kNone: follows them no longer.
   std::vector<TaskInfo> watch(const std::vector<std::string>& ids, Watch watch = Watch::kResult);
 
-  /// The next result or update of any watched task; nothing after `timeout`. Each result comes
-  /// once.
+  /// The next result or update of any watched task; nothing after `timeout`, or at once when no
+  /// watched task is left. Each result comes once.
   std::optional<Event> next(Millis timeout = kForever);
-  /// The result of one watched task; nothing after `timeout`. Other events stay for next().
+  /// The result of one watched task; nothing after `timeout`. Other events stay for next(). Throws
+  /// not_watched when no result of that id can come.
   std::optional<TaskResult> wait(const std::string& id, Millis timeout = kForever);
   /// How many watched tasks have not ended yet.
   std::size_t open_tasks() const;
@@ -184,6 +193,8 @@ class Client {
   std::vector<TaskInfo> list(std::optional<Status> status = {}, std::size_t limit = SIZE_MAX);
   std::vector<NodeInfo> nodes();
   Stats stats();
+  /// The dispatcher's epoch: another number than before means that it was restarted.
+  std::uint64_t ping();
   /// Stops (or resumes) giving work to a node; an empty id: the dispatcher takes no new tasks.
   void drain(const std::string& node_id, bool on = true);
 

@@ -1,0 +1,42 @@
+#include "tools/ctl/session.h"
+
+#include <fmt/format.h>
+
+#include <iostream>
+#include <unordered_set>
+
+#include "protocol/process/escape.h"
+
+namespace genai::ctl {
+
+std::optional<client::Event> Session::next(Clock::time_point deadline,
+                                           const std::function<void()>& idle) {
+  constexpr client::Millis kLook{100};
+  for (;;) {
+    if (idle) idle();
+    if (interrupted() || Clock::now() >= deadline) return std::nullopt;
+    const std::size_t open = client.open_tasks();
+    if (auto event = client.next(kLook)) return event;
+    if (open == 0) return std::nullopt;
+  }
+}
+
+void complain(const std::string& what) {
+  std::cout.flush();
+  fmt::print(stderr, "genai-ctl: {}\n", process::escaped(what));
+}
+
+int complain_of_missing(const std::vector<std::string>& asked,
+                        const std::vector<client::TaskInfo>& found) {
+  std::unordered_set<std::string> known;
+  for (const client::TaskInfo& task : found) known.insert(task.id);
+  int code = process::kExitOk;
+  for (const std::string& id : asked) {
+    if (known.contains(id)) continue;
+    complain(id + ": no such task");
+    code = process::kExitFailure;
+  }
+  return code;
+}
+
+}  // namespace genai::ctl
