@@ -1,10 +1,50 @@
 """genai-ctl against a real fleet, as a person and as a script would use it."""
+import fcntl
 import json
+import os
+import pty
 import signal
+import struct
 import subprocess
+import termios
+import threading
 import unittest
 
 from harness import BIN, FleetTest, wait_for
+
+
+class OnTerminal:
+    """A program on a terminal of 30 lines of 120 columns; what it wrote is in `shown`."""
+
+    def __init__(self, *arguments):
+        self.shown = b""
+        self.keys, terminal = pty.openpty()
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 120, 0, 0))
+        self.process = subprocess.Popen(
+            [str(a) for a in arguments], stdin=terminal, stdout=terminal, stderr=terminal,
+            env={**os.environ, "TERM": "xterm"}, start_new_session=True)
+        os.close(terminal)
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self):
+        try:
+            while data := os.read(self.keys, 65536):
+                self.shown += data
+        except OSError:  # how a terminal that nobody holds ends
+            pass
+
+    def wait(self):
+        code = self.process.wait(60)
+        self.reader.join(60)
+        return code
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.reader.join(60)
+        os.close(self.keys)
 
 
 class Ctl(FleetTest):
@@ -17,6 +57,11 @@ class Ctl(FleetTest):
         done = self.ctl(*arguments, "--json")
         self.assertEqual(done.returncode, code, done.stderr)
         return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def on_terminal(self, *arguments):
+        program = OnTerminal(BIN / "genai-ctl", "--dispatcher", self.clients_endpoint, *arguments)
+        self.closers.append(program.close)
+        return program
 
     def test_submit_one_and_wait(self):
         self.start_nodes(1, "--echo")
@@ -47,6 +92,9 @@ class Ctl(FleetTest):
         tasks.write_text('{"prompt":"p","id":"my-1","params":{"seed":7}}\n')
         done = self.ctl("submit", "--jsonl", tasks, "--wait")
         self.assertEqual(done.stdout, b"7 my-1")
+        done = self.ctl("submit", "--id", "my-2", "--wait", "--param", "a=1", "--param", "seed=8",
+                        "the prompt")
+        self.assertEqual((done.returncode, done.stdout), (0, b"8 my-2"), done.stderr)
         tasks.write_text('{"prompt":"p"}\n{"prompt":')
         done = self.ctl("submit", "--jsonl", tasks)
         self.assertEqual(done.returncode, 2)
@@ -78,6 +126,61 @@ class Ctl(FleetTest):
         self.assertEqual(unknown.returncode, 1)
         self.assertIn(b"nobody: no such task", unknown.stderr)
         self.assertEqual(self.ctl("list", "--status", "Sleeping").returncode, 2)
+
+    def test_list_goes_on_over_many_pages(self):
+        ids = self.ctl("submit", "--lines", "-",
+                       stdin=b"".join(b"%d\n" % i for i in range(2100))).stdout.decode().split()
+        self.assertEqual(len(set(ids)), 2100)
+        listed = [row["task_id"] for row in self.rows("list", "--limit", 5000)]
+        self.assertEqual(listed, sorted(ids))
+        self.assertEqual([row["task_id"] for row in self.rows("list", "--limit", 1500)],
+                         listed[:1500])
+        self.assertEqual(len(self.rows("list")), 100)
+
+    def test_bars_on_a_terminal(self):
+        self.start_nodes(1, "--exec", "echo 0.5 half way >&3; sleep 1; echo done")
+        out = self.folder / "out"
+        waiting = self.on_terminal("submit", "--id", "t-1", "--out", out, "a red sphere")
+        self.assertEqual(waiting.wait(), 0, waiting.shown)
+        for part in (b"0/1 done", b"50 % node-1: a red sphere half way", b"1/1 done"):
+            self.assertIn(part, waiting.shown)
+        self.assertEqual((out / "t-1").read_text(), "done\n")
+
+    def test_hostile_text_on_a_terminal(self):
+        hostile = "a\x1b[2Jb\x7fc\u009b2Jd\u202ee"
+        self.ctl("submit", "--id", "t-1", "--label", hostile, "x")
+        for command in (("list",), ("list", "--json"), ("status", "t-1"), ("top", "--once"),
+                        ("top", "--json")):
+            with self.subTest(command=command):
+                shown = self.on_terminal(*command)
+                self.assertEqual(shown.wait(), 0)
+                text = shown.shown.decode()
+                self.assertIn("t-1", text)
+                for character in "\x1b\x7f\u009b\u202e":
+                    self.assertNotIn(character, text)
+        self.assertEqual(self.rows("list")[0]["label"], hostile)
+
+    def test_top_is_live_and_gives_the_terminal_back(self):
+        left_alternate_screen = b"\x1b[?1049l"
+        for end in ("q", signal.SIGTERM, signal.SIGINT):
+            with self.subTest(end=end):
+                top = self.on_terminal("top", "--interval-ms", 100)
+                wait_for(lambda: b"genai-dispatcher" in top.shown, "the first screen")
+                if end == "q":
+                    os.write(top.keys, b"q")
+                else:
+                    top.process.send_signal(end)
+                self.assertEqual(top.wait(), 0)
+                self.assertIn(left_alternate_screen, top.shown)
+        top = self.on_terminal("top", "--interval-ms", 100)
+        wait_for(lambda: b"genai-dispatcher" in top.shown, "the first screen")
+        self.dispatcher.send(signal.SIGSTOP)
+        wait_for(lambda: b"no answer" in top.shown, "that the dispatcher is away")
+        self.dispatcher.send(signal.SIGCONT)
+        self.start_node("late", "--echo")
+        wait_for(lambda: b"late" in top.shown, "the node that came afterwards")
+        os.write(top.keys, b"q")
+        self.assertEqual(top.wait(), 0)
 
     def test_watch_follows_to_the_end(self):
         self.start_nodes(1, "--echo", "--echo-delay-ms", 500)
@@ -124,6 +227,19 @@ class Ctl(FleetTest):
         self.assertEqual(waiting.returncode, 130)
         self.assertIn(b"go on", errors)
         self.assertEqual(self.client.status("t-1")["status"], "Unscheduled")
+
+    def test_an_interrupt_before_any_answer_says_so(self):
+        waiting = subprocess.Popen(
+            [BIN / "genai-ctl", "--dispatcher", f"ipc://{self.folder}/nowhere", "submit", "--wait",
+             "x"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.closers.append(waiting.kill)
+        said = waiting.stderr.readline()  # it goes on trying and says so
+        self.assertIn(b"no answer from the dispatcher", said)
+        self.assertIsNone(waiting.poll())
+        waiting.send_signal(signal.SIGINT)
+        _, errors = waiting.communicate(timeout=30)
+        self.assertEqual(waiting.returncode, 130)
+        self.assertIn(b"interrupted before the dispatcher answered", errors)
 
     @staticmethod
     def catches_sigint(pid):

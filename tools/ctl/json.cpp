@@ -1,6 +1,7 @@
 #include "tools/ctl/json.h"
 
 #include <fmt/chrono.h>
+#include <unistd.h>
 
 #include <iostream>
 
@@ -96,7 +97,12 @@ Json to_json(const client::Verdict& v) {
 }
 
 void print(const Json& object) {
-  std::cout << object.dump(-1, ' ', false, Json::error_handler_t::replace) << std::endl;
+  // JSON lets DEL, C1 controls and direction overrides through: not to a terminal.
+  static const bool ascii_only = isatty(STDOUT_FILENO) == 1;
+  std::string line = object.dump(-1, ' ', ascii_only, Json::error_handler_t::replace);
+  for (std::size_t at; ascii_only && (at = line.find('\x7f')) != std::string::npos;)
+    line.replace(at, 1, "\\u007f");
+  std::cout << line << std::endl;
 }
 
 std::string iso_time(std::uint64_t unix_ms) {

@@ -40,9 +40,7 @@ void declare_submit(CLI::App& app, Options& options) {
   cmd.add_option("--max-attempts", o.max_attempts, "Error results before it is Failed")
       ->check(CLI::Range(std::uint32_t{1}, limits::kMaxAttempts));
   cmd.add_option("--param", o.params, "K=V for the node's program (repeatable)")
-      ->take_all()
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+      ->allow_extra_args(false);  // what follows K=V is the prompt
   cmd.add_option("--label", o.label, "A name for people (default: the prompt)");
   cmd.add_flag("--wait", o.wait, "Wait for the results; a single one goes to stdout");
   declare_out(cmd, options, "Wait and write each result to DIR/<task_id><suffix>");

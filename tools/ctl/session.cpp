@@ -1,6 +1,8 @@
 #include "tools/ctl/session.h"
 
 #include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include <iostream>
 #include <unordered_set>
@@ -8,6 +10,26 @@
 #include "protocol/process/escape.h"
 
 namespace genai::ctl {
+namespace {
+
+/// Only what a signal handler may do.
+void end_interrupted(int) {
+  static constexpr char kText[] =
+      "\ngenai-ctl: interrupted before the dispatcher answered; tasks that it took go on: see "
+      "genai-ctl list\n";
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, kText, sizeof kText - 1);
+  _exit(kExitInterrupted);
+}
+
+}  // namespace
+
+void Session::explain_interrupt() {
+  struct sigaction action {};
+  sigaction(SIGINT, nullptr, &action);
+  if (action.sa_handler == SIG_IGN) return;  // started in the background: not meant for it
+  action.sa_handler = end_interrupted;
+  sigaction(SIGINT, &action, nullptr);
+}
 
 std::optional<client::Event> Session::next(Clock::time_point deadline,
                                            const std::function<void()>& idle) {

@@ -23,6 +23,9 @@ struct Session {
   std::optional<process::SignalFd> signals;
   bool was_interrupted = false;
 
+  /// Until catch_signals: SIGINT ends the program at once, but says that tasks may go on. For calls
+  /// that block until the dispatcher answers.
+  static void explain_interrupt();
   /// From here on SIGINT and SIGTERM do not end the program but show in interrupted(). The
   /// client's own threads exist already, but they block all signals by themselves.
   void catch_signals() { signals.emplace(); }

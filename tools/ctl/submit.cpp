@@ -99,6 +99,7 @@ int run_submit(Session& session) {
   for (const Prompt& prompt : prompts) requests.push_back(prompt.request);
   const auto watch = options.submit.wait ? client::Watch::kProgress : client::Watch::kNone;
   session.client.on_notice(complain);
+  Session::explain_interrupt();
   const auto verdicts = session.client.submit(requests, watch);
 
   bool refused = false;
