@@ -27,6 +27,8 @@ constexpr std::array kNames = std::to_array<std::pair<ErrorCode, std::string_vie
     {ErrorCode::kAlreadyTerminal, "already_terminal"},
     {ErrorCode::kUnknownNode, "unknown_node"},
     {ErrorCode::kNotWatched, "not_watched"},
+    {ErrorCode::kNotFailed, "not_failed"},
+    {ErrorCode::kStoreFull, "store_full"},
     {ErrorCode::kNodeFull, "node_full"},
     {ErrorCode::kNodeLeaving, "node_leaving"},
     {ErrorCode::kModelMissing, "model_missing"},

@@ -34,6 +34,8 @@ enum class ErrorCode : std::uint16_t {
   kAlreadyTerminal = 304,
   kUnknownNode = 305,
   kNotWatched = 306,
+  kNotFailed = 307,
+  kStoreFull = 308,
   // A node refuses an assignment.
   kNodeFull = 400,
   kNodeLeaving = 401,

@@ -294,6 +294,23 @@ struct Cancel {
   std::vector<TaskId> ids;
 };
 
+/// Submits the content of Failed tasks again, under new ids that the client chooses so that
+/// repeating the message is safe. Answered by Accepted; its verdicts name the new ids.
+struct Replay {
+  struct Entry {
+    TaskId of;  // a Failed task; it stays as it is
+    TaskId as;
+  };
+  std::uint64_t request = 0;
+  std::vector<Entry> entries;
+};
+
+/// Forgets Failed tasks with their payloads and logs.
+struct Purge {
+  std::uint64_t request = 0;
+  std::vector<TaskId> ids;
+};
+
 struct StatusQuery {
   std::uint64_t request = 0;
   std::vector<TaskId> ids;
@@ -339,6 +356,11 @@ struct Accepted {
 };
 
 struct Cancelled {
+  std::uint64_t request = 0;
+  std::vector<Verdict> verdicts;
+};
+
+struct Purged {
   std::uint64_t request = 0;
   std::vector<Verdict> verdicts;
 };
@@ -410,6 +432,7 @@ using Message =
                  msg::Undelivered, msg::LinkHeartbeat, msg::Submit, msg::Watch, msg::DeliverAck,
                  msg::Cancel, msg::StatusQuery, msg::List, msg::NodesQuery, msg::StatsQuery,
                  msg::Drain, msg::Ping, msg::Accepted, msg::Cancelled, msg::Update, msg::Deliver,
-                 msg::Tasks, msg::NodeList, msg::Stats, msg::Done, msg::Pong, msg::ErrorReply>;
+                 msg::Tasks, msg::NodeList, msg::Stats, msg::Done, msg::Pong, msg::Replay, msg::Purge,
+                 msg::Purged, msg::ErrorReply>;
 
 }  // namespace genai

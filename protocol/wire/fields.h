@@ -234,6 +234,26 @@ void fields(Ar& ar, msg::Cancel& m) {
   ar.list("ids", m.ids, 1, kMaxBatchEntries);
 }
 template <class Ar>
+void fields(Ar& ar, msg::Replay::Entry& m) {
+  ar.id("of", m.of);
+  ar.id("as", m.as);
+}
+template <class Ar>
+void fields(Ar& ar, msg::Replay& m) {
+  ar.uint("request", m.request);
+  ar.list("entries", m.entries, 1, kMaxBatchEntries);
+}
+template <class Ar>
+void fields(Ar& ar, msg::Purge& m) {
+  ar.uint("request", m.request);
+  ar.list("ids", m.ids, 1, kMaxBatchEntries);
+}
+template <class Ar>
+void fields(Ar& ar, msg::Purged& m) {
+  ar.uint("request", m.request);
+  ar.list("verdicts", m.verdicts, 1, kMaxBatchEntries);
+}
+template <class Ar>
 void fields(Ar& ar, msg::StatusQuery& m) {
   ar.uint("request", m.request);
   ar.list("ids", m.ids, 1, kMaxStatusIds);

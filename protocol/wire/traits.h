@@ -74,6 +74,9 @@ GENAI_TRAITS(Drain, 55, "DRAIN", kFromClient);
 GENAI_TRAITS(Done, 56, "DONE", kToClient);
 GENAI_TRAITS(Ping, 57, "PING", kFromClient);
 GENAI_TRAITS(Pong, 58, "PONG", kToClient);
+GENAI_TRAITS(Replay, 59, "REPLAY", kFromClient);
+GENAI_TRAITS(Purge, 60, "PURGE", kFromClient);
+GENAI_TRAITS(Purged, 61, "PURGED", kToClient);
 
 GENAI_TRAITS(ErrorReply, 99, "ERROR",
              kFromNode | kToNode | kToBroker | kToDispatcher | kFromClient | kToClient);

@@ -113,6 +113,9 @@ std::vector<Message> messages() {
       msg::Done{8},
       msg::Ping{9},
       msg::Pong{9, 1'763'900'000'000},
+      msg::Replay{10, {{task(), task("t-9")}}},
+      msg::Purge{11, {task()}},
+      msg::Purged{11, {{task(), ErrorCode::kNotFailed, "Completed"}}},
       msg::ErrorReply{4, ErrorCode::kBadField, "STATUS.ids[0]: expected a str, got integer"},
   };
 }
