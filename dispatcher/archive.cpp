@@ -11,14 +11,29 @@ constexpr std::size_t kRecordBytes = 1024;
 
 }  // namespace
 
-std::size_t Archive::bytes_of(const Task& task) { return task.result.size() + kRecordBytes; }
+std::size_t Archive::bytes_of(const Task& task) {
+  return task.result.size() + task.payload.size() + kRecordBytes;
+}
 
 void Archive::add(Task& task) {
+  if (task.status == TaskStatus::kFailed) {
+    failed_.emplace(key(task), &task);
+    failed_bytes_ += bytes_of(task);
+    return;
+  }
+  if (task.fetched) {
+    histories_.emplace(key(task), &task);
+    return;
+  }
   with_result_.emplace(key(task), &task);
   result_bytes_ += bytes_of(task);
 }
 
 void Archive::acknowledge(Task& task) {
+  if (task.status == TaskStatus::kFailed) {
+    task.fetched = true;
+    return;
+  }
   if (with_result_.erase(key(task)) == 0) return;
   result_bytes_ -= bytes_of(task);
   task.result = {};
@@ -40,13 +55,26 @@ Task* Archive::overdue_history(Duration now) const {
   return old || histories_.size() > config_.max_history ? oldest : nullptr;
 }
 
-void Archive::remove(Task& task) { histories_.erase(key(task)); }
+Task* Archive::overdue_failed(Duration now) const {
+  if (failed_.empty()) return nullptr;
+  Task* oldest = failed_.begin()->second;
+  const bool old = oldest->ended_at + config_.failed_retention <= now;
+  return old || failed_bytes_ > config_.max_failed_bytes ? oldest : nullptr;
+}
+
+void Archive::remove(Task& task) {
+  if (failed_.erase(key(task))) failed_bytes_ -= bytes_of(task);
+  if (with_result_.erase(key(task))) result_bytes_ -= bytes_of(task);
+  histories_.erase(key(task));
+}
 
 Duration Archive::next_deadline() const {
   Duration at = kNever;
   if (!with_result_.empty()) at = with_result_.begin()->second->ended_at + config_.result_retention;
   if (!histories_.empty())
     at = std::min(at, histories_.begin()->second->ended_at + config_.history_retention);
+  if (!failed_.empty())
+    at = std::min(at, failed_.begin()->second->ended_at + config_.failed_retention);
   return at;
 }
 

@@ -10,7 +10,8 @@
 namespace genai::dispatcher {
 
 /// A task is archived with its result until a client acknowledged it or a limit of age or bytes is
-/// reached, the oldest first; then without it until the history's limits. Not thread-safe.
+/// reached, the oldest first; then without it until the history's limits. Failed tasks are kept
+/// apart, with their payloads, until they are purged or limits of their own. Not thread-safe.
 class Archive {
  public:
   explicit Archive(const Config& config) : config_(config) {}
@@ -22,10 +23,13 @@ class Archive {
   Task* overdue_result(Duration now) const;
   /// A history that must go, or null. The caller calls remove() and erases the task.
   Task* overdue_history(Duration now) const;
+  /// A Failed task that must go, or null. As above.
+  Task* overdue_failed(Duration now) const;
   void remove(Task& task);
 
   Duration next_deadline() const;
   std::size_t result_bytes() const { return result_bytes_; }
+  std::size_t failed_bytes() const { return failed_bytes_; }
   std::size_t unacknowledged() const { return with_result_.size(); }
 
  private:
@@ -36,8 +40,9 @@ class Archive {
   static std::size_t bytes_of(const Task& task);
 
   const Config& config_;
-  Order with_result_, histories_;
-  std::size_t result_bytes_ = 0;
+  Order with_result_, failed_, histories_;
+  std::size_t result_bytes_ = 0;  // of with_result_
+  std::size_t failed_bytes_ = 0;
 };
 
 }  // namespace genai::dispatcher

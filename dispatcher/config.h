@@ -10,6 +10,9 @@
 namespace genai::dispatcher {
 
 struct Config {
+  // Whether changes are gathered for a store.
+  bool durable = false;
+
   // Liveness of links; node liveness is the broker's.
   Duration heartbeat = from_ms(1000);
   Duration lost = from_ms(5000);
@@ -31,9 +34,11 @@ struct Config {
   // Limits of what is kept.
   std::size_t max_tasks = 1'000'000;  // not terminal
   std::size_t max_queued_bytes = std::size_t{4} << 30;
-  Duration result_retention = from_ms(24ull * 3600 * 1000);  // results nobody acknowledged
-  std::size_t max_result_bytes = std::size_t{1} << 30;       // of kept results
-  Duration history_retention = from_ms(3600ull * 1000);      // terminal tasks without their data
+  Duration result_retention = from_ms(24ull * 3600 * 1000);      // results nobody acknowledged
+  std::size_t max_result_bytes = std::size_t{1} << 30;           // of kept results
+  Duration failed_retention = from_ms(7ull * 24 * 3600 * 1000);  // Failed tasks, to be replayed
+  std::size_t max_failed_bytes = std::size_t{1} << 30;           // of Failed tasks
+  Duration history_retention = from_ms(3600ull * 1000);  // terminal tasks without their data
   std::size_t max_history = 200'000;
 };
 

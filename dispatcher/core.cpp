@@ -37,6 +37,8 @@ Core::Core(const Config& config, InstanceId instance, std::uint64_t epoch,
       instance_(instance),
       epoch_(epoch),
       started_(now.mono),
+      journal_(config.durable),
+      tasks_(journal_),
       providers_(config_),
       clients_(config_.resend),
       archive_(config_),
@@ -56,7 +58,7 @@ void Core::assign(Task& task, Provider& provider, const Now& now) {
   backlog_.remove(task);
   const std::uint32_t number = task.issued.empty() ? 1 : task.issued.back().number + 1;
   if (task.issued.size() == kMaxIssued) task.issued.erase(task.issued.begin());
-  task.issued.push_back({number, provider.session, provider.node_id});
+  task.issued.push_back({number, epoch_, provider.session, provider.node_id});
   task.current = number;
   tasks_.move(task, TaskStatus::kScheduled, "least loaded", now, provider.node_id, number);
   tasks_.set_phase_end(task, now.mono + config_.assign_ack);
@@ -78,7 +80,7 @@ void Core::acknowledge(Task& task, Provider& provider, const Now& now) {
 }
 
 void Core::adopt(Task& task, Provider& provider, IssuedAttempt& attempt, const Now& now) {
-  backlog_.remove(task);
+  leave_queue(task);
   task.current = attempt.number;
   tasks_.move(task, TaskStatus::kSent, "kept: its node still holds it", now, provider.node_id,
               attempt.number);
@@ -88,6 +90,13 @@ void Core::adopt(Task& task, Provider& provider, IssuedAttempt& attempt, const N
   tasks_.set_phase_end(task, now.mono + limit + kTimeLimitGrace);
   providers_.give(provider, task, now.mono);
   notify(task);
+}
+
+/// An Unscheduled task is about to be something else.
+void Core::leave_queue(Task& task) {
+  if (!task.recovering) return backlog_.remove(task);
+  task.recovering = false;
+  recovering_.erase(task.sequence);
 }
 
 Provider* Core::detach(Task& task, const Now& now) {
@@ -133,7 +142,7 @@ void Core::requeue(Task& task, Cause cause, ErrorCode code, const std::string& r
 void Core::finish(Task& task, TaskStatus status, ErrorCode code, std::string reason, const Now& now,
                   const IssuedAttempt* by) {
   if (task.status == TaskStatus::kUnscheduled)
-    backlog_.remove(task);
+    leave_queue(task);
   else
     detach(task, now);
   task.code = code;
@@ -201,6 +210,7 @@ void Core::tick(const Now& now) {
     }
     while (Task* task = tasks_.next_due(now.mono)) end_phase(*task, now);
   }
+  if (recovery_ends_ <= now.mono && now.mono >= judge_from_) end_recovery(now);
   resend_aborts(now);
   clients_.tick(now.mono);
   schedule(now);
@@ -255,15 +265,26 @@ void Core::enforce_retention(const Now& now) {
                   {{"task_id", task->id.str()}}});
     task->info["error"] = "the result was dropped: nobody fetched it within the retention limits";
     archive_.acknowledge(*task);
+    journal_.note(*task);
   }
-  while (Task* task = archive_.overdue_history(now.mono)) {
-    archive_.remove(*task);
-    for (const Watcher& watcher : task->watchers) clients_.unwatch(watcher.peer, task->id);
-    tasks_.erase(*task);
+  while (Task* task = archive_.overdue_failed(now.mono)) {
+    outbox_.note({Note::Level::kWarn,
+                  "failed task forgotten: nobody replayed or purged it within the retention limits",
+                  {{"task_id", task->id.str()}}});
+    forget(*task);
   }
+  while (Task* task = archive_.overdue_history(now.mono)) forget(*task);
+}
+
+void Core::forget(Task& task) {
+  archive_.remove(task);
+  for (const Watcher& watcher : task.watchers) clients_.unwatch(watcher.peer, task.id);
+  tasks_.erase(task);
 }
 
 void Core::schedule(const Now& now) {
+  // Work that cannot be written down would only pile up results in memory.
+  if (store_.state == StoreReport::State::kFull) return;
   std::uint64_t from = 0;
   while (providers_.any_room()) {
     auto it = backlog_.by_age().lower_bound(from);
@@ -294,6 +315,7 @@ Duration Core::next_deadline() const {
   // Judgements that wait for judge_from_ must not make the loop spin until then.
   const Duration judged = std::min(tasks_.next_deadline(), providers_.next_deadline());
   at = std::min(at, judged == kNever ? kNever : std::max(judged, judge_from_));
+  if (recovery_ends_ != kNever) at = std::min(at, std::max(recovery_ends_, judge_from_));
   if (!abort_resends_.empty()) at = std::min(at, abort_resends_.begin()->first);
   for (const Link& link : links_)
     at = std::min(at, link.up ? std::min(link.heartbeat_at,
@@ -308,11 +330,15 @@ void Core::check_invariants() const {
   tasks_.check_invariants();
   backlog_.check_invariants();
   providers_.check_invariants();
-  GENAI_CHECK(backlog_.size() == tasks_.count(TaskStatus::kUnscheduled));
+  GENAI_CHECK(backlog_.size() + recovering_.size() == tasks_.count(TaskStatus::kUnscheduled));
   std::size_t assigned = 0;
   for (const auto& [session, provider] : providers_.sessions()) {
     assigned += provider->tasks.size();
     GENAI_CHECK(provider->broker < links_.size());
+  }
+  for (const auto& [sequence, task] : recovering_) {
+    GENAI_CHECK(task->recovering && task->status == TaskStatus::kUnscheduled);
+    GENAI_CHECK(task->attempt(task->current) != nullptr);
   }
   GENAI_CHECK(assigned == tasks_.count(TaskStatus::kScheduled) + tasks_.count(TaskStatus::kSent));
 }

@@ -1,10 +1,13 @@
 // The dispatcher without its sockets: tasks, placement, delivery. Pure (DESIGN.md, point 1).
 //
-// A loop calls on_*_frame for all that has arrived, then tick, then take_effects, and sends those.
+// A loop calls on_*_frame for all that has arrived, then tick, then take_effects, and sends those:
+// what promises something only after the changes it rests on were committed (CommitQueue).
 // Bytes from outside may be anything; whatever they are, the core answers with a coded error or
 // drops them, and stays whole.
 #pragma once
 
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +16,7 @@
 #include "dispatcher/clients.h"
 #include "dispatcher/config.h"
 #include "dispatcher/effects.h"
+#include "dispatcher/journal.h"
 #include "dispatcher/outbox.h"
 #include "dispatcher/providers.h"
 #include "dispatcher/task_table.h"
@@ -35,12 +39,31 @@ struct Link {
   Duration heartbeat_at{0};  // when to send the next one
 };
 
+/// What the loop tells of the store.
+struct StoreReport {
+  enum class State : std::uint8_t {
+    kOk,
+    kLow,   // no new tasks: what room is left is for results
+    kFull,  // nothing can be written: no new tasks, and nodes get no more work
+  };
+  std::string name = "memory";
+  State state = State::kOk;
+  std::uint64_t commits = 0, tasks = 0;  // so far; a task counts once per commit
+  std::uint64_t last_us = 0;             // how long the last commit took
+};
+std::string_view name(StoreReport::State state);
+
 /// Not thread-safe.
 class Core {
  public:
   /// `epoch` must be greater than that of any earlier dispatcher for the same fleet.
   Core(const Config& config, InstanceId instance, std::uint64_t epoch,
        const std::vector<std::string>& broker_endpoints, const Now& now);
+
+  /// Takes up the tasks of earlier processes, in the order of their sequences; before anything
+  /// else. Those that were assigned wait for the lost time after the first link is up: a node that
+  /// still holds one keeps it.
+  void restore(std::vector<store::TaskRecord> records, const Now& now);
 
   void on_link_frame(std::size_t broker, const Blob& frame, const Now& now);
   void on_client_frame(const std::string& peer, const Blob& frame, const Now& now);
@@ -54,6 +77,11 @@ class Core {
   /// When tick is due next, on the mono clock.
   Duration next_deadline() const;
   Effects take_effects();
+
+  /// What must be committed before the effects taken so far may be sent, if they promise anything.
+  bool has_changes() const { return !journal_.empty(); }
+  store::Batch take_changes(const Now& now) { return journal_.take(now); }
+  void set_store_report(StoreReport report) { store_ = std::move(report); }
 
   /// No new tasks from now on.
   void drain() { draining_ = true; }
@@ -83,14 +111,18 @@ class Core {
   void finish(Task& task, TaskStatus status, ErrorCode code, std::string reason, const Now& now,
               const IssuedAttempt* by = nullptr);
   bool used_up(const Task& task) const;
+  void leave_queue(Task& task);
   Provider* detach(Task& task, const Now& now);
   void abort_current(Task& task, ErrorCode code, const Now& now);
   void abort_attempt(Provider& provider, const AssignmentRef& ref, ErrorCode code, const Now& now);
-  AssignmentRef ref_of(const Task& task) const { return {task.id, task.current, epoch_}; }
+  static AssignmentRef ref_of(const Task& task) {
+    return {task.id, task.current, task.attempt(task.current)->epoch};
+  }
 
   // Time (core.cpp).
   void end_phase(Task& task, const Now& now);
   void resend_aborts(const Now& now);
+  void end_recovery(const Now& now);
   void enforce_retention(const Now& now);
   void schedule(const Now& now);
   bool place_one(const Backlog::Class& group, const Now& now);
@@ -129,6 +161,8 @@ class Core {
   void on_client(const std::string& peer, const msg::Watch& message, const Now& now);
   void on_client(const std::string& peer, const msg::DeliverAck& message, const Now& now);
   void on_client(const std::string& peer, const msg::Cancel& message, const Now& now);
+  void on_client(const std::string& peer, const msg::Replay& message, const Now& now);
+  void on_client(const std::string& peer, const msg::Purge& message, const Now& now);
   void on_client(const std::string& peer, const msg::StatusQuery& message, const Now& now);
   void on_client(const std::string& peer, const msg::List& message, const Now& now);
   void on_client(const std::string& peer, const msg::NodesQuery& message, const Now& now);
@@ -138,6 +172,12 @@ class Core {
   void on_client(const std::string& peer, const msg::ErrorReply& message, const Now& now);
   msg::Verdict submit(const std::string& peer, msg::WatchLevel level, msg::Submission& submission,
                       bool alone, const Now& now);
+  std::optional<Error> no_room_for(std::size_t payload_bytes) const;
+  Task& admit(TaskId id, TaskSpec spec, Blob payload, const Digest& digest, std::string reason,
+              const Now& now);
+  msg::Verdict replay(const msg::Replay::Entry& entry, const Now& now);
+  msg::Verdict purge(const TaskId& id);
+  void forget(Task& task);
   msg::Verdict cancel(const TaskId& id, const Now& now);
   void watch(const std::string& peer, msg::WatchLevel level, Task& task);
   void notify(const Task& task);
@@ -152,8 +192,11 @@ class Core {
   const std::uint64_t epoch_;
   const Duration started_;
 
+  Journal journal_;
   TaskTable tasks_;
   Backlog backlog_;
+  std::map<std::uint64_t, Task*> recovering_;  // by sequence
+  Duration recovery_ends_ = kNever;            // set when the first link is up
   Providers providers_;
   Clients clients_;
   Archive archive_;
@@ -164,6 +207,7 @@ class Core {
 
   std::multimap<Duration, std::pair<SessionId, AssignmentRef>> abort_resends_;
   std::uint64_t sequence_ = 0;
+  StoreReport store_;
   bool draining_ = false;
   Duration last_tick_;
   Duration judge_from_{0};  // links and acks are not judged before: this process itself was late

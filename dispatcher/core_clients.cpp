@@ -25,7 +25,7 @@ std::optional<TaskStatus> status_named(std::string_view text) {
 /// What was fetched or dropped must not pass for an empty result.
 ValueMap delivered_info(const Task& task) {
   ValueMap info = task.info;
-  if (task.fetched) info["result_gone"] = true;
+  if (task.fetched && task.status == TaskStatus::kCompleted) info["result_gone"] = true;
   return info;
 }
 
@@ -91,29 +91,44 @@ msg::Verdict Core::submit(const std::string& peer, msg::WatchLevel level,
     watch(peer, level, *known);
     return {known->id, ErrorCode::kOk, ""};
   }
-  if (draining_)
-    return refuse(ErrorCode::kDraining, "the dispatcher is about to stop and takes no new tasks");
-  if (tasks_.live() >= config_.max_tasks)
-    return refuse(ErrorCode::kQueueFull, fmt::format("{} tasks are queued", config_.max_tasks));
-  if (tasks_.queued_bytes() + submission.payload.size() > config_.max_queued_bytes)
-    return refuse(ErrorCode::kQueueFull,
-                  fmt::format("{} bytes of payloads are queued", tasks_.queued_bytes()));
-
-  auto task = std::make_unique<Task>();
-  task->id = submission.task_id;
-  task->spec = std::move(submission.spec);
+  if (auto error = no_room_for(submission.payload.size()))
+    return refuse(error->code, std::move(error->detail));
   // A small payload must not keep the frame of a whole batch in memory.
-  task->payload = alone ? std::move(submission.payload) : submission.payload.detached();
+  Blob payload = alone ? std::move(submission.payload) : submission.payload.detached();
+  Task& added = admit(submission.task_id, std::move(submission.spec), std::move(payload), digest,
+                      "accepted", now);
+  watch(peer, level, added);
+  return {added.id, ErrorCode::kOk, ""};
+}
+
+std::optional<Error> Core::no_room_for(std::size_t payload_bytes) const {
+  if (draining_)
+    return Error{ErrorCode::kDraining, "the dispatcher is about to stop and takes no new tasks"};
+  if (store_.state != StoreReport::State::kOk)
+    return Error{ErrorCode::kStoreFull, "the disk has no room for new tasks"};
+  if (tasks_.live() >= config_.max_tasks)
+    return Error{ErrorCode::kQueueFull, fmt::format("{} tasks are queued", config_.max_tasks)};
+  if (tasks_.queued_bytes() + payload_bytes > config_.max_queued_bytes)
+    return Error{ErrorCode::kQueueFull,
+                 fmt::format("{} bytes of payloads are queued", tasks_.queued_bytes())};
+  return std::nullopt;
+}
+
+Task& Core::admit(TaskId id, TaskSpec spec, Blob payload, const Digest& digest, std::string reason,
+                  const Now& now) {
+  auto task = std::make_unique<Task>();
+  task->id = std::move(id);
+  task->spec = std::move(spec);
+  task->payload = std::move(payload);
   task->digest = digest;
   task->sequence = ++sequence_;
   task->accepted_at = now.mono;
   task->created_ms = to_ms(now.wall);
   task->expires_at = now.mono + from_ms(task->spec.ttl_ms);
-  Task& added = tasks_.insert(std::move(task), now);
+  Task& added = tasks_.insert(std::move(task), now, std::move(reason));
   backlog_.add(added);
   ++totals_.accepted;
-  watch(peer, level, added);
-  return {added.id, ErrorCode::kOk, ""};
+  return added;
 }
 
 // ---- watching and delivery
@@ -188,6 +203,7 @@ void Core::acknowledge_delivery(const std::string& peer, const TaskId& id) {
   std::erase_if(task->watchers, [&](const Watcher& w) { return w.peer == peer; });
   if (!task->watchers.empty() || task->fetched) return;
   archive_.acknowledge(*task);
+  journal_.note(*task);
   ++totals_.delivered;
 }
 
@@ -208,6 +224,45 @@ msg::Verdict Core::cancel(const TaskId& id, const Now& now) {
     return {id, ErrorCode::kAlreadyTerminal, std::string(name(task->status))};
   abort_current(*task, ErrorCode::kCancelled, now);
   finish(*task, TaskStatus::kAborted, ErrorCode::kCancelled, "cancelled by a client", now);
+  return {id, ErrorCode::kOk, ""};
+}
+
+void Core::on_client(const std::string& peer, const msg::Replay& message, const Now& now) {
+  msg::Accepted accepted{message.request, {}};
+  for (const auto& entry : message.entries) accepted.verdicts.push_back(replay(entry, now));
+  outbox_.reply(peer, std::move(accepted));
+}
+
+/// A Failed task stays what it is; its content starts anew under another id.
+msg::Verdict Core::replay(const msg::Replay::Entry& entry, const Now& now) {
+  Task* failed = tasks_.find(entry.of);
+  if (!failed) return {entry.as, ErrorCode::kUnknownTask, "no task " + entry.of.str()};
+  if (failed->status != TaskStatus::kFailed)
+    return {entry.as, ErrorCode::kNotFailed, std::string(name(failed->status))};
+  if (const Task* known = tasks_.find(entry.as)) {
+    if (known->digest == failed->digest && known != failed) return {entry.as, ErrorCode::kOk, ""};
+    return {entry.as, ErrorCode::kIdConflict, "this id was accepted with another content"};
+  }
+  if (auto error = no_room_for(failed->payload.size()))
+    return {entry.as, error->code, std::move(error->detail)};
+  admit(entry.as, failed->spec, failed->payload, failed->digest, "replay of " + entry.of.str(),
+        now);
+  tasks_.annotate(*failed, "replayed as " + entry.as.str(), now);
+  return {entry.as, ErrorCode::kOk, ""};
+}
+
+void Core::on_client(const std::string& peer, const msg::Purge& message, const Now&) {
+  msg::Purged purged{message.request, {}};
+  for (const TaskId& id : message.ids) purged.verdicts.push_back(purge(id));
+  outbox_.reply(peer, std::move(purged));
+}
+
+msg::Verdict Core::purge(const TaskId& id) {
+  Task* task = tasks_.find(id);
+  if (!task) return {id, ErrorCode::kUnknownTask, "no task with this id"};
+  if (task->status != TaskStatus::kFailed)
+    return {id, ErrorCode::kNotFailed, std::string(name(task->status))};
+  forget(*task);
   return {id, ErrorCode::kOk, ""};
 }
 

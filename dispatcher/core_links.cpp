@@ -50,6 +50,7 @@ void Core::on_link(std::size_t broker, const msg::Snapshot& snapshot, const Now&
   link.seq = snapshot.seq;
   link.up = true;
   link.heard_at = now.mono;
+  if (!recovering_.empty() && recovery_ends_ == kNever) recovery_ends_ = now.mono + config_.lost;
   if (!was_up || !same_broker)
     outbox_.note(
         {Note::Level::kInfo,

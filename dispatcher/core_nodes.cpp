@@ -9,12 +9,12 @@
 namespace genai::dispatcher {
 namespace {
 
-// The attempt a ref names, if it was issued to this session by this dispatcher.
-IssuedAttempt* issued_to(Task* task, const AssignmentRef& ref, const Provider& provider,
-                         std::uint64_t epoch) {
-  if (!task || ref.epoch != epoch) return nullptr;
+// The attempt a ref names, if it was issued to this session, by this dispatcher or an earlier one.
+IssuedAttempt* issued_to(Task* task, const AssignmentRef& ref, const Provider& provider) {
+  if (!task) return nullptr;
   IssuedAttempt* attempt = task->attempt(ref.attempt);
-  return attempt && attempt->session == provider.session ? attempt : nullptr;
+  const bool is_it = attempt && attempt->epoch == ref.epoch && attempt->session == provider.session;
+  return is_it ? attempt : nullptr;
 }
 
 }  // namespace
@@ -37,7 +37,7 @@ void Core::on_node_frame(Provider& provider, const Blob& frame, const Now& now) 
 void Core::on_node(Provider& provider, const msg::AssignAck& message, const Now& now) {
   for (const auto& entry : message.entries) {
     Task* task = tasks_.find(entry.ref.task_id);
-    IssuedAttempt* attempt = issued_to(task, entry.ref, provider, epoch_);
+    IssuedAttempt* attempt = issued_to(task, entry.ref, provider);
     const bool current =
         attempt && task->status == TaskStatus::kScheduled && task->current == entry.ref.attempt;
     if (entry.code == ErrorCode::kOk) {
@@ -70,7 +70,7 @@ void Core::refuse(Task& task, Provider& provider, const msg::AssignAck::Entry& e
 void Core::claim(Provider& provider, const AssignmentRef& ref, const Now& now) {
   if (provider.zombies.contains(ref)) return;  // its ABORT is on the way, and repeated
   Task* task = tasks_.find(ref.task_id);
-  IssuedAttempt* attempt = issued_to(task, ref, provider, epoch_);
+  IssuedAttempt* attempt = issued_to(task, ref, provider);
   if (!attempt) {
     outbox_.abort(provider, ref, ErrorCode::kUnknownTask);
     return;
@@ -112,7 +112,7 @@ void Core::drop_unheld(Provider& provider, const std::vector<AssignmentRef>& hel
 void Core::on_node(Provider& provider, const msg::Progress& message, const Now&) {
   for (const auto& entry : message.entries) {
     Task* task = tasks_.find(entry.ref.task_id);
-    if (!issued_to(task, entry.ref, provider, epoch_)) continue;
+    if (!issued_to(task, entry.ref, provider)) continue;
     if (task->status != TaskStatus::kSent || task->current != entry.ref.attempt) continue;
     task->fraction = entry.fraction;
     task->progress_text = entry.text;
@@ -133,9 +133,11 @@ void Core::on_node(Provider& provider, msg::Result& message, const Now& now) {
 
 ErrorCode Core::take_result(Provider& provider, msg::Result::Entry& entry, const Now& now) {
   Task* task = tasks_.find(entry.ref.task_id);
-  IssuedAttempt* attempt = issued_to(task, entry.ref, provider, epoch_);
+  IssuedAttempt* attempt = issued_to(task, entry.ref, provider);
   if (provider.zombies.erase(entry.ref)) providers_.reindex(provider, now.mono);
   if (!attempt) return task ? ErrorCode::kResultDiscarded : ErrorCode::kUnknownTask;
+  // The node need not have been heard since a restart to have finished.
+  if (task->recovering && task->current == entry.ref.attempt) adopt(*task, provider, *attempt, now);
   attempt->open = false;
   if (is_terminal(task->status)) return ErrorCode::kResultDiscarded;
 
@@ -176,8 +178,7 @@ void Core::complete(Task& task, IssuedAttempt& attempt, Provider& provider,
 void Core::on_node(Provider& provider, const msg::AbortAck& message, const Now& now) {
   for (const auto& entry : message.entries) {
     provider.zombies.erase(entry.ref);
-    if (IssuedAttempt* attempt =
-            issued_to(tasks_.find(entry.ref.task_id), entry.ref, provider, epoch_))
+    if (IssuedAttempt* attempt = issued_to(tasks_.find(entry.ref.task_id), entry.ref, provider))
       attempt->open = false;
   }
   providers_.reindex(provider, now.mono);

@@ -18,7 +18,8 @@ struct Note {
   std::vector<std::pair<std::string, Value>> fields;
 };
 
-struct Effects {
+/// Messages in the order in which they should leave.
+struct Messages {
   struct ToBroker {
     std::size_t broker;
     Message message;
@@ -27,9 +28,16 @@ struct Effects {
     std::string peer;
     Message message;
   };
-  std::vector<Note> notes;
   std::vector<ToBroker> to_brokers;
   std::vector<ToClient> to_clients;
+
+  bool empty() const { return to_brokers.empty() && to_clients.empty(); }
+};
+
+struct Effects {
+  std::vector<Note> notes;
+  Messages at_once;  // promise nothing: an assignment is fenced by its epoch
+  Messages durable;  // promise something: only after the changes so far were committed
   std::vector<std::size_t> reopen_links;  // brokers whose connection should be made anew
 };
 

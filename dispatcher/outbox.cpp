@@ -1,5 +1,7 @@
 #include "dispatcher/outbox.h"
 
+#include <algorithm>
+
 #include "protocol/codec.h"
 #include "protocol/limits.h"
 
@@ -11,7 +13,7 @@ constexpr std::size_t kEntryOverheadBytes = 256;
 // Cuts a list of entries into messages that keep to the batch limits.
 template <class M, class Entry, class SizeOf>
 void cut(std::vector<Entry>& entries, std::vector<Entry> M::*list, SizeOf size_of,
-         const std::string& peer, std::vector<Effects::ToClient>& out) {
+         const std::string& peer, std::vector<Messages::ToClient>& out) {
   M message;
   std::size_t bytes = 0;
   auto close = [&] {
@@ -30,12 +32,21 @@ void cut(std::vector<Entry>& entries, std::vector<Entry> M::*list, SizeOf size_o
   close();
 }
 
+bool is_promise(const Message& message) {
+  if (const auto* accepted = std::get_if<msg::Accepted>(&message))
+    return std::ranges::any_of(accepted->verdicts,
+                               [](const auto& v) { return v.code == ErrorCode::kOk; });
+  return !std::holds_alternative<msg::Stats>(message) &&
+         !std::holds_alternative<msg::NodeList>(message) &&
+         !std::holds_alternative<msg::Done>(message) && !std::holds_alternative<msg::Pong>(message);
+}
+
 }  // namespace
 
 template <class M, class Entry>
-void Outbox::append(const Provider& to, std::vector<Entry> M::*list, Entry entry,
-                    std::size_t bytes) {
-  NodeQueue& queue = nodes_[to.session];
+void Outbox::append(NodeQueues& queues, const Provider& to, std::vector<Entry> M::*list,
+                    Entry entry, std::size_t bytes) {
+  NodeQueue& queue = queues[to.session];
   queue.broker = to.broker;
   M* last = queue.messages.empty() ? nullptr : std::get_if<M>(&queue.messages.back());
   bytes += kEntryOverheadBytes;
@@ -50,19 +61,19 @@ void Outbox::append(const Provider& to, std::vector<Entry> M::*list, Entry entry
 
 void Outbox::assign(const Provider& to, msg::Assignment entry) {
   const std::size_t bytes = entry.payload.size() + entry.spec.raw.size();
-  append(to, &msg::Assign::entries, std::move(entry), bytes);
+  append(nodes_, to, &msg::Assign::entries, std::move(entry), bytes);
 }
 
 void Outbox::abort(const Provider& to, const AssignmentRef& ref, ErrorCode code) {
-  append(to, &msg::Abort::entries, msg::Abort::Entry{ref, code}, 0);
+  append(nodes_, to, &msg::Abort::entries, msg::Abort::Entry{ref, code}, 0);
 }
 
 void Outbox::keep(const Provider& to, const AssignmentRef& ref) {
-  append(to, &msg::Keep::refs, AssignmentRef(ref), 0);
+  append(nodes_, to, &msg::Keep::refs, AssignmentRef(ref), 0);
 }
 
 void Outbox::ack_result(const Provider& to, const AssignmentRef& ref, ErrorCode code) {
-  append(to, &msg::ResultAck::entries, msg::ResultAck::Entry{ref, code}, 0);
+  append(acks_, to, &msg::ResultAck::entries, msg::ResultAck::Entry{ref, code}, 0);
 }
 
 void Outbox::error(const Provider& to, Error error) {
@@ -72,7 +83,8 @@ void Outbox::error(const Provider& to, Error error) {
 }
 
 void Outbox::reply(const std::string& peer, Message message) {
-  effects_.to_clients.push_back({peer, std::move(message)});
+  Messages& lane = is_promise(message) ? effects_.durable : effects_.at_once;
+  lane.to_clients.push_back({peer, std::move(message)});
 }
 
 void Outbox::update(const std::string& peer, msg::Update::Entry entry) {
@@ -84,19 +96,18 @@ void Outbox::deliver(const std::string& peer, msg::Deliver::Entry entry) {
 }
 
 void Outbox::to_broker(std::size_t broker, Message message) {
-  effects_.to_brokers.push_back({broker, std::move(message)});
+  effects_.at_once.to_brokers.push_back({broker, std::move(message)});
 }
 
-Effects Outbox::take() {
+void Outbox::bundle(NodeQueues& queues, std::vector<Messages::ToBroker>& out) {
   std::map<std::size_t, msg::ToNodes> bundles;
   std::map<std::size_t, std::size_t> bytes;
   auto close = [&](std::size_t broker) {
-    if (!bundles[broker].parcels.empty())
-      effects_.to_brokers.push_back({broker, std::move(bundles[broker])});
+    if (!bundles[broker].parcels.empty()) out.push_back({broker, std::move(bundles[broker])});
     bundles[broker] = {};
     bytes[broker] = 0;
   };
-  for (auto& [session, queue] : nodes_) {
+  for (auto& [session, queue] : queues) {
     for (const Message& message : queue.messages) {
       Blob frame(encode(message));
       if (bytes[queue.broker] + frame.size() > limits::kBatchTargetBytes ||
@@ -107,16 +118,21 @@ Effects Outbox::take() {
     }
   }
   for (auto& [broker, bundle] : bundles)
-    if (!bundle.parcels.empty()) effects_.to_brokers.push_back({broker, std::move(bundle)});
+    if (!bundle.parcels.empty()) out.push_back({broker, std::move(bundle)});
+  queues.clear();
+}
+
+Effects Outbox::take() {
+  bundle(nodes_, effects_.at_once.to_brokers);
+  bundle(acks_, effects_.durable.to_brokers);
   for (auto& [peer, entries] : updates_)
     cut(
         entries, &msg::Update::entries, [](const auto& e) { return e.text.size(); }, peer,
-        effects_.to_clients);
+        effects_.durable.to_clients);
   for (auto& [peer, entries] : deliveries_)
     cut(
         entries, &msg::Deliver::entries, [](const auto& e) { return e.data.size(); }, peer,
-        effects_.to_clients);
-  nodes_.clear();
+        effects_.durable.to_clients);
   updates_.clear();
   deliveries_.clear();
   return std::exchange(effects_, {});

@@ -11,8 +11,9 @@
 
 namespace genai::dispatcher {
 
-/// Keeps the order of messages to each node; neighbours of one type become one message. Messages to
-/// a client leave as replies, then updates, then deliveries. Not thread-safe.
+/// Keeps the order of messages to each node; neighbours of one type become one message.
+/// Acknowledgements of results go apart: they are promises. Messages to a client leave as replies,
+/// then updates, then deliveries. Not thread-safe.
 class Outbox {
  public:
   void assign(const Provider& to, msg::Assignment entry);
@@ -21,6 +22,8 @@ class Outbox {
   void ack_result(const Provider& to, const AssignmentRef& ref, ErrorCode code);
   void error(const Provider& to, Error error);
 
+  /// What tells of tasks waits for their commit; what does not (statistics, refusals) leaves at
+  /// once.
   void reply(const std::string& peer, Message message);
   void update(const std::string& peer, msg::Update::Entry entry);
   void deliver(const std::string& peer, msg::Deliver::Entry entry);
@@ -38,10 +41,13 @@ class Outbox {
     std::vector<Message> messages;
     std::size_t last_bytes = 0;  // gathered in the last message
   };
+  using NodeQueues = std::map<SessionId, NodeQueue>;
   template <class M, class Entry>
-  void append(const Provider& to, std::vector<Entry> M::*list, Entry entry, std::size_t bytes);
+  static void append(NodeQueues& queues, const Provider& to, std::vector<Entry> M::*list,
+                     Entry entry, std::size_t bytes);
+  static void bundle(NodeQueues& queues, std::vector<Messages::ToBroker>& out);
 
-  std::map<SessionId, NodeQueue> nodes_;
+  NodeQueues nodes_, acks_;
   std::map<std::string, std::vector<msg::Update::Entry>> updates_;
   std::map<std::string, std::vector<msg::Deliver::Entry>> deliveries_;
   Effects effects_;

@@ -1,5 +1,7 @@
 #include "dispatcher/reports.h"
 
+#include <array>
+
 namespace genai::dispatcher {
 namespace {
 
@@ -19,6 +21,11 @@ ValueList log_of(const Task& task) {
 }
 
 }  // namespace
+
+std::string_view name(StoreReport::State state) {
+  static constexpr std::array<std::string_view, 3> kNames = {"ok", "low", "full"};
+  return kNames[static_cast<std::size_t>(state)];
+}
 
 ValueMap Reports::task(const Core& core, const Task& task, bool with_log, const Now& now,
                        Explanations& explanations) {
@@ -41,7 +48,9 @@ ValueMap Reports::task(const Core& core, const Task& task, bool with_log, const 
   if (task.status == TaskStatus::kUnscheduled) {
     auto [it, missing] = explanations.try_emplace(task.spec.needs);
     if (missing) it->second = core.providers_.explain(task.spec.needs);
-    map["waiting"] = it->second;
+    map["waiting"] = task.recovering ? "the dispatcher was restarted: waiting for " +
+                                           task.attempt(task.current)->node_id.str() + " to report"
+                                     : it->second;
   }
   if (is_terminal(task.status)) {
     map["code"] = name(task.code);
@@ -85,7 +94,11 @@ ValueMap Reports::stats(const Core& core, const Now& now) {
   return {{"epoch", core.epoch_},
           {"uptime_ms", to_ms(now.mono - core.started_)},
           {"draining", core.draining_},
-          {"store", "memory"},
+          {"store", core.store_.name},
+          {"store_state", name(core.store_.state)},
+          {"commits_total", core.store_.commits},
+          {"committed_tasks_total", core.store_.tasks},
+          {"commit_us", core.store_.last_us},
           {"tasks", std::move(by_status)},
           {"accepted_total", core.totals_.accepted},
           {"delivered_total", core.totals_.delivered},
@@ -96,6 +109,7 @@ ValueMap Reports::stats(const Core& core, const Now& now) {
           {"providers", std::uint64_t{core.providers_.size()}},
           {"queued_bytes", std::uint64_t{core.tasks_.queued_bytes()}},
           {"result_bytes", std::uint64_t{core.archive_.result_bytes()}},
+          {"failed_bytes", std::uint64_t{core.archive_.failed_bytes()}},
           {"brokers", std::move(brokers)}};
 }
 

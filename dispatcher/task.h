@@ -24,6 +24,7 @@ struct LogEntry {
 /// An attempt that was ever issued. A result is valid only from the session it was issued to.
 struct IssuedAttempt {
   std::uint32_t number;
+  std::uint64_t epoch;  // of the dispatcher that issued it: this one or an earlier
   SessionId session;
   NodeId node_id;
   bool failed = false;  // ended there without a result: other nodes are preferred from then on
@@ -38,7 +39,7 @@ struct Watcher {
 struct Task {
   TaskId id;
   TaskSpec spec;
-  Blob payload;  // dropped when terminal
+  Blob payload;  // dropped when Completed or Aborted; a Failed task can be replayed
   Digest digest{};
 
   std::uint64_t sequence = 0;  // order of acceptance: the backlog's order, so a requeued task is
@@ -65,6 +66,17 @@ struct Task {
   Blob result;
   Duration ended_at{0};
   bool fetched = false;  // a client acknowledged the result, or it was dropped: no data any more
+
+  /// Unscheduled, but it was assigned when the dispatcher stopped: its node may still report it.
+  bool recovering = false;
+
+  /// What the journal knows of the store.
+  struct Stored {
+    static constexpr std::size_t kClean = SIZE_MAX;
+    bool exists = false;
+    bool payload = false, result = false;  // are in it
+    std::size_t dirty_slot = kClean;       // where the journal noted the task
+  } stored;
 
   std::vector<Watcher> watchers;
   std::vector<LogEntry> log;

@@ -26,6 +26,8 @@ bool is_edge(TaskStatus from, TaskStatus to) {
 // A task that is requeued for days must not grow without bound: its beginning and its end tell the
 // story, so entries go from the middle.
 void append(std::vector<LogEntry>& log, LogEntry entry) {
+  if (entry.reason.size() > limits::kMaxLogReasonBytes)
+    entry.reason = clip_text(entry.reason, limits::kMaxLogReasonBytes);
   if (log.size() >= limits::kMaxTaskLogEntries)
     log.erase(log.begin() + static_cast<std::ptrdiff_t>(limits::kMaxTaskLogEntries / 2));
   log.push_back(std::move(entry));
@@ -42,19 +44,32 @@ const Task* TaskTable::find(const TaskId& id) const {
   return const_cast<TaskTable*>(this)->find(id);
 }
 
-Task& TaskTable::insert(std::unique_ptr<Task> task, const Now& now) {
+Task& TaskTable::enter(std::unique_ptr<Task> task) {
   Task& added = *task;
-  GENAI_CHECK(added.status == TaskStatus::kUnscheduled);
   const bool inserted = tasks_.emplace(added.id.str(), std::move(task)).second;
   GENAI_CHECK(inserted);
-  added.log.push_back({to_ms(now.wall), added.status, "accepted", {}, 0});
   ++counts_[static_cast<std::size_t>(added.status)];
-  queued_bytes_ += added.payload.size();
+  if (!is_terminal(added.status)) queued_bytes_ += added.payload.size();
   index(added);
   return added;
 }
 
+Task& TaskTable::insert(std::unique_ptr<Task> task, const Now& now, std::string reason) {
+  GENAI_CHECK(task->status == TaskStatus::kUnscheduled);
+  task->log.push_back({to_ms(now.wall), task->status, std::move(reason), {}, 0});
+  Task& added = enter(std::move(task));
+  journal_.note(added);
+  return added;
+}
+
+Task& TaskTable::restore(std::unique_ptr<Task> task) {
+  Task& added = enter(std::move(task));
+  journal_.restored(added);
+  return added;
+}
+
 void TaskTable::erase(Task& task) {
+  journal_.erase(task);
   unindex(task);
   --counts_[static_cast<std::size_t>(task.status)];
   if (!is_terminal(task.status)) queued_bytes_ -= task.payload.size();
@@ -65,19 +80,25 @@ void TaskTable::move(Task& task, TaskStatus to, std::string reason, const Now& n
                      const NodeId& node, std::uint32_t attempt) {
   GENAI_CHECK(is_edge(task.status, to));
   unindex(task);
+  // That a node acknowledged is known again from the node itself: not worth a write of its own.
+  if (task.status != TaskStatus::kScheduled || to != TaskStatus::kSent) journal_.note(task);
   --counts_[static_cast<std::size_t>(task.status)];
   ++counts_[static_cast<std::size_t>(to)];
   task.status = to;
   task.phase_ends = kNever;
-  if (reason.size() > limits::kMaxLogReasonBytes)
-    reason = clip_text(reason, limits::kMaxLogReasonBytes);
   append(task.log, {to_ms(now.wall), to, std::move(reason), node, attempt});
   if (is_terminal(to)) {
     queued_bytes_ -= task.payload.size();
-    task.payload = {};
+    if (to != TaskStatus::kFailed) task.payload = {};
     task.ended_at = now.mono;
   }
   index(task);
+}
+
+void TaskTable::annotate(Task& task, std::string reason, const Now& now, const NodeId& node,
+                         std::uint32_t attempt) {
+  append(task.log, {to_ms(now.wall), task.status, std::move(reason), node, attempt});
+  journal_.note(task);
 }
 
 void TaskTable::set_phase_end(Task& task, Duration at) {
@@ -118,7 +139,7 @@ void TaskTable::check_invariants() const {
     GENAI_CHECK(id == task->id.str());
     GENAI_CHECK(!task->log.empty() && task->log.back().status == task->status);
     if (is_terminal(task->status)) {
-      GENAI_CHECK(task->payload.empty());
+      GENAI_CHECK(task->payload.empty() || task->status == TaskStatus::kFailed);
     } else {
       bytes += task->payload.size();
       GENAI_CHECK(task->result.empty());

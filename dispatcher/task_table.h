@@ -5,26 +5,37 @@
 #include <cstddef>
 #include <map>
 #include <memory>
+#include <string>
 #include <string_view>
 
+#include "dispatcher/journal.h"
 #include "dispatcher/task.h"
 
 namespace genai::dispatcher {
 
-/// Not thread-safe. References to tasks stay valid until erase().
+/// Notes in the journal what it changes. Not thread-safe. References to tasks stay valid until
+/// erase().
 class TaskTable {
  public:
+  explicit TaskTable(Journal& journal) : journal_(journal) {}
+
   Task* find(const TaskId& id);
   const Task* find(const TaskId& id) const;
 
   /// A new Unscheduled task; its id must not be known yet. Deadlines must be set before.
-  Task& insert(std::unique_ptr<Task> task, const Now& now);
+  Task& insert(std::unique_ptr<Task> task, const Now& now, std::string reason = "accepted");
+  /// A task of an earlier process, in whatever status; its id must not be known yet.
+  Task& restore(std::unique_ptr<Task> task);
   void erase(Task& task);
 
   /// Moves the task along an edge of DESIGN.md's drawing and logs it. An edge that is not there is
   /// our own bug and aborts the process.
   void move(Task& task, TaskStatus to, std::string reason, const Now& now, const NodeId& node = {},
             std::uint32_t attempt = 0);
+
+  /// Logs something that leaves the status as it is.
+  void annotate(Task& task, std::string reason, const Now& now, const NodeId& node = {},
+                std::uint32_t attempt = 0);
 
   /// Sets the time at which the present phase ends (kNever: none).
   void set_phase_end(Task& task, Duration at);
@@ -52,6 +63,9 @@ class TaskTable {
   void index(Task& task);
   void unindex(Task& task);
 
+  Task& enter(std::unique_ptr<Task> task);
+
+  Journal& journal_;
   Tasks tasks_;  // the key views the task's own id
   std::map<std::pair<Duration, std::uint64_t>, Task*> deadlines_;  // by time, then sequence
   std::array<std::size_t, 6> counts_{};

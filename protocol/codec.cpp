@@ -240,6 +240,14 @@ Expected<ValueMap> decode_map(std::string_view raw) {
   }
 }
 
+Expected<TaskSpec> decode_spec(std::string_view raw) {
+  auto map = decode_map(raw);
+  if (!map) return tl::unexpected(map.error());
+  auto spec = wire::spec_from(*map);
+  if (spec) spec->raw = raw;
+  return spec;
+}
+
 TaskSpec make_spec(TaskSpec named, const ValueMap& extra) {
   ValueMap map = wire::map_from(named);
   map.insert(extra.begin(), extra.end());

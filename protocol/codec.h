@@ -51,6 +51,9 @@ bool is_node_task_type(std::uint64_t type);
 std::string encode_map(const ValueMap& map);
 Expected<ValueMap> decode_map(std::string_view raw);
 
+/// The spec that `raw`, an open map in canonical msgpack, stands for.
+Expected<TaskSpec> decode_spec(std::string_view raw);
+
 /// Builds the spec with `raw` from its named members plus `extra` keys (params among them).
 TaskSpec make_spec(TaskSpec named, const ValueMap& extra);
 

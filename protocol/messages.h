@@ -424,15 +424,13 @@ struct ErrorReply {
 
 }  // namespace msg
 
-using Message =
-    std::variant<msg::Hello, msg::Heartbeat, msg::Leave, msg::Bye, msg::Welcome,
-                 msg::HeartbeatReply, msg::Goodbye, msg::Assign, msg::Abort, msg::Keep,
-                 msg::ResultAck, msg::AssignAck, msg::Progress, msg::Result, msg::AbortAck,
-                 msg::LinkHello, msg::ToNodes, msg::Snapshot, msg::Delta, msg::FromNodes,
-                 msg::Undelivered, msg::LinkHeartbeat, msg::Submit, msg::Watch, msg::DeliverAck,
-                 msg::Cancel, msg::StatusQuery, msg::List, msg::NodesQuery, msg::StatsQuery,
-                 msg::Drain, msg::Ping, msg::Accepted, msg::Cancelled, msg::Update, msg::Deliver,
-                 msg::Tasks, msg::NodeList, msg::Stats, msg::Done, msg::Pong, msg::Replay, msg::Purge,
-                 msg::Purged, msg::ErrorReply>;
+using Message = std::variant<
+    msg::Hello, msg::Heartbeat, msg::Leave, msg::Bye, msg::Welcome, msg::HeartbeatReply,
+    msg::Goodbye, msg::Assign, msg::Abort, msg::Keep, msg::ResultAck, msg::AssignAck, msg::Progress,
+    msg::Result, msg::AbortAck, msg::LinkHello, msg::ToNodes, msg::Snapshot, msg::Delta,
+    msg::FromNodes, msg::Undelivered, msg::LinkHeartbeat, msg::Submit, msg::Watch, msg::DeliverAck,
+    msg::Cancel, msg::StatusQuery, msg::List, msg::NodesQuery, msg::StatsQuery, msg::Drain,
+    msg::Ping, msg::Accepted, msg::Cancelled, msg::Update, msg::Deliver, msg::Tasks, msg::NodeList,
+    msg::Stats, msg::Done, msg::Pong, msg::Replay, msg::Purge, msg::Purged, msg::ErrorReply>;
 
 }  // namespace genai

@@ -42,8 +42,8 @@ struct World {
   void step() {
     core.tick(now);
     Effects effects = core.take_effects();
-    for (auto& [broker, message] : effects.to_brokers) sort_link(broker, std::move(message));
-    for (auto& out : effects.to_clients) to_clients.emplace_back(out.peer, std::move(out.message));
+    send(std::move(effects.at_once));
+    send(std::move(effects.durable));
     for (auto& note : effects.notes) notes.push_back(std::move(note));
     reopened += effects.reopen_links.size();
     core.check_invariants();
@@ -224,6 +224,10 @@ struct World {
   std::size_t reopened = 0;
 
  private:
+  void send(Messages messages) {
+    for (auto& [broker, message] : messages.to_brokers) sort_link(broker, std::move(message));
+    for (auto& out : messages.to_clients) to_clients.emplace_back(out.peer, std::move(out.message));
+  }
   void advance_to(Duration mono) {
     now.wall += mono - now.mono;
     now.mono = mono;

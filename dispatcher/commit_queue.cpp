@@ -1,0 +1,47 @@
+#include "dispatcher/commit_queue.h"
+
+#include <iterator>
+#include <utility>
+
+#include "dispatcher/check.h"
+#include "dispatcher/core.h"
+
+namespace genai::dispatcher {
+namespace {
+
+template <class T>
+void append(std::vector<T>& to, std::vector<T>&& from) {
+  if (to.empty())
+    to = std::move(from);
+  else
+    to.insert(to.end(), std::move_iterator(from.begin()), std::move_iterator(from.end()));
+  from.clear();
+}
+
+void append(Messages& to, Messages&& from) {
+  append(to.to_brokers, std::move(from.to_brokers));
+  append(to.to_clients, std::move(from.to_clients));
+}
+
+}  // namespace
+
+void CommitQueue::hold(Messages messages) { append(held_, std::move(messages)); }
+
+std::optional<store::Batch> CommitQueue::next(Core& core, const Now& now) {
+  if (running_) return std::nullopt;
+  if (!core.has_changes()) {
+    append(released_, std::exchange(held_, {}));
+    return std::nullopt;
+  }
+  running_ = true;
+  in_flight_ = std::exchange(held_, {});
+  return core.take_changes(now);
+}
+
+void CommitQueue::committed() {
+  GENAI_CHECK(running_);
+  running_ = false;
+  append(released_, std::exchange(in_flight_, {}));
+}
+
+}  // namespace genai::dispatcher

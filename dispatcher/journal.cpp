@@ -1,0 +1,83 @@
+#include "dispatcher/journal.h"
+
+#include "protocol/time.h"
+
+namespace genai::dispatcher {
+
+using store::Batch;
+using store::TaskRecord;
+
+namespace {
+
+Batch::Data change_of(bool stored, const Blob& data) {
+  if (stored == !data.empty()) return Batch::Data::kKeep;
+  return stored ? Batch::Data::kClear : Batch::Data::kSet;
+}
+
+}  // namespace
+
+void Journal::note(Task& task) {
+  if (!enabled_ || task.stored.dirty_slot != Task::Stored::kClean) return;
+  task.stored.dirty_slot = dirty_.size();
+  dirty_.push_back(&task);
+}
+
+void Journal::erase(Task& task) {
+  if (!enabled_) return;
+  if (task.stored.dirty_slot != Task::Stored::kClean) dirty_[task.stored.dirty_slot] = nullptr;
+  task.stored.dirty_slot = Task::Stored::kClean;
+  if (task.stored.exists) erased_.push_back(task.sequence);
+}
+
+void Journal::set_stored(Task& task) {
+  task.stored = {.exists = true,
+                 .payload = !task.payload.empty(),
+                 .result = !task.result.empty(),
+                 .dirty_slot = Task::Stored::kClean};
+}
+
+TaskRecord Journal::changing_part(const Task& task, const Now& now) {
+  TaskRecord record;
+  record.sequence = task.sequence;
+  record.status = task.status;
+  record.current = task.is_assigned() || task.recovering ? task.current : 0;
+  record.faults = task.faults;
+  record.losses = task.losses;
+  record.drains = task.drains;
+  record.issued = task.issued;
+  record.log = task.log;
+  record.code = task.code;
+  record.info = task.info;
+  if (is_terminal(task.status)) record.ended_ms = to_ms(now.wall - (now.mono - task.ended_at));
+  record.fetched = task.fetched;
+  return record;
+}
+
+Batch Journal::take(const Now& now) {
+  Batch batch;
+  for (Task* task : dirty_) {
+    if (!task) continue;
+    TaskRecord record = changing_part(*task, now);
+    if (task->stored.exists) {
+      const auto payload = change_of(task->stored.payload, task->payload);
+      const auto result = change_of(task->stored.result, task->result);
+      if (result == Batch::Data::kSet) record.result = task->result;
+      batch.changed.push_back({std::move(record), payload, result});
+    } else {
+      record.id = task->id;
+      record.digest = task->digest;
+      record.spec = task->spec;
+      record.created_ms = task->created_ms;
+      record.payload = task->payload;
+      record.result = task->result;
+      batch.added.push_back(std::move(record));
+    }
+    set_stored(*task);
+  }
+  batch.erased = std::move(erased_);
+  dirty_.clear();
+  erased_.clear();
+  return batch;
+}
+
+}  // namespace genai::dispatcher
