@@ -4,6 +4,7 @@
 
 #include "protocol/limits.h"
 #include "protocol/process/logging.h"
+#include "protocol/process/options.h"
 #include "protocol/transport/system.h"
 
 namespace genai::dispatcher {
@@ -16,6 +17,8 @@ constexpr int kLinkQueueMessages = 100'000;
 constexpr std::size_t kDrainMessages = 1000;
 // What is drained waits in memory until it is handled.
 constexpr std::size_t kDrainBytes = 64u << 20;
+// While the disk is short of room.
+constexpr Duration kLookAgain = from_ms(1000);
 
 process::LogLevel level_of(Note::Level level) {
   switch (level) {
@@ -43,15 +46,27 @@ void write(const Note& note) {
   process::log_fields(level, note.text, fields);
 }
 
+Config with_store(Config config, const store::Store& store) {
+  config.durable = store.is_durable();
+  return config;
+}
+
 }  // namespace
 
-Loop::Loop(const ProgramOptions& options)
+Loop::Loop(const ProgramOptions& options, store::Start start)
     : options_(options),
       clients_(context_, {limits::kMaxFrameBytes, kClientQueueMessages, kClientQueueMessages}),
-      // Without a store nothing is remembered of earlier epochs; wall time grows across restarts.
-      core_(options.config, transport::random_id<InstanceId>(), to_ms(transport::read_clock().wall),
+      store_(std::move(start.store)),
+      core_(with_store(options.config, *store_), transport::random_id<InstanceId>(), start.epoch,
             options.brokers, transport::read_clock()) {
   for (std::size_t i = 0; i < options_.brokers.size(); ++i) links_.push_back(make_link(i));
+  core_.restore(std::move(start.tasks), transport::read_clock());
+  report_.name = store_->name();
+  if (store_->is_durable()) {
+    if (store_->is_low()) set_store_state(StoreReport::State::kLow);
+    commits_.emplace(*store_);
+  }
+  core_.set_store_report(report_);
 }
 
 transport::Dealer Loop::make_link(std::size_t broker) {
@@ -63,8 +78,14 @@ transport::Dealer Loop::make_link(std::size_t broker) {
 Expected<void> Loop::bind() {
   const auto clients = clients_.bind(options_.clients_endpoint);
   if (!clients) return fail(clients.error().code, "clients-endpoint: " + clients.error().detail);
-  process::log_warn("tasks are kept in memory only: a crash of this process loses them",
-                    {{"store", "memory"}});
+  if (commits_)
+    process::log_info("tasks are kept on disk", {{"store", report_.name},
+                                                 {"data_dir", options_.store.data_dir},
+                                                 {"tasks", core_.live_tasks()},
+                                                 {"results", core_.unfetched_results()}});
+  else
+    process::log_warn("tasks are kept in memory only: a crash of this process loses them",
+                      {{"store", report_.name}});
   process::log_info("dispatcher ready", {{"clients_endpoint", *clients}});
   return {};
 }
@@ -74,29 +95,42 @@ void Loop::fill_poll_set(process::SignalFd& signals) {
   poll_.add_fd(signals.fd());
   poll_.add(clients_);
   for (auto& link : links_) poll_.add(link);
+  if (commits_) poll_.add_fd(commits_->fd());
 }
 
-bool Loop::run(process::SignalFd& signals) {
+int Loop::run(process::SignalFd& signals) {
   fill_poll_set(signals);
   bool more = false;
   for (;;) {
-    const Duration due = std::min(core_.next_deadline(), drain_ends_);
+    const Duration due = std::min({core_.next_deadline(), drain_ends_, look_again_});
     const Duration idle = due == kNever ? kNever : due - transport::read_clock().mono;
     poll_.wait(more ? Duration(0) : idle);
     const Now now = transport::read_clock();
     on_signals(signals, now);
-    more = drain_clients(now);
-    for (std::size_t i = 0; i < links_.size(); ++i) more |= drain_link(i, now);
+    poll_commit(now);
+    if (broken_) return store::exit_code(broken_->failure);
+    more = false;
+    if (!is_stopping()) {
+      more = drain_clients(now);
+      for (std::size_t i = 0; i < links_.size(); ++i) more |= drain_link(i, now);
+    }
     core_.tick(now);
-    apply(signals);
-    if (is_done(now)) break;
+    apply(signals, now);
+    if (is_done(now)) return stopped();
   }
-  const std::size_t left = core_.live_tasks();
+}
+
+int Loop::stopped() {
+  const std::size_t left = core_.live_tasks(), results = core_.unfetched_results();
+  if (commits_) {
+    process::log_info("dispatcher stops", {{"tasks_kept", left}, {"results_kept", results}});
+    return queue_.is_idle() ? process::kExitOk : process::kExitFailure;
+  }
   if (left > 0) process::log_warn("stopped with tasks left behind", {{"tasks", left}});
-  if (const std::size_t results = core_.unfetched_results(); results > 0)
+  if (results > 0)
     process::log_warn("results that nobody fetched end with this process", {{"results", results}});
   process::log_info("dispatcher stops");
-  return left == 0;
+  return left == 0 ? process::kExitOk : process::kExitFailure;
 }
 
 /// True when messages may be left.
@@ -125,18 +159,84 @@ bool Loop::drain_link(std::size_t broker, const Now& now) {
   return true;
 }
 
-void Loop::apply(process::SignalFd& signals) {
+void Loop::apply(process::SignalFd& signals, const Now& now) {
   Effects effects = core_.take_effects();
   for (const Note& note : effects.notes) write(note);
   for (const std::size_t broker : effects.reopen_links) links_[broker] = make_link(broker);
   if (!effects.reopen_links.empty()) fill_poll_set(signals);
+  send(std::move(effects.at_once));
+  queue_.hold(std::move(effects.durable));
+  start_commit(now);
+  send(queue_.release());
+}
+
+void Loop::send(Messages messages) {
   // A link that takes nothing is down or stalled: its heartbeats tell, and all that is lost with it
   // is repeated after the next snapshot.
-  for (auto& [broker, message] : effects.to_brokers) links_[broker].send(encode(message));
-  for (auto& [peer, message] : effects.to_clients)
+  for (auto& [broker, message] : messages.to_brokers) links_[broker].send(encode(message));
+  for (auto& [peer, message] : messages.to_clients)
     // A full queue loses nothing either: results are sent again until acknowledged, and a client
     // repeats a request that got no answer.
     if (clients_.send(peer, encode(message)) == SendResult::kGone) core_.on_client_gone(peer);
+}
+
+// ---- the store
+
+void Loop::start_commit(const Now& now) {
+  if (commits_ && commits_->is_busy()) return;
+  if (auto batch = queue_.next(core_, now)) {
+    commits_->start(std::move(*batch));
+  } else if (look_again_ <= now.mono) {
+    look_again_ = kNever;
+    if (queue_.is_running())
+      commits_->retry();
+    else
+      commits_->start({});
+  }
+}
+
+void Loop::poll_commit(const Now& now) {
+  if (!commits_) return;
+  const auto done = commits_->poll();
+  if (!done) return;
+  if (!done->result) {
+    const store::StoreError& error = done->result.error();
+    if (error.failure == store::Failure::kFull) return on_full(error.detail, now);
+    broken_ = error;
+    process::log_error("the store failed: stopping, since only a restart finds what is on the disk",
+                       {{"error", error.detail}});
+    return;
+  }
+  if (done->tasks > 0) {
+    queue_.committed();
+    ++report_.commits;
+    report_.tasks += done->tasks;
+    report_.last_us = done->took_us;
+  }
+  set_store_state(done->low ? StoreReport::State::kLow : StoreReport::State::kOk);
+  look_again_ = done->low ? now.mono + kLookAgain : kNever;
+  core_.set_store_report(report_);
+}
+
+/// Nothing that waits for this batch was promised to anybody, so it can wait for room.
+void Loop::on_full(const std::string& detail, const Now& now) {
+  set_store_state(StoreReport::State::kFull, detail);
+  look_again_ = now.mono + kLookAgain;
+  core_.set_store_report(report_);
+}
+
+void Loop::set_store_state(StoreReport::State state, const std::string& detail) {
+  if (std::exchange(report_.state, state) == state) return;
+  switch (state) {
+    case StoreReport::State::kOk:
+      return process::log_info("the disk has room again: new tasks are taken");
+    case StoreReport::State::kLow:
+      return process::log_warn("the disk is nearly full: no new tasks until there is room",
+                               {{"data_dir", options_.store.data_dir}});
+    case StoreReport::State::kFull:
+      return process::log_error("nothing can be written: no new tasks, no new work, trying again",
+                                {{"error", detail}});
+  }
 }
 
 void Loop::on_signals(process::SignalFd& signals, const Now& now) {
@@ -157,7 +257,8 @@ bool Loop::is_done(const Now& now) const {
     case process::DrainState::Phase::kRunning:
       return false;
     case process::DrainState::Phase::kDraining:
-      return core_.is_idle() || drain_ends_ <= now.mono;
+      if (drain_ends_ <= now.mono) return true;
+      return commits_ ? queue_.is_idle() : core_.is_idle();
     case process::DrainState::Phase::kForced:
       return true;
   }

@@ -1,10 +1,14 @@
-// The dispatcher's sockets around its core: bounded drain, handle, tick, send.
+// The dispatcher's sockets around its core: bounded drain, handle, tick, hand over what has changed
+// to be committed, send what is durable.
 #pragma once
 
 #include <deque>
 
+#include "dispatcher/commit_queue.h"
 #include "dispatcher/core.h"
 #include "dispatcher/options.h"
+#include "dispatcher/store/commit_thread.h"
+#include "dispatcher/store/start.h"
 #include "protocol/process/signals.h"
 #include "protocol/transport/socket.h"
 
@@ -14,19 +18,30 @@ namespace genai::dispatcher {
 class Loop {
  public:
   /// Make the SignalFd first: it must exist before the transport's threads.
-  explicit Loop(const ProgramOptions& options);
+  Loop(const ProgramOptions& options, store::Start start);
 
   Expected<void> bind();
-  /// Serves until told to stop. The first SIGTERM or SIGINT drains: no new tasks, those accepted
-  /// are finished and delivered; the second, or the drain timeout, ends it at once.
-  /// False when accepted tasks were left behind.
-  bool run(process::SignalFd& signals);
+  /// Serves until told to stop; returns the exit code. The first SIGTERM or SIGINT drains: with a
+  /// durable store what was read is committed and answered, and the tasks wait there; without one
+  /// there are no new tasks, and those accepted are finished and delivered. The second signal, or
+  /// the drain timeout, ends it at once.
+  int run(process::SignalFd& signals);
 
  private:
   bool drain_clients(const Now& now);
   bool drain_link(std::size_t broker, const Now& now);
-  void apply(process::SignalFd& signals);
+  void apply(process::SignalFd& signals, const Now& now);
+  void send(Messages messages);
+  void poll_commit(const Now& now);
+  void start_commit(const Now& now);
+  void on_full(const std::string& detail, const Now& now);
+  void set_store_state(StoreReport::State state, const std::string& detail = {});
+  int stopped();
   void on_signals(process::SignalFd& signals, const Now& now);
+  /// With a durable store there is nothing to wait for but the disk.
+  bool is_stopping() const {
+    return commits_ && drain_state_.phase() != process::DrainState::Phase::kRunning;
+  }
   bool is_done(const Now& now) const;
   void fill_poll_set(process::SignalFd& signals);
   transport::Dealer make_link(std::size_t broker);
@@ -36,7 +51,13 @@ class Loop {
   transport::Router clients_;
   std::deque<transport::Dealer> links_;
   transport::PollSet poll_;
+  std::unique_ptr<store::Store> store_;
   Core core_;
+  CommitQueue queue_;
+  std::optional<store::CommitThread> commits_;  // only with a durable store
+  StoreReport report_;
+  Duration look_again_ = kNever;  // at the room, or the failed batch
+  std::optional<store::StoreError> broken_;
   process::DrainState drain_state_;
   Duration drain_ends_ = kNever;
 };

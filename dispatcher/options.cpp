@@ -1,11 +1,13 @@
 #include "dispatcher/options.h"
 
 #include "protocol/process/options.h"
+#include "protocol/process/state_dir.h"
 #include "protocol/transport/endpoint.h"
 
 namespace genai::dispatcher {
 namespace {
 
+using process::Choices;
 using process::OptionProblem;
 using process::Range;
 using std::chrono::milliseconds;
@@ -14,8 +16,11 @@ using std::chrono::seconds;
 // Options hold whole units; the core counts in microseconds.
 struct Raw {
   milliseconds heartbeat{1000}, lost{5000}, assign_ack{3000}, resend{5000};
-  seconds time_limit{600}, result_retention{24 * 3600}, history_retention{3600};
-  std::uint64_t queued_mib = 4096, result_mib = 1024, max_tasks = 1'000'000, max_history = 200'000;
+  seconds time_limit{600}, result_retention{24 * 3600}, failed_retention{7 * 24 * 3600},
+      history_retention{3600};
+  std::uint64_t queued_mib = 4096, result_mib = 1024, failed_mib = 1024;
+  std::uint64_t max_tasks = 1'000'000, max_history = 200'000;
+  std::uint64_t reserve_mib = 64, min_free_mib = 256;
 };
 
 std::optional<OptionProblem> validate(const ProgramOptions& options, const Raw& raw) {
@@ -31,6 +36,11 @@ std::optional<OptionProblem> validate(const ProgramOptions& options, const Raw& 
   return std::nullopt;
 }
 
+void take(const Raw& raw, store::Options& store) {
+  store.reserve_bytes = raw.reserve_mib << 20;
+  store.min_free_bytes = raw.min_free_mib << 20;
+}
+
 void take(const Raw& raw, Config& config) {
   config.heartbeat = raw.heartbeat;
   config.lost = raw.lost;
@@ -38,6 +48,8 @@ void take(const Raw& raw, Config& config) {
   config.resend = raw.resend;
   config.time_limit = raw.time_limit;
   config.result_retention = raw.result_retention;
+  config.failed_retention = raw.failed_retention;
+  config.max_failed_bytes = raw.failed_mib << 20;
   config.history_retention = raw.history_retention;
   config.max_queued_bytes = raw.queued_mib << 20;
   config.max_result_bytes = raw.result_mib << 20;
@@ -55,6 +67,17 @@ std::optional<int> parse_options(int argc, const char* const* argv, ProgramOptio
   const Range wait_ms(11, 3'600'000);
   parser.add("clients-endpoint", options.clients_endpoint, "Where clients connect");
   parser.add("broker", options.brokers, "Link endpoint of a broker; repeatable");
+  parser.add("store", options.store.kind,
+             "sqlite: accepted tasks survive any crash; memory: they end with the process",
+             Choices{{"sqlite", "memory"}});
+  parser.add("data-dir", options.store.data_dir,
+             "Folder of the sqlite store (default: /var/lib/genai-dispatcher for root, else "
+             "~/.local/state/genai-dispatcher)");
+  parser.add("reserve-mib", raw.reserve_mib,
+             "Room kept there so that results still get in when the disk is full",
+             Range(0, 1 << 20));
+  parser.add("min-free-mib", raw.min_free_mib,
+             "Free room on that disk below which new tasks are refused", Range(0, 1 << 20));
   parser.add("heartbeat-interval-ms", raw.heartbeat, "Time between two heartbeats on a link",
              Range(10, 60'000));
   parser.add("lost-ms", raw.lost,
@@ -84,16 +107,25 @@ std::optional<int> parse_options(int argc, const char* const* argv, ProgramOptio
   parser.add("result-retention-s", raw.result_retention, "How long a result waits for its client",
              Range(1, 30 * 24 * 3600));
   parser.add("max-result-mib", raw.result_mib, "Waiting results, at most", Range(1, 1 << 20));
+  parser.add("failed-retention-s", raw.failed_retention, "How long a Failed task can be replayed",
+             Range(1, 365 * 24 * 3600));
+  parser.add("max-failed-mib", raw.failed_mib, "Failed tasks with their payloads, at most",
+             Range(1, 1 << 20));
   parser.add("history-retention-s", raw.history_retention,
-             "How long a fetched task can still be asked about", Range(1, 30 * 24 * 3600));
+             "How long a fetched task can still be asked about, and its id is known",
+             Range(1, 30 * 24 * 3600));
   parser.add("max-history", raw.max_history, "Fetched tasks kept, at most", Range(0, 100'000'000));
   parser.add("drain-timeout-s", options.drain_timeout,
-             "On SIGTERM: how long accepted tasks may still take", Range(0, 7 * 24 * 3600));
+             "On SIGTERM without a durable store: how long accepted tasks may still take",
+             Range(0, 7 * 24 * 3600));
   parser.add("insecure", options.insecure,
              "Let other machines connect although nothing is encrypted");
   parser.on_validate([&] { return validate(options, raw); });
   if (const auto exit_code = parser.parse(argc, argv)) return exit_code;
   take(raw, config);
+  take(raw, options.store);
+  if (options.store.data_dir.empty())
+    options.store.data_dir = process::default_state_dir("genai-dispatcher");
   options.log_level = parser.log_level();
   options.log_format = parser.log_format();
   return std::nullopt;

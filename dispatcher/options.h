@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "dispatcher/config.h"
+#include "dispatcher/store/start.h"
 #include "protocol/process/logging.h"
 
 namespace genai::dispatcher {
@@ -16,6 +17,7 @@ struct ProgramOptions {
   std::vector<std::string> brokers = {"tcp://127.0.0.1:7701"};
   std::chrono::seconds drain_timeout{300};
   bool insecure = false;
+  store::Options store;
   Config config;
   process::LogLevel log_level = process::LogLevel::kInfo;
   process::LogFormat log_format = process::LogFormat::kAuto;

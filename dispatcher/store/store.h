@@ -13,7 +13,7 @@ namespace genai::dispatcher::store {
 
 /// Why a store cannot go on.
 enum class Failure : std::uint8_t {
-  kFull,         // no room; nothing of the batch was taken, and it can be tried again later
+  kFull,         // no room, or locked by a reader; nothing was taken, and it can be tried again
   kIo,           // the disk failed: only a restart, which reads what is really there, is safe
   kInUse,        // another process uses it
   kNewer,        // written by a newer version of this program
@@ -54,6 +54,8 @@ class Store {
   /// failure but kFull the store must not be used again. An empty batch only asks whether there is
   /// room (kFull or not).
   virtual Result<void> commit(const Batch& batch) = 0;
+  /// Housekeeping that nobody waits for, after a commit. Errors as of commit.
+  virtual Result<void> tidy() { return {}; }
   /// Whether room gets short: new tasks should be refused, so that results still get in. After a
   /// commit.
   virtual bool is_low() const = 0;

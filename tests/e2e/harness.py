@@ -333,10 +333,7 @@ class FleetTest(unittest.TestCase):
                 self.nodes_port = probe.getsockname()[1]
             self.nodes_endpoint = f"tcp://127.0.0.1:{self.nodes_port}"
         self.broker = self.start_broker()
-        self.dispatcher = self.start("genai-dispatcher", "--clients-endpoint",
-                                     self.clients_endpoint, "--broker", self.link_endpoint,
-                                     "--heartbeat-interval-ms", HEARTBEAT_MS, "--lost-ms", LOST_MS,
-                                     *self.dispatcher_options)
+        self.dispatcher = self.start_dispatcher()
         self.client = self.make_client()
         wait_for(self.is_linked, "the dispatcher's link to the broker")
 
@@ -361,6 +358,12 @@ class FleetTest(unittest.TestCase):
         return self.start("genai-broker", "--nodes-endpoint", self.nodes_endpoint,
                           "--link-endpoint", self.link_endpoint, "--heartbeat-interval-ms",
                           HEARTBEAT_MS, "--suspect-ms", SUSPECT_MS, "--lost-ms", LOST_MS)
+
+    def start_dispatcher(self):
+        return self.start("genai-dispatcher", "--clients-endpoint", self.clients_endpoint,
+                          "--broker", self.link_endpoint, "--data-dir", self.folder / "data",
+                          "--reserve-mib", 1, "--heartbeat-interval-ms", HEARTBEAT_MS,
+                          "--lost-ms", LOST_MS, *self.dispatcher_options)
 
     def start_node(self, node_id, *arguments, slots=1, endpoint=None):
         return self.start("genai-node", "--broker", endpoint or self.nodes_endpoint, "--node-id",

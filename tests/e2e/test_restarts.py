@@ -53,6 +53,12 @@ class Restarts(FleetTest):
         silent.expect(DELIVER)
         self.assertEqual(silent.expect(DELIVER, 15)[1][0][0], "t-1")
 
+
+class DrainOfMemory(FleetTest):
+    """Without a durable store a stop has to wait for the tasks."""
+
+    dispatcher_options = ("--store", "memory")
+
     def test_sigterm_drains_the_dispatcher(self):
         self.start_nodes(1, "--echo", "--echo-delay-ms", 300)
         tasks = self.client.submit(3)

@@ -37,7 +37,8 @@ class Fleet:
     def start_all(self, node_count, command):
         nodes, link = f"ipc://{self.folder}/nodes", f"ipc://{self.folder}/link"
         self.start("broker", "genai-broker", "--nodes-endpoint", nodes, "--link-endpoint", link)
-        self.start("dispatcher", "genai-dispatcher", "--clients-endpoint", self.dispatcher, "--broker", link)
+        self.start("dispatcher", "genai-dispatcher", "--clients-endpoint", self.dispatcher, "--broker", link,
+                   "--data-dir", str(self.folder / "data"))
         self.node_ids = [f"node-{number}" for number in range(1, node_count + 1)]
         for node_id in self.node_ids:
             self.start(node_id, "genai-node", "--broker", nodes, "--node-id", node_id, "--slots", "1",

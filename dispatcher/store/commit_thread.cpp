@@ -1,0 +1,100 @@
+#include "dispatcher/store/commit_thread.h"
+
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <system_error>
+#include <utility>
+
+#include "dispatcher/check.h"
+
+namespace genai::dispatcher::store {
+
+CommitThread::CommitThread(Store& store)
+    : store_(store), event_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  if (event_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+  thread_ = std::thread([this] { run(); });
+  pthread_setname_np(thread_.native_handle(), "commit");
+}
+
+CommitThread::~CommitThread() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+  close(event_);
+}
+
+void CommitThread::start(Batch batch) {
+  GENAI_CHECK(!busy_);
+  busy_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+    batch_ = std::move(batch);
+    pending_ = true;
+  }
+  changed_.notify_all();
+}
+
+void CommitThread::retry() {
+  GENAI_CHECK(!busy_);
+  busy_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+    GENAI_CHECK(batch_.has_value());
+    pending_ = true;
+  }
+  changed_.notify_all();
+}
+
+std::optional<CommitReport> CommitThread::poll() {
+  std::uint64_t count = 0;
+  if (read(event_, &count, sizeof count) != sizeof count) return std::nullopt;
+  const std::lock_guard lock(mutex_);
+  busy_ = false;
+  return std::exchange(report_, std::nullopt);
+}
+
+void CommitThread::wait() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return report_.has_value() || !pending_; });
+}
+
+void CommitThread::run() {
+  using Clock = std::chrono::steady_clock;
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [&] { return pending_ || stopping_; });
+    if (!pending_) return;
+    const Batch& batch = *batch_;  // nobody touches it while pending
+    lock.unlock();
+    const auto begin = Clock::now();
+    CommitReport report{broken_ ? tl::unexpected(*broken_) : store_.commit(batch), batch.size(), 0,
+                        store_.is_low()};
+    const auto took = Clock::now() - begin;
+    report.took_us = static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+    const bool good = report.result.has_value();
+    // Freed by this thread: millions of small strings.
+    std::optional<Batch> done;
+    lock.lock();
+    pending_ = false;
+    report_ = std::move(report);
+    if (good) done = std::exchange(batch_, std::nullopt);
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = write(event_, &one, sizeof one);
+    changed_.notify_all();
+    lock.unlock();
+    done.reset();
+    if (good)
+      if (auto tidied = store_.tidy(); !tidied) broken_ = tidied.error();
+    lock.lock();
+  }
+}
+
+}  // namespace genai::dispatcher::store

@@ -1,0 +1,59 @@
+// Commits on a thread of its own, so that the loop goes on with what comes next.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "dispatcher/store/store.h"
+
+namespace genai::dispatcher::store {
+
+/// What became of a batch.
+struct CommitReport {
+  Result<void> result;
+  std::size_t tasks = 0;
+  std::uint64_t took_us = 0;
+  bool low = false;  // Store::is_low()
+};
+
+/// One thread uses it; the store belongs to the inner thread while this lives.
+class CommitThread {
+ public:
+  explicit CommitThread(Store& store);
+  /// Finishes what was started.
+  ~CommitThread();
+  CommitThread(const CommitThread&) = delete;
+
+  /// One batch at a time: poll() must have told the end of the one before. An empty one only looks
+  /// at the room.
+  void start(Batch batch);
+  /// The batch that failed with kFull once more.
+  void retry();
+  /// What became of the batch, once.
+  std::optional<CommitReport> poll();
+  /// Blocks until poll() has something to tell.
+  void wait();
+  bool is_busy() const { return busy_; }
+  /// Readable when poll() has something to tell.
+  int fd() const { return event_; }
+
+ private:
+  void run();
+
+  Store& store_;
+  int event_;
+  bool busy_ = false;  // of the owner's side
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::optional<Batch> batch_;  // kept after kFull, to be retried
+  bool pending_ = false, stopping_ = false;
+  std::optional<CommitReport> report_;
+  std::optional<StoreError> broken_;  // found after a commit was told: told with the next
+  std::thread thread_;
+};
+
+}  // namespace genai::dispatcher::store

@@ -1,0 +1,106 @@
+#include "dispatcher/store/data_dir.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+namespace genai::dispatcher::store {
+namespace {
+
+std::string error_text(int error) { return std::generic_category().message(error); }
+
+tl::unexpected<StoreError> refuse(Failure failure, std::string detail) {
+  return tl::unexpected(StoreError{failure, std::move(detail)});
+}
+
+std::string owner_of(int lock_fd) {
+  char text[32];
+  const ssize_t size = pread(lock_fd, text, sizeof text, 0);
+  return size > 0 ? std::string(text, static_cast<std::size_t>(size)) : "unknown";
+}
+
+}  // namespace
+
+Result<DataDir> DataDir::open(std::string path, std::uint64_t reserve_bytes) {
+  std::error_code error;
+  const bool made = std::filesystem::create_directories(path, error);
+  if (error)
+    return refuse(Failure::kNotWritable,
+                  fmt::format("data-dir {} cannot be made: {}", path, error.message()));
+  if (made) chmod(path.c_str(), 0700);
+
+  const std::string lock = path + "/lock";
+  const int fd = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0)
+    return refuse(Failure::kNotWritable, fmt::format("data-dir {} cannot be written: {}: {}", path,
+                                                     lock, error_text(errno)));
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    const int reason = errno;
+    const std::string owner = owner_of(fd);
+    close(fd);
+    if (reason == EWOULDBLOCK)
+      return refuse(
+          Failure::kInUse,
+          fmt::format("data-dir {} is in use by another dispatcher (process {})", path, owner));
+    return refuse(Failure::kNotWritable,
+                  fmt::format("{} cannot be locked: {}", lock, error_text(reason)));
+  }
+  const std::string pid = std::to_string(getpid());
+  // For people only; a full disk must not keep the dispatcher from starting.
+  if (ftruncate(fd, 0) == 0) [[maybe_unused]]
+    const ssize_t written = pwrite(fd, pid.data(), pid.size(), 0);
+
+  DataDir dir(std::move(path), reserve_bytes, fd);
+  // SQLite gives its other files the mode of this one.
+  const int file = ::open(dir.database().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (file < 0)
+    return refuse(Failure::kNotWritable, fmt::format("{} cannot be opened for writing: {}",
+                                                     dir.database(), error_text(errno)));
+  close(file);
+  dir.make_reserve();
+  return dir;
+}
+
+DataDir::DataDir(DataDir&& other) noexcept
+    : path_(std::move(other.path_)),
+      reserve_bytes_(other.reserve_bytes_),
+      lock_fd_(std::exchange(other.lock_fd_, -1)),
+      has_reserve_(other.has_reserve_) {}
+
+DataDir::~DataDir() {
+  if (lock_fd_ >= 0) close(lock_fd_);
+}
+
+std::uint64_t DataDir::free_bytes() const {
+  struct statvfs disk {};
+  if (statvfs(path_.c_str(), &disk) != 0) return UINT64_MAX;
+  return std::uint64_t{disk.f_bavail} * disk.f_frsize;
+}
+
+void DataDir::drop_reserve() {
+  unlink(reserve_path().c_str());
+  has_reserve_ = false;
+}
+
+void DataDir::make_reserve() {
+  if (reserve_bytes_ == 0) {
+    has_reserve_ = true;
+    return;
+  }
+  const int fd = ::open(reserve_path().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return;
+  has_reserve_ = posix_fallocate(fd, 0, static_cast<off_t>(reserve_bytes_)) == 0;
+  if (has_reserve_ && ftruncate(fd, static_cast<off_t>(reserve_bytes_)) != 0) has_reserve_ = false;
+  close(fd);
+  if (!has_reserve_) unlink(reserve_path().c_str());
+}
+
+}  // namespace genai::dispatcher::store

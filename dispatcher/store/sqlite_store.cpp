@@ -1,0 +1,415 @@
+#include "dispatcher/store/sqlite_store.h"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <stdexcept>
+#include <unordered_map>
+
+#include "dispatcher/store/schema.h"
+#include "dispatcher/store/text.h"
+#include "protocol/codec.h"
+
+namespace genai::dispatcher::store {
+namespace {
+
+// A row is written again with each change of its task; what is larger than this is kept elsewhere.
+constexpr std::size_t kInlineBytes = 4096;
+// Another program that writes is waited for; readers never are.
+constexpr int kBusyMs = 10'000;
+// The WAL is folded into the file when it is this long, and cut to this size when it starts anew.
+constexpr int kWalPages = 8192;
+constexpr const char* kPragmas =
+    "PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -65536;"
+    "PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON";
+
+StoreError to_error(const SQLite::Exception& error, const std::string& file) {
+  const int code = error.getExtendedErrorCode();
+  const std::string what = fmt::format("{}: {} (SQLite {})", file, error.what(), code);
+  if (code == SQLITE_IOERR_SHMSIZE) return {Failure::kFull, what};
+  switch (code & 0xff) {
+    case SQLITE_FULL:
+      return {Failure::kFull, what};
+    case SQLITE_BUSY:
+      return {Failure::kFull, what + ": another program keeps it locked"};
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return {Failure::kDamaged,
+              what + ": restore a backup (genai-ctl backup), or try 'sqlite3 tasks.db .recover'"};
+    case SQLITE_CANTOPEN:
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+      return {Failure::kNotWritable, what};
+    default:
+      return {Failure::kIo, what};
+  }
+}
+
+std::uint64_t payload_key(std::uint64_t sequence) { return 2 * sequence; }
+std::uint64_t result_key(std::uint64_t sequence) { return 2 * sequence + 1; }
+
+void bind(SQLite::Statement& sql, int index, std::uint64_t number) {
+  sql.bind(index, static_cast<std::int64_t>(number));
+}
+
+void bind(SQLite::Statement& sql, int index, std::string_view bytes) {
+  sql.bindNoCopy(index, static_cast<const void*>(bytes.data()), static_cast<int>(bytes.size()));
+}
+
+/// Data that stands in the row itself; NULL for what is empty or in blobs.
+void bind_inline(SQLite::Statement& sql, int index, const Blob& data) {
+  if (data.empty() || data.size() > kInlineBytes)
+    sql.bind(index);
+  else
+    bind(sql, index, data.view());
+}
+
+std::string_view bytes_of(const SQLite::Column& column) {
+  return {static_cast<const char*>(column.getBlob()), static_cast<std::size_t>(column.getBytes())};
+}
+
+Blob blob_of(const SQLite::Column& column) {
+  return column.isNull() ? Blob() : Blob(std::string(bytes_of(column)));
+}
+
+std::uint64_t uint_of(const SQLite::Column& column) {
+  const std::int64_t number = column.getInt64();
+  if (number < 0) throw std::invalid_argument(fmt::format("{} is negative", column.getName()));
+  return static_cast<std::uint64_t>(number);
+}
+
+std::uint32_t count_of(const SQLite::Column& column) {
+  const std::uint64_t number = uint_of(column);
+  if (number > UINT32_MAX)
+    throw std::invalid_argument(fmt::format("{} too large", column.getName()));
+  return static_cast<std::uint32_t>(number);
+}
+
+template <class T>
+T checked(Expected<T> value, const char* column) {
+  if (!value) throw std::invalid_argument(fmt::format("{}: {}", column, value.error().detail));
+  return std::move(*value);
+}
+
+int on_wal(void* pages, sqlite3*, const char*, int count) {
+  *static_cast<int*>(pages) = count;
+  return SQLITE_OK;
+}
+
+}  // namespace
+
+struct SqliteStore::Statements {
+  explicit Statements(SQLite::Database& db)
+      : begin(db, "BEGIN IMMEDIATE"),
+        commit(db, "COMMIT"),
+        insert(
+            db,
+            "INSERT INTO tasks(sequence, task_id, digest, spec, label, model, created_ms, status,"
+            " current, faults, losses, drains, attempts, log, code, info, ended_ms, fetched,"
+            " payload, result) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
+        update(db,
+               "UPDATE tasks SET status=?, current=?, faults=?, losses=?, drains=?, attempts=?,"
+               " log=?, code=?, info=?, ended_ms=?, fetched=? WHERE sequence=?"),
+        update_data(db,
+                    "UPDATE tasks SET status=?, current=?, faults=?, losses=?, drains=?,"
+                    " attempts=?, log=?, code=?, info=?, ended_ms=?, fetched=?,"
+                    " payload=iif(?, NULL, payload), result=iif(?, ?, result) WHERE sequence=?"),
+        erase(db, "DELETE FROM tasks WHERE sequence=?"),
+        put_blob(db, "INSERT INTO blobs(key, data) VALUES(?,?)"),
+        drop_blob(db, "DELETE FROM blobs WHERE key=?") {}
+
+  void reset() noexcept {
+    for (SQLite::Statement* sql :
+         {&begin, &commit, &insert, &update, &update_data, &erase, &put_blob, &drop_blob})
+      sql->tryReset();
+  }
+
+  SQLite::Statement begin, commit, insert, update, update_data, erase, put_blob, drop_blob;
+};
+
+Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const SqliteOptions& options) {
+  auto dir = DataDir::open(options.data_dir, options.reserve_bytes);
+  if (!dir) return tl::unexpected(dir.error());
+  const std::string file = dir->database();
+  try {
+    std::unique_ptr<SqliteStore> store(new SqliteStore(options, std::move(*dir)));
+    if (auto migrated = migrate(store->db_); !migrated) return tl::unexpected(migrated.error());
+    store->prepare();
+    return store;
+  } catch (const SQLite::Exception& error) {
+    return tl::unexpected(to_error(error, file));
+  }
+}
+
+SqliteStore::SqliteStore(const SqliteOptions& options, DataDir dir)
+    : options_(options),
+      dir_(std::move(dir)),
+      db_(dir_.database(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_NOMUTEX,
+          kBusyMs, options.vfs) {
+  db_.exec("PRAGMA journal_mode = WAL");
+  db_.exec(kPragmas);
+}
+
+SqliteStore::~SqliteStore() = default;
+
+void SqliteStore::prepare() {
+  const std::string checked = db_.execAndGet("PRAGMA quick_check(1)").getString();
+  if (checked != "ok") throw SQLite::Exception(checked, SQLITE_CORRUPT);
+  sqlite3_wal_hook(db_.getHandle(), on_wal, &wal_pages_);
+  sql_ = std::make_unique<Statements>(db_);
+  look_at_room();
+}
+
+// ---- reading
+
+TaskRecord SqliteStore::read(SQLite::Statement& row) const {
+  TaskRecord task;
+  task.sequence = uint_of(row.getColumn(0));
+  const auto id = TaskId::parse(row.getColumn(1).getString());
+  if (!id) throw std::invalid_argument("task_id: not an id");
+  task.id = *id;
+  const std::string_view digest = bytes_of(row.getColumn(2));
+  if (digest.size() != task.digest.size()) throw std::invalid_argument("digest: wrong size");
+  std::copy(digest.begin(), digest.end(), task.digest.begin());
+  task.spec = checked(decode_spec(bytes_of(row.getColumn(3))), "spec");
+  task.created_ms = uint_of(row.getColumn(4));
+  const std::uint32_t status = count_of(row.getColumn(5));
+  if (status > kMaxTaskStatus) throw std::invalid_argument("status: no such status");
+  task.status = static_cast<TaskStatus>(status);
+  task.current = count_of(row.getColumn(6));
+  task.faults = count_of(row.getColumn(7));
+  task.losses = count_of(row.getColumn(8));
+  task.drains = count_of(row.getColumn(9));
+  task.issued = checked(parse_attempts(row.getColumn(10).getString()), "attempts");
+  task.log = checked(parse_log(row.getColumn(11).getString()), "log");
+  const auto code = error_code(uint_of(row.getColumn(12)));
+  if (!code) throw std::invalid_argument("code: no such code");
+  task.code = *code;
+  task.info = checked(decode_map(bytes_of(row.getColumn(13))), "info");
+  task.ended_ms = uint_of(row.getColumn(14));
+  task.fetched = row.getColumn(15).getInt() != 0;
+  task.payload = blob_of(row.getColumn(16));
+  task.result = blob_of(row.getColumn(17));
+  if (task.log.empty() || task.log.back().status != task.status)
+    throw std::invalid_argument("log: does not end with the status");
+  if (is_terminal(task.status) != (task.ended_ms != 0))
+    throw std::invalid_argument("ended_ms: does not go with the status");
+  const auto issued = [&](const IssuedAttempt& a) { return a.number == task.current; };
+  if (task.current != 0 && std::ranges::none_of(task.issued, issued))
+    throw std::invalid_argument("current: no such attempt");
+  return task;
+}
+
+Result<Loaded> SqliteStore::load() {
+  std::string where = "meta";
+  try {
+    Loaded loaded;
+    SQLite::Statement epoch(db_, "SELECT value FROM meta WHERE key = 'epoch'");
+    if (epoch.executeStep()) loaded.last_epoch = uint_of(epoch.getColumn(0));
+
+    SQLite::Statement rows(
+        db_,
+        "SELECT sequence, task_id, digest, spec, created_ms, status, current, faults, losses,"
+        " drains, attempts, log, code, info, ended_ms, fetched, payload, result FROM tasks"
+        " ORDER BY sequence");
+    std::unordered_map<std::uint64_t, std::size_t> by_sequence;
+    std::unordered_set<std::string> ids;
+    while (rows.executeStep()) {
+      where = "task of sequence " + rows.getColumn(0).getString();
+      loaded.tasks.push_back(read(rows));
+      const TaskRecord& task = loaded.tasks.back();
+      by_sequence.emplace(task.sequence, loaded.tasks.size() - 1);
+      if (!ids.insert(task.id.str()).second) throw std::invalid_argument("its id occurs twice");
+    }
+
+    SQLite::Statement blobs(db_, "SELECT key, data FROM blobs");
+    while (blobs.executeStep()) {
+      const std::uint64_t key = uint_of(blobs.getColumn(0));
+      where = fmt::format("blob {}", key);
+      const auto at = by_sequence.find(key / 2);
+      if (at == by_sequence.end()) throw std::invalid_argument("belongs to no task");
+      TaskRecord& task = loaded.tasks[at->second];
+      (key % 2 ? task.result : task.payload) = blob_of(blobs.getColumn(1));
+      blobs_.insert(key);
+    }
+    for (const TaskRecord& task : loaded.tasks) {
+      where = "task " + task.id.str();
+      const bool has_payload = !is_terminal(task.status) || task.status == TaskStatus::kFailed;
+      if (has_payload && content_digest(task.spec.raw, task.payload.view()) != task.digest)
+        throw std::invalid_argument("its payload is not what was accepted");
+    }
+    return loaded;
+  } catch (const SQLite::Exception& error) {
+    return tl::unexpected(to_error(error, dir_.database()));
+  } catch (const std::invalid_argument& error) {
+    return tl::unexpected(
+        StoreError{Failure::kDamaged, fmt::format("{} is damaged: {}: {}; restore a backup",
+                                                  dir_.database(), where, error.what())});
+  }
+}
+
+// ---- writing
+
+Result<void> SqliteStore::begin_epoch(std::uint64_t epoch) {
+  try {
+    SQLite::Statement sql(db_, "INSERT OR REPLACE INTO meta(key, value) VALUES('epoch', ?)");
+    bind(sql, 1, epoch);
+    sql.exec();
+    return {};
+  } catch (const SQLite::Exception& error) {
+    return tl::unexpected(to_error(error, dir_.database()));
+  }
+}
+
+Result<void> SqliteStore::commit(const Batch& batch) {
+  auto result = batch.empty() ? Result<void>() : try_commit(batch);
+  if (!result && result.error().failure == Failure::kFull && dir_.has_reserve()) {
+    dir_.drop_reserve();
+    result = try_commit(batch);
+  }
+  look_at_room();
+  return result;
+}
+
+Result<void> SqliteStore::try_commit(const Batch& batch) {
+  try {
+    write(batch);
+  } catch (const SQLite::Exception& error) {
+    const StoreError reason = to_error(error, dir_.database());
+    roll_back();
+    return tl::unexpected(reason);
+  }
+  blobs_.insert(new_blobs_.begin(), new_blobs_.end());
+  for (const std::uint64_t key : gone_blobs_) blobs_.erase(key);
+  return {};
+}
+
+void SqliteStore::write(const Batch& batch) {
+  new_blobs_.clear();
+  gone_blobs_.clear();
+  sql_->reset();
+  sql_->begin.exec();
+  for (const TaskRecord& task : batch.added) insert(task);
+  for (const Batch::Change& change : batch.changed) update(change);
+  for (const std::uint64_t sequence : batch.erased) erase(sequence);
+  sql_->commit.exec();
+}
+
+void SqliteStore::roll_back() noexcept {
+  sql_->reset();
+  if (sqlite3_get_autocommit(db_.getHandle()) == 0) db_.tryExec("ROLLBACK");
+}
+
+void SqliteStore::insert(const TaskRecord& task) {
+  SQLite::Statement& sql = sql_->insert;
+  sql.reset();
+  const std::string attempts = attempts_text(task.issued), log = log_text(task.log),
+                    info = encode_map(task.info);
+  bind(sql, 1, task.sequence);
+  sql.bindNoCopy(2, task.id.str());
+  bind(sql, 3,
+       std::string_view(reinterpret_cast<const char*>(task.digest.data()), task.digest.size()));
+  bind(sql, 4, std::string_view(task.spec.raw));
+  sql.bindNoCopy(5, task.spec.label);
+  sql.bindNoCopy(6, task.spec.needs.model);
+  bind(sql, 7, task.created_ms);
+  sql.bind(8, static_cast<int>(task.status));
+  sql.bind(9, task.current);
+  sql.bind(10, task.faults);
+  sql.bind(11, task.losses);
+  sql.bind(12, task.drains);
+  sql.bindNoCopy(13, attempts);
+  sql.bindNoCopy(14, log);
+  sql.bind(15, static_cast<int>(task.code));
+  bind(sql, 16, std::string_view(info));
+  bind(sql, 17, task.ended_ms);
+  sql.bind(18, task.fetched ? 1 : 0);
+  bind_inline(sql, 19, task.payload);
+  bind_inline(sql, 20, task.result);
+  sql.exec();
+  put_blob(payload_key(task.sequence), task.payload);
+  put_blob(result_key(task.sequence), task.result);
+}
+
+void SqliteStore::update(const Batch::Change& change) {
+  using Data = Batch::Data;
+  const TaskRecord& task = change.record;
+  const bool data = change.payload != Data::kKeep || change.result != Data::kKeep;
+  SQLite::Statement& sql = data ? sql_->update_data : sql_->update;
+  sql.reset();
+  const std::string attempts = attempts_text(task.issued), log = log_text(task.log),
+                    info = encode_map(task.info);
+  int index = 0;
+  sql.bind(++index, static_cast<int>(task.status));
+  sql.bind(++index, task.current);
+  sql.bind(++index, task.faults);
+  sql.bind(++index, task.losses);
+  sql.bind(++index, task.drains);
+  sql.bindNoCopy(++index, attempts);
+  sql.bindNoCopy(++index, log);
+  sql.bind(++index, static_cast<int>(task.code));
+  bind(sql, ++index, std::string_view(info));
+  bind(sql, ++index, task.ended_ms);
+  sql.bind(++index, task.fetched ? 1 : 0);
+  if (data) {
+    sql.bind(++index, change.payload == Data::kClear ? 1 : 0);
+    sql.bind(++index, change.result != Data::kKeep ? 1 : 0);
+    bind_inline(sql, ++index, task.result);
+  }
+  bind(sql, ++index, task.sequence);
+  sql.exec();
+  if (change.payload == Data::kClear) drop_blob(payload_key(task.sequence));
+  if (change.result == Data::kClear) drop_blob(result_key(task.sequence));
+  if (change.result == Data::kSet) put_blob(result_key(task.sequence), task.result);
+}
+
+void SqliteStore::erase(std::uint64_t sequence) {
+  SQLite::Statement& sql = sql_->erase;
+  sql.reset();
+  bind(sql, 1, sequence);
+  sql.exec();
+  drop_blob(payload_key(sequence));
+  drop_blob(result_key(sequence));
+}
+
+void SqliteStore::put_blob(std::uint64_t key, const Blob& data) {
+  if (data.size() <= kInlineBytes) return;
+  SQLite::Statement& sql = sql_->put_blob;
+  sql.reset();
+  bind(sql, 1, key);
+  bind(sql, 2, data.view());
+  sql.exec();
+  new_blobs_.push_back(key);
+}
+
+void SqliteStore::drop_blob(std::uint64_t key) {
+  if (!blobs_.contains(key)) return;
+  SQLite::Statement& sql = sql_->drop_blob;
+  sql.reset();
+  bind(sql, 1, key);
+  sql.exec();
+  gone_blobs_.push_back(key);
+}
+
+// ---- room
+
+Result<void> SqliteStore::tidy() {
+  if (wal_pages_ < kWalPages) return {};
+  wal_pages_ = 0;
+  const int code = sqlite3_wal_checkpoint_v2(db_.getHandle(), nullptr, SQLITE_CHECKPOINT_PASSIVE,
+                                             nullptr, nullptr);
+  // Without room the log merely stays long; everything in it is safe.
+  if (code == SQLITE_OK || code == SQLITE_BUSY || code == SQLITE_FULL) return {};
+  return tl::unexpected(to_error(SQLite::Exception(db_.getHandle(), code), dir_.database()));
+}
+
+void SqliteStore::look_at_room() {
+  const std::uint64_t room = dir_.free_bytes();
+  // With some distance from the limit, so that the state does not flutter.
+  const std::uint64_t enough = options_.min_free_bytes + options_.min_free_bytes / 4;
+  if (!dir_.has_reserve() && room >= enough + dir_.reserve_bytes()) dir_.make_reserve();
+  low_ = !dir_.has_reserve() || room < (low_ ? enough : options_.min_free_bytes);
+}
+
+}  // namespace genai::dispatcher::store

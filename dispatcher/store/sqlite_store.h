@@ -1,0 +1,66 @@
+// The durable store: one SQLite file in WAL mode, synced with every commit.
+#pragma once
+
+#include <SQLiteCpp/Database.h>
+#include <SQLiteCpp/Statement.h>
+
+#include <memory>
+#include <optional>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "dispatcher/store/data_dir.h"
+#include "dispatcher/store/store.h"
+
+namespace genai::dispatcher::store {
+
+struct SqliteOptions {
+  std::string data_dir;
+  std::uint64_t reserve_bytes = 64u << 20;    // given up when the disk is full
+  std::uint64_t min_free_bytes = 256u << 20;  // is_low() below it
+  std::string vfs;  // of SQLite; empty: its default (tests put faults here)
+};
+
+/// Tables: schema.cpp. Uses the folder alone (DataDir); readers, such as the sqlite3 shell and
+/// online backups, may look on. See Store for the contract.
+class SqliteStore : public Store {
+ public:
+  static Result<std::unique_ptr<SqliteStore>> open(const SqliteOptions& options);
+  ~SqliteStore() override;
+
+  std::string_view name() const override { return "sqlite"; }
+  bool is_durable() const override { return true; }
+  Result<Loaded> load() override;
+  Result<void> begin_epoch(std::uint64_t epoch) override;
+  Result<void> commit(const Batch& batch) override;
+  Result<void> tidy() override;
+  bool is_low() const override { return low_; }
+
+ private:
+  SqliteStore(const SqliteOptions& options, DataDir dir);
+  void prepare();
+  void write(const Batch& batch);
+  void insert(const TaskRecord& task);
+  void update(const Batch::Change& change);
+  void erase(std::uint64_t sequence);
+  void put_blob(std::uint64_t key, const Blob& data);
+  void drop_blob(std::uint64_t key);
+  Result<void> try_commit(const Batch& batch);
+  void roll_back() noexcept;
+  void look_at_room();
+  TaskRecord read(SQLite::Statement& row) const;
+
+  struct Statements;
+
+  SqliteOptions options_;
+  DataDir dir_;
+  SQLite::Database db_;
+  std::unique_ptr<Statements> sql_;
+  std::unordered_set<std::uint64_t> blobs_;            // keys that exist
+  std::vector<std::uint64_t> new_blobs_, gone_blobs_;  // by the transaction under way
+  int wal_pages_ = 0;
+  bool low_ = false;
+};
+
+}  // namespace genai::dispatcher::store

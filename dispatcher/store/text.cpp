@@ -1,0 +1,119 @@
+#include "dispatcher/store/text.h"
+
+#include <fmt/format.h>
+#include <sodium.h>
+
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+namespace genai::dispatcher::store {
+namespace {
+
+using Json = nlohmann::json;
+
+void append_quoted(std::string& out, std::string_view text) {
+  out += '"';
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned char>(c));
+    } else {
+      out += c;
+    }
+  }
+  out += '"';
+}
+
+void append_hex(std::string& out, std::string_view bytes) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  for (const char c : bytes) {
+    out += kDigits[static_cast<unsigned char>(c) >> 4];
+    out += kDigits[static_cast<unsigned char>(c) & 15];
+  }
+}
+
+SessionId parse_session(const std::string& hex) {
+  SessionId::Bytes bytes{};
+  std::size_t size = 0;
+  const int bad =
+      sodium_hex2bin(bytes.data(), bytes.size(), hex.data(), hex.size(), nullptr, &size, nullptr);
+  if (bad != 0 || size != bytes.size()) throw std::invalid_argument("not a session: " + hex);
+  return SessionId(bytes);
+}
+
+NodeId parse_node(const std::string& text) {
+  if (text.empty()) return {};
+  const auto node = NodeId::parse(text);
+  if (!node) throw std::invalid_argument("not a node id: " + text);
+  return *node;
+}
+
+/// The entries of a JSON array of arrays of `width`, each through `read`.
+template <class T, class Read>
+Expected<std::vector<T>> parse_rows(std::string_view text, std::size_t width, Read read) {
+  try {
+    std::vector<T> rows;
+    for (const Json& row : Json::parse(text)) {
+      if (!row.is_array() || row.size() != width)
+        throw std::invalid_argument("a row of wrong size");
+      rows.push_back(read(row));
+    }
+    return rows;
+  } catch (const std::exception& error) {
+    return fail(ErrorCode::kMalformed, error.what());
+  }
+}
+
+}  // namespace
+
+std::string log_text(const std::vector<LogEntry>& log) {
+  std::string out = "[";
+  for (const LogEntry& entry : log) {
+    if (out.size() > 1) out += ',';
+    fmt::format_to(std::back_inserter(out), "[{},{},", entry.at_ms,
+                   static_cast<unsigned>(entry.status));
+    append_quoted(out, entry.reason);
+    out += ',';
+    append_quoted(out, entry.node_id.str());
+    fmt::format_to(std::back_inserter(out), ",{}]", entry.attempt);
+  }
+  return out + ']';
+}
+
+Expected<std::vector<LogEntry>> parse_log(std::string_view text) {
+  return parse_rows<LogEntry>(text, 5, [](const Json& row) {
+    const auto status = row[1].get<unsigned>();
+    if (status > kMaxTaskStatus) throw std::invalid_argument("not a status");
+    return LogEntry{row[0].get<std::uint64_t>(), static_cast<TaskStatus>(status),
+                    row[2].get<std::string>(), parse_node(row[3].get<std::string>()),
+                    row[4].get<std::uint32_t>()};
+  });
+}
+
+std::string attempts_text(const std::vector<IssuedAttempt>& attempts) {
+  std::string out = "[";
+  for (const IssuedAttempt& a : attempts) {
+    if (out.size() > 1) out += ',';
+    fmt::format_to(std::back_inserter(out), "[{},{},\"", a.number, a.epoch);
+    append_hex(out, a.session.view());
+    out += "\",";
+    append_quoted(out, a.node_id.str());
+    fmt::format_to(std::back_inserter(out), ",{:d},{:d}]", a.failed, a.open);
+  }
+  return out + ']';
+}
+
+Expected<std::vector<IssuedAttempt>> parse_attempts(std::string_view text) {
+  return parse_rows<IssuedAttempt>(text, 6, [](const Json& row) {
+    return IssuedAttempt{row[0].get<std::uint32_t>(),
+                         row[1].get<std::uint64_t>(),
+                         parse_session(row[2].get<std::string>()),
+                         parse_node(row[3].get<std::string>()),
+                         row[4].get<int>() != 0,
+                         row[5].get<int>() != 0};
+  });
+}
+
+}  // namespace genai::dispatcher::store

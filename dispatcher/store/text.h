@@ -1,0 +1,21 @@
+// Lists of a task's row as JSON text, so that the sqlite3 shell can read them (json_each).
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dispatcher/task.h"
+#include "protocol/errors.h"
+
+namespace genai::dispatcher::store {
+
+/// [[at_ms, status, reason, node_id, attempt], ...]
+std::string log_text(const std::vector<LogEntry>& log);
+Expected<std::vector<LogEntry>> parse_log(std::string_view text);
+
+/// [[number, epoch, session in hex, node_id, failed 0/1, open 0/1], ...]
+std::string attempts_text(const std::vector<IssuedAttempt>& attempts);
+Expected<std::vector<IssuedAttempt>> parse_attempts(std::string_view text);
+
+}  // namespace genai::dispatcher::store
