@@ -29,9 +29,14 @@ inline auto& list_of(msg::ResultAck& m) { return m.entries; }
 
 struct World {
   static constexpr std::uint64_t kEpoch = 7;
+  static constexpr Now kStart{from_ms(1'000'000), from_ms(1'700'000'000'000)};
 
-  explicit World(Config config = {}, std::vector<std::string> brokers = {"ipc://broker"})
-      : core(config, binary_id<InstanceId>(900), kEpoch, brokers, now), seqs(brokers.size(), 0) {}
+  explicit World(Config config = {}, std::vector<std::string> brokers = {"ipc://broker"},
+                 std::uint64_t epoch = kEpoch, Now start = kStart)
+      : now(start),
+        core(config, binary_id<InstanceId>(900), epoch, brokers, now),
+        seqs(brokers.size(), 0) {}
+  virtual ~World() = default;
 
   // ---- time ----
   void advance(std::uint64_t ms) {
@@ -43,7 +48,7 @@ struct World {
     core.tick(now);
     Effects effects = core.take_effects();
     send(std::move(effects.at_once));
-    send(std::move(effects.durable));
+    send_durably(std::move(effects.durable));
     for (auto& note : effects.notes) notes.push_back(std::move(note));
     reopened += effects.reopen_links.size();
     core.check_invariants();
@@ -212,7 +217,7 @@ struct World {
   }
   TaskStatus status(const std::string& id) const { return task(id).status; }
 
-  Now now{from_ms(1'000'000), from_ms(1'700'000'000'000)};
+  Now now;
   Core core;
   std::vector<std::uint64_t> seqs;
   unsigned life = 0;  // of the broker process
@@ -223,11 +228,14 @@ struct World {
   std::vector<Note> notes;
   std::size_t reopened = 0;
 
- private:
+  /// Without a store nothing has to wait.
+  virtual void send_durably(Messages messages) { send(std::move(messages)); }
   void send(Messages messages) {
     for (auto& [broker, message] : messages.to_brokers) sort_link(broker, std::move(message));
     for (auto& out : messages.to_clients) to_clients.emplace_back(out.peer, std::move(out.message));
   }
+
+ private:
   void advance_to(Duration mono) {
     now.wall += mono - now.mono;
     now.mono = mono;
