@@ -63,7 +63,8 @@ class Core {
   /// Takes up the tasks of earlier processes, in the order of their sequences; before anything
   /// else. Those that were assigned wait for the lost time after the first link is up: a node that
   /// still holds one keeps it.
-  void restore(std::vector<store::TaskRecord> records, const Now& now);
+  void restore(std::vector<store::TaskRecord> records, const std::vector<store::NodeRow>& nodes,
+               const Now& now);
 
   void on_link_frame(std::size_t broker, const Blob& frame, const Now& now);
   void on_client_frame(const std::string& peer, const Blob& frame, const Now& now);

@@ -330,6 +330,7 @@ void Core::on_client(const std::string& peer, const msg::Drain& message, const N
       return outbox_.reply(peer, msg::ErrorReply{message.request, ErrorCode::kUnknownNode,
                                                  "no node of this id was ever connected"});
     providers_.record(*node).drained = message.on;
+    journal_.note({*node, message.on});
     if (Provider* provider = providers_.find_node(*node)) providers_.reindex(*provider, now.mono);
   }
   outbox_.note({Note::Level::kInfo,

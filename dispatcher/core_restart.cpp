@@ -40,7 +40,9 @@ std::unique_ptr<Task> to_task(store::TaskRecord record, const Now& now) {
 
 }  // namespace
 
-void Core::restore(std::vector<store::TaskRecord> records, const Now& now) {
+void Core::restore(std::vector<store::TaskRecord> records, const std::vector<store::NodeRow>& nodes,
+                   const Now& now) {
+  for (const store::NodeRow& node : nodes) providers_.record(node.id).drained = node.drained;
   for (store::TaskRecord& record : records) {
     auto owned = to_task(std::move(record), now);
     const bool was_assigned =

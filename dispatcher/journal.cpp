@@ -14,6 +14,12 @@ Batch::Data change_of(bool stored, const Blob& data) {
   return stored ? Batch::Data::kClear : Batch::Data::kSet;
 }
 
+/// The usual end of a task costs the store no more than this needs.
+bool is_only_fetched(const Task& task) {
+  return task.fetched && task.stored.log_entries != 0 && task.status == TaskStatus::kCompleted &&
+         task.log.size() == task.stored.log_entries && !task.info.contains("error");
+}
+
 }  // namespace
 
 void Journal::note(Task& task) {
@@ -33,6 +39,7 @@ void Journal::set_stored(Task& task) {
   task.stored = {.exists = true,
                  .payload = !task.payload.empty(),
                  .result = !task.result.empty(),
+                 .log_entries = is_terminal(task.status) ? task.log.size() : 0,
                  .dirty_slot = Task::Stored::kClean};
 }
 
@@ -57,6 +64,11 @@ Batch Journal::take(const Now& now) {
   Batch batch;
   for (Task* task : dirty_) {
     if (!task) continue;
+    if (is_only_fetched(*task)) {
+      batch.fetched.push_back(task->sequence);
+      set_stored(*task);
+      continue;
+    }
     TaskRecord record = changing_part(*task, now);
     if (task->stored.exists) {
       const auto payload = change_of(task->stored.payload, task->payload);
@@ -75,8 +87,10 @@ Batch Journal::take(const Now& now) {
     set_stored(*task);
   }
   batch.erased = std::move(erased_);
+  batch.nodes = std::move(nodes_);
   dirty_.clear();
   erased_.clear();
+  nodes_.clear();
   return batch;
 }
 

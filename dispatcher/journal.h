@@ -20,12 +20,15 @@ class Journal {
 
   /// The task is new or has changed.
   void note(Task& task);
+  void note(store::NodeRow node) {
+    if (enabled_) nodes_.push_back(std::move(node));
+  }
   /// The task is in the store already.
   void restored(Task& task) { set_stored(task); }
   /// The task is about to be erased.
   void erase(Task& task);
 
-  bool empty() const { return dirty_.empty() && erased_.empty(); }
+  bool empty() const { return dirty_.empty() && erased_.empty() && nodes_.empty(); }
   /// Everything since the last call.
   store::Batch take(const Now& now);
 
@@ -36,6 +39,7 @@ class Journal {
   bool enabled_;
   std::vector<Task*> dirty_;  // null: erased since
   std::vector<std::uint64_t> erased_;
+  std::vector<store::NodeRow> nodes_;
 };
 
 }  // namespace genai::dispatcher

@@ -38,7 +38,7 @@ bool is_promise(const Message& message) {
                                [](const auto& v) { return v.code == ErrorCode::kOk; });
   return !std::holds_alternative<msg::Stats>(message) &&
          !std::holds_alternative<msg::NodeList>(message) &&
-         !std::holds_alternative<msg::Done>(message) && !std::holds_alternative<msg::Pong>(message);
+         !std::holds_alternative<msg::Pong>(message);
 }
 
 }  // namespace

@@ -75,6 +75,7 @@ struct Task {
     static constexpr std::size_t kClean = SIZE_MAX;
     bool exists = false;
     bool payload = false, result = false;  // are in it
+    std::size_t log_entries = 0;           // of a terminal task; more since: it was annotated
     std::size_t dirty_slot = kClean;       // where the journal noted the task
   } stored;
 

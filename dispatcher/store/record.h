@@ -36,6 +36,14 @@ struct TaskRecord {
   Blob payload, result;
 };
 
+/// What is known of a node beyond its sessions.
+struct NodeRow {
+  NodeId id;
+  bool drained = false;  // by an operator
+
+  friend bool operator==(const NodeRow&, const NodeRow&) = default;
+};
+
 /// The changes of one commit: all of them or none. A task occurs once at most.
 struct Batch {
   enum class Data : std::uint8_t { kKeep, kSet, kClear };
@@ -46,9 +54,13 @@ struct Batch {
   };
   std::vector<TaskRecord> added;
   std::vector<Change> changed;
-  std::vector<std::uint64_t> erased;  // sequences
+  std::vector<std::uint64_t> fetched;  // sequences: a client has the result, so its data goes
+  std::vector<std::uint64_t> erased;   // sequences
+  std::vector<NodeRow> nodes;
 
-  std::size_t size() const { return added.size() + changed.size() + erased.size(); }
+  std::size_t size() const {
+    return added.size() + changed.size() + fetched.size() + erased.size() + nodes.size();
+  }
   bool empty() const { return size() == 0; }
 };
 

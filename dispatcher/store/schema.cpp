@@ -59,6 +59,10 @@ CREATE VIEW task_log AS
     json_extract(value, '$[3]') AS node_id, json_extract(value, '$[4]') AS attempt
   FROM tasks, json_each(tasks.log);
 )sql",
+    R"sql(
+-- A node that an operator drained stays drained.
+CREATE TABLE nodes(node_id TEXT PRIMARY KEY, drained INTEGER NOT NULL) WITHOUT ROWID;
+)sql",
 };
 static_assert(std::size(kMigrations) == kSchemaVersion);
 

@@ -115,17 +115,20 @@ struct SqliteStore::Statements {
                     "UPDATE tasks SET status=?, current=?, faults=?, losses=?, drains=?,"
                     " attempts=?, log=?, code=?, info=?, ended_ms=?, fetched=?,"
                     " payload=iif(?, NULL, payload), result=iif(?, ?, result) WHERE sequence=?"),
+        fetched(db, "UPDATE tasks SET fetched=1, result=NULL WHERE sequence=?"),
+        put_node(db, "INSERT OR REPLACE INTO nodes(node_id, drained) VALUES(?,?)"),
         erase(db, "DELETE FROM tasks WHERE sequence=?"),
         put_blob(db, "INSERT INTO blobs(key, data) VALUES(?,?)"),
         drop_blob(db, "DELETE FROM blobs WHERE key=?") {}
 
   void reset() noexcept {
-    for (SQLite::Statement* sql :
-         {&begin, &commit, &insert, &update, &update_data, &erase, &put_blob, &drop_blob})
+    for (SQLite::Statement* sql : {&begin, &commit, &insert, &update, &update_data, &fetched,
+                                   &put_node, &erase, &put_blob, &drop_blob})
       sql->tryReset();
   }
 
-  SQLite::Statement begin, commit, insert, update, update_data, erase, put_blob, drop_blob;
+  SQLite::Statement begin, commit, insert, update, update_data, fetched, put_node, erase, put_blob,
+      drop_blob;
 };
 
 Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const SqliteOptions& options) {
@@ -147,6 +150,7 @@ SqliteStore::SqliteStore(const SqliteOptions& options, DataDir dir)
       dir_(std::move(dir)),
       db_(dir_.database(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_NOMUTEX,
           kBusyMs, options.vfs) {
+  db_.exec("PRAGMA page_size = 8192");  // of a new file; a sixth faster than 4096 here
   db_.exec("PRAGMA journal_mode = WAL");
   db_.exec(kPragmas);
 }
@@ -233,6 +237,14 @@ Result<Loaded> SqliteStore::load() {
       (key % 2 ? task.result : task.payload) = blob_of(blobs.getColumn(1));
       blobs_.insert(key);
     }
+    SQLite::Statement nodes(db_, "SELECT node_id, drained FROM nodes");
+    while (nodes.executeStep()) {
+      where = "node " + nodes.getColumn(0).getString();
+      const auto id = NodeId::parse(nodes.getColumn(0).getString());
+      if (!id) throw std::invalid_argument("not a node id");
+      loaded.nodes.push_back({*id, nodes.getColumn(1).getInt() != 0});
+    }
+
     for (const TaskRecord& task : loaded.tasks) {
       where = "task " + task.id.str();
       const bool has_payload = !is_terminal(task.status) || task.status == TaskStatus::kFailed;
@@ -292,7 +304,9 @@ void SqliteStore::write(const Batch& batch) {
   sql_->begin.exec();
   for (const TaskRecord& task : batch.added) insert(task);
   for (const Batch::Change& change : batch.changed) update(change);
+  for (const std::uint64_t sequence : batch.fetched) drop_result(sequence);
   for (const std::uint64_t sequence : batch.erased) erase(sequence);
+  for (const NodeRow& node : batch.nodes) put_node(node);
   sql_->commit.exec();
 }
 
@@ -371,6 +385,22 @@ void SqliteStore::erase(std::uint64_t sequence) {
   sql.exec();
   drop_blob(payload_key(sequence));
   drop_blob(result_key(sequence));
+}
+
+void SqliteStore::drop_result(std::uint64_t sequence) {
+  SQLite::Statement& sql = sql_->fetched;
+  sql.reset();
+  bind(sql, 1, sequence);
+  sql.exec();
+  drop_blob(result_key(sequence));
+}
+
+void SqliteStore::put_node(const NodeRow& node) {
+  SQLite::Statement& sql = sql_->put_node;
+  sql.reset();
+  sql.bindNoCopy(1, node.id.str());
+  sql.bind(2, node.drained ? 1 : 0);
+  sql.exec();
 }
 
 void SqliteStore::put_blob(std::uint64_t key, const Blob& data) {

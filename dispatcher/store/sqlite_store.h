@@ -43,7 +43,9 @@ class SqliteStore : public Store {
   void write(const Batch& batch);
   void insert(const TaskRecord& task);
   void update(const Batch::Change& change);
+  void drop_result(std::uint64_t sequence);
   void erase(std::uint64_t sequence);
+  void put_node(const NodeRow& node);
   void put_blob(std::uint64_t key, const Blob& data);
   void drop_blob(std::uint64_t key);
   Result<void> try_commit(const Batch& batch);

@@ -21,6 +21,7 @@ struct Start {
   std::unique_ptr<Store> store;
   std::uint64_t epoch = 0;  // greater than that of any dispatcher before; on the disk already
   std::vector<TaskRecord> tasks;
+  std::vector<NodeRow> nodes;
 };
 
 /// The epoch grows with the store and with wall time, so also when a backup was restored.

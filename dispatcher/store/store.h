@@ -33,6 +33,7 @@ using Result = tl::expected<T, StoreError>;
 struct Loaded {
   std::uint64_t last_epoch = 0;   // 0: none yet
   std::vector<TaskRecord> tasks;  // by sequence
+  std::vector<NodeRow> nodes;
 };
 
 /// Not thread-safe: one thread at a time uses it.

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <sodium.h>
 
+#include <algorithm>
+#include <charconv>
 #include <iterator>
 #include <nlohmann/json.hpp>
 
@@ -11,8 +13,22 @@ namespace {
 
 using Json = nlohmann::json;
 
+void append_number(std::string& out, std::uint64_t number) {
+  char digits[20];
+  out.append(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
+}
+
+/// A JSON string. Only what JSON forbids is escaped.
 void append_quoted(std::string& out, std::string_view text) {
   out += '"';
+  const auto plain = [](char c) {
+    return c != '"' && c != '\\' && static_cast<unsigned char>(c) >= 0x20;
+  };
+  if (std::ranges::all_of(text, plain)) {
+    out += text;
+    out += '"';
+    return;
+  }
   for (const char c : text) {
     if (c == '"' || c == '\\') {
       out += '\\';
@@ -71,15 +87,20 @@ Expected<std::vector<T>> parse_rows(std::string_view text, std::size_t width, Re
 std::string log_text(const std::vector<LogEntry>& log) {
   std::string out = "[";
   for (const LogEntry& entry : log) {
-    if (out.size() > 1) out += ',';
-    fmt::format_to(std::back_inserter(out), "[{},{},", entry.at_ms,
-                   static_cast<unsigned>(entry.status));
+    out += out.size() > 1 ? ",[" : "[";
+    append_number(out, entry.at_ms);
+    out += ',';
+    append_number(out, static_cast<unsigned>(entry.status));
+    out += ',';
     append_quoted(out, entry.reason);
     out += ',';
     append_quoted(out, entry.node_id.str());
-    fmt::format_to(std::back_inserter(out), ",{}]", entry.attempt);
+    out += ',';
+    append_number(out, entry.attempt);
+    out += ']';
   }
-  return out + ']';
+  out += ']';
+  return out;
 }
 
 Expected<std::vector<LogEntry>> parse_log(std::string_view text) {
@@ -95,14 +116,19 @@ Expected<std::vector<LogEntry>> parse_log(std::string_view text) {
 std::string attempts_text(const std::vector<IssuedAttempt>& attempts) {
   std::string out = "[";
   for (const IssuedAttempt& a : attempts) {
-    if (out.size() > 1) out += ',';
-    fmt::format_to(std::back_inserter(out), "[{},{},\"", a.number, a.epoch);
+    out += out.size() > 1 ? ",[" : "[";
+    append_number(out, a.number);
+    out += ',';
+    append_number(out, a.epoch);
+    out += ",\"";
     append_hex(out, a.session.view());
     out += "\",";
     append_quoted(out, a.node_id.str());
-    fmt::format_to(std::back_inserter(out), ",{:d},{:d}]", a.failed, a.open);
+    out += a.failed ? ",1" : ",0";
+    out += a.open ? ",1]" : ",0]";
   }
-  return out + ']';
+  out += ']';
+  return out;
 }
 
 Expected<std::vector<IssuedAttempt>> parse_attempts(std::string_view text) {

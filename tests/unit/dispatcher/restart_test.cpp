@@ -156,6 +156,21 @@ TEST_CASE("an attempt that was never written down is powerless, whatever its num
   CHECK(lives.w->task("t1").result.view() == "of now");
 }
 
+TEST_CASE("a node that an operator drained stays drained") {
+  Lives lives;
+  lives.w->snapshot({World::entry(1)});
+  lives.w->from_client(msg::Drain{3, "node-1", true});
+  CHECK(lives.w->take_to_client<msg::Done>().empty());  // a promise, too
+  lives.settle();
+  CHECK(lives.w->take_to_client<msg::Done>().size() == 1);
+  lives.next();
+  lives.w->snapshot({World::entry(1)});
+  lives.submit("t1");
+  CHECK(lives.w->take_assigned().empty());
+  lives.w->from_client(msg::Drain{4, "node-1", false});
+  CHECK(lives.w->take_assigned().size() == 1);
+}
+
 TEST_CASE("a task that recovers can be cancelled and can expire") {
   Lives lives;
   TaskSpec spec;

@@ -29,7 +29,8 @@ class StoreDouble : public store::Store {
   std::string_view name() const override { return "double"; }
   bool is_durable() const override { return true; }
   store::Result<store::Loaded> load() override {
-    store::Loaded loaded{epoch_, {}};
+    store::Loaded loaded{epoch_, {}, {}};
+    for (const auto& [id, node] : nodes_) loaded.nodes.push_back(node);
     for (const auto& [sequence, task] : disk_) loaded.tasks.push_back(task);
     return loaded;
   }
@@ -47,6 +48,7 @@ class StoreDouble : public store::Store {
     if (fault == Fault::kShortWrite) return failed(Failure::kFull);
     if (fault == Fault::kWriteError || fault == Fault::kSyncError) return failed(Failure::kIo);
     disk_ = std::move(written);
+    for (const auto& node : batch.nodes) nodes_[node.id] = node;
     if (fault == Fault::kLateSyncError) return failed(Failure::kIo);
     return {};
   }
@@ -77,6 +79,11 @@ class StoreDouble : public store::Store {
       if (left-- == 0) return;
       apply(change, to.at(change.record.sequence));
     }
+    for (const std::uint64_t sequence : batch.fetched) {
+      if (left-- == 0) return;
+      to.at(sequence).fetched = true;
+      to.at(sequence).result = {};
+    }
     for (const std::uint64_t sequence : batch.erased) {
       if (left-- == 0) return;
       REQUIRE(to.erase(sequence) == 1);
@@ -97,6 +104,7 @@ class StoreDouble : public store::Store {
   }
 
   Tasks disk_;
+  std::map<NodeId, store::NodeRow> nodes_;
   std::uint64_t epoch_ = 0;
 };
 
