@@ -1,0 +1,74 @@
+// Files of older versions become files of this one, and lose nothing on the way.
+#include <SQLiteCpp/Database.h>
+
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "dispatcher/store/schema.h"
+#include "dispatcher/store/sqlite_store.h"
+#include "temp_folder.h"
+
+using namespace genai;
+using namespace genai::dispatcher;
+using namespace genai::dispatcher::store;
+
+namespace {
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path);
+  REQUIRE(file);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+int version_of(const std::string& file) {
+  return SQLite::Database(file).execAndGet("PRAGMA user_version").getInt();
+}
+
+}  // namespace
+
+TEST_CASE("version 1, as a dispatcher of then left it after kill -9") {
+  TempFolder folder;
+  const std::string file = folder.path + "/tasks.db";
+  SQLite::Database(file, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE)
+      .exec(read_file(GENAI_ROOT "/tests/unit/store/v1.sql"));
+  REQUIRE(version_of(file) == 1);
+  const SqliteOptions options{
+      .data_dir = folder.path, .reserve_bytes = 0, .min_free_bytes = 0, .vfs = {}};
+  for (int opening = 1; opening <= 2; ++opening) {
+    auto opened = SqliteStore::open(options);
+    REQUIRE(opened);
+    auto loaded = (*opened)->load();
+    REQUIRE(loaded);
+    CHECK(loaded->last_epoch > 1'700'000'000'000);
+    CHECK(loaded->nodes.size() == std::size_t(opening - 1));
+    std::map<std::string, TaskRecord> tasks;
+    for (auto& task : loaded->tasks) tasks.emplace(task.id.str(), task);
+    REQUIRE(tasks.size() == 7);
+    CHECK(tasks.at("fetched").fetched);
+    CHECK(tasks.at("fetched").result.empty());
+    CHECK(tasks.at("unfetched").status == TaskStatus::kCompleted);
+    CHECK(tasks.at("unfetched").result.view() == "a red sphere");
+    CHECK(tasks.at("unfetched").spec.label == "two words");
+    CHECK(tasks.at("large").result.view() == std::string(5000, 'z'));
+    CHECK(tasks.at("failed").status == TaskStatus::kFailed);
+    CHECK(tasks.at("failed").code == ErrorCode::kTaskError);
+    CHECK(tasks.at("failed").payload.view() == "a cat");
+    CHECK(tasks.at("failed").log.size() == 4);
+    CHECK(tasks.at("aborted").status == TaskStatus::kAborted);
+    CHECK(tasks.at("queued").payload.view() == std::string(5000, 'z'));
+    CHECK(tasks.at("queued").spec.needs.model == "nobody");
+    const TaskRecord& running = tasks.at("running");
+    REQUIRE(running.issued.size() == 1);
+    CHECK(running.current == 1);
+    CHECK(running.issued[0].node_id.str() == "slow-1");
+    CHECK(running.issued[0].epoch == loaded->last_epoch);
+    Batch batch;
+    batch.nodes = {{*NodeId::parse("slow-1"), true}};  // what only the new version knows
+    CHECK((*opened)->commit(batch));
+  }
+  CHECK(version_of(file) == kSchemaVersion);
+}
