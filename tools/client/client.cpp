@@ -45,14 +45,18 @@ std::vector<TaskId> parse_ids(const std::vector<std::string>& texts) {
   return ids;
 }
 
-/// Calls `visit` with one page of `ids` after the other: small ones, since an answer about a task
+TaskId id_or_new(const std::string& text) {
+  return text.empty() ? transport::new_task_id() : parse_ids({text}).front();
+}
+
+/// Calls `visit` with one page of `all` after the other: small ones, since an answer about a task
 /// may carry its whole log.
-template <class Visit>
-void each_page(const std::vector<TaskId>& ids, Visit visit) {
-  for (std::size_t at = 0; at < ids.size(); at += limits::kMaxStatusIds) {
-    const std::size_t end = std::min(ids.size(), at + limits::kMaxStatusIds);
-    visit(std::vector<TaskId>(ids.begin() + static_cast<std::ptrdiff_t>(at),
-                              ids.begin() + static_cast<std::ptrdiff_t>(end)));
+template <class T, class Visit>
+void each_page(const std::vector<T>& all, Visit visit) {
+  for (std::size_t at = 0; at < all.size(); at += limits::kMaxStatusIds) {
+    const std::size_t end = std::min(all.size(), at + limits::kMaxStatusIds);
+    visit(std::vector<T>(all.begin() + static_cast<std::ptrdiff_t>(at),
+                         all.begin() + static_cast<std::ptrdiff_t>(end)));
   }
 }
 
@@ -210,8 +214,7 @@ std::vector<Verdict> Client::submit(const std::vector<TaskRequest>& requests, Wa
   std::vector<msg::Submission> submissions;
   std::unordered_set<TaskId> given;
   for (const TaskRequest& request : requests) {
-    const TaskId id =
-        request.id.empty() ? transport::new_task_id() : parse_ids({request.id}).front();
+    const TaskId id = id_or_new(request.id);
     if (!given.insert(id).second)
       throw ClientError("bad_field", "two requests have the id '" + id.str() + "'");
     submissions.push_back(checked_submission(request, id));
@@ -286,6 +289,32 @@ std::vector<Verdict> Client::cancel(const std::vector<std::string>& ids) {
   std::vector<Verdict> verdicts;
   each_page(parse_ids(ids), [&](const std::vector<TaskId>& page) {
     const auto reply = impl_->expect<msg::Cancelled>(impl_->ask(msg::Cancel{0, page}));
+    for (const msg::Verdict& verdict : reply.verdicts) verdicts.push_back(verdict_from(verdict));
+  });
+  return verdicts;
+}
+
+std::vector<Verdict> Client::replay(const std::vector<Replay>& entries) {
+  std::vector<msg::Replay::Entry> checked;
+  std::unordered_set<TaskId> given;
+  for (const Replay& entry : entries) {
+    const TaskId as = id_or_new(entry.as);
+    if (!given.insert(as).second)
+      throw ClientError("bad_field", "two replays have the id '" + as.str() + "'");
+    checked.push_back({parse_ids({entry.of}).front(), as});
+  }
+  std::vector<Verdict> verdicts;
+  each_page(checked, [&](const std::vector<msg::Replay::Entry>& page) {
+    const auto reply = impl_->expect<msg::Accepted>(impl_->ask(msg::Replay{0, page}));
+    for (const msg::Verdict& verdict : reply.verdicts) verdicts.push_back(verdict_from(verdict));
+  });
+  return verdicts;
+}
+
+std::vector<Verdict> Client::purge(const std::vector<std::string>& ids) {
+  std::vector<Verdict> verdicts;
+  each_page(parse_ids(ids), [&](const std::vector<TaskId>& page) {
+    const auto reply = impl_->expect<msg::Purged>(impl_->ask(msg::Purge{0, page}));
     for (const msg::Verdict& verdict : reply.verdicts) verdicts.push_back(verdict_from(verdict));
   });
   return verdicts;

@@ -86,6 +86,17 @@ std::vector<Message> echo(const Message& message) {
     msg::Cancelled cancelled{cancel->request, {}};
     for (const TaskId& id : cancel->ids) cancelled.verdicts.push_back({id, {}, ""});
     replies = {cancelled};
+  } else if (const auto* replay = std::get_if<msg::Replay>(&message)) {
+    msg::Accepted accepted{replay->request, {}};
+    for (const auto& entry : replay->entries)
+      accepted.verdicts.push_back(entry.of.str() == "done"
+                                      ? msg::Verdict{entry.as, ErrorCode::kNotFailed, "Completed"}
+                                      : msg::Verdict{entry.as, {}, ""});
+    replies = {accepted};
+  } else if (const auto* purge = std::get_if<msg::Purge>(&message)) {
+    msg::Purged purged{purge->request, {}};
+    for (const TaskId& id : purge->ids) purged.verdicts.push_back({id, {}, ""});
+    replies = {purged};
   } else if (const auto* list = std::get_if<msg::List>(&message)) {
     replies = {msg::Tasks{list->request, {}, true}};  // a liar: there is always more
   }
@@ -157,6 +168,10 @@ TEST_CASE("any number of ids may be asked about at once") {
   const auto verdicts = client.cancel(ids);
   REQUIRE(verdicts.size() == 5000);
   CHECK(verdicts[4999].id == "t4999");
+  const auto purged = client.purge(ids);
+  REQUIRE(purged.size() == 5000);
+  CHECK(purged[4999].id == "t4999");
+  CHECK(client.purge({}).empty());
   CHECK(client.cancel({}).empty());
   CHECK(client.list().empty());
   CHECK(client.ping() == 7);
@@ -183,6 +198,38 @@ TEST_CASE("what can never be answered is said at once") {
   request.id = "a b";
   CHECK(code_of([&] { Client::check(request); }) == "bad_field");
   CHECK(client.open_tasks() == 0);
+}
+
+TEST_CASE("replays get new ids and a verdict each") {
+  const std::string at = endpoint();
+  FakeDispatcher dispatcher(at, echo);
+  Client client({.endpoint = at});
+  const auto verdicts = client.replay({{"a", ""}, {"b", "b-again"}, {"done", ""}});
+  REQUIRE(verdicts.size() == 3);
+  CHECK(verdicts[0].ok());
+  CHECK(verdicts[0].id.size() == 36);
+  CHECK(verdicts[1].id == "b-again");
+  CHECK(verdicts[2].code == "not_failed");
+  CHECK(verdicts[2].detail == "Completed");
+  CHECK(client.open_tasks() == 0);
+  CHECK(client.replay({}).empty());
+  CHECK(client.replay(std::vector<client::Replay>(5000, {"a", ""})).size() == 5000);
+}
+
+TEST_CASE("a replay that could not be sent is refused as a whole") {
+  std::atomic<int> replays{0};
+  const std::string at = endpoint();
+  FakeDispatcher dispatcher(at, [&](const Message& message) {
+    replays += std::holds_alternative<msg::Replay>(message);
+    return echo(message);
+  });
+  Client client({.endpoint = at});
+  CHECK_THROWS_AS(client.replay({{"a", "x"}, {"b", "x"}}), ClientError);
+  CHECK_THROWS_AS(client.replay({{"a", ""}, {"b b", ""}}), ClientError);
+  CHECK_THROWS_AS(client.replay({{"a", ""}, {"", ""}}), ClientError);
+  CHECK_THROWS_AS(client.purge({"a", ""}), ClientError);
+  CHECK(client.ping() == 7);  // whatever was sent before it has been read
+  CHECK(replays == 0);
 }
 
 TEST_CASE("another content for an open id is refused at once and leaves the first alone") {

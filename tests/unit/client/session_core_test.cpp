@@ -227,6 +227,21 @@ TEST_CASE("queries are repeated until answered and matched by their number") {
   CHECK(t.core.next_deadline() == kNever);
 }
 
+TEST_CASE("the ACCEPTED of a replay is its reply, and no verdict on a submission") {
+  Talk t;
+  t.submit("a");
+  const auto replay = t.core.request(msg::Replay{0, {{id("old"), id("new")}}}, t.now);
+  t.turn();
+  CHECK(t.take<msg::Replay>().at(0).request == replay);
+  t.receive(msg::Accepted{replay, {{id("new"), {}, ""}}});
+  CHECK(t.effects.verdicts.empty());
+  REQUIRE(t.effects.replies.contains(replay));
+  CHECK(std::get<msg::Accepted>(t.effects.replies.at(replay)).verdicts.at(0).task_id == id("new"));
+  t.receive(msg::Accepted{replay, {{id("new"), {}, ""}}});  // the answer to a repetition
+  CHECK(t.effects.verdicts.empty());
+  CHECK(t.core.is_open(id("a")));
+}
+
 TEST_CASE("garbage from the dispatcher is noticed and changes nothing") {
   Talk t;
   t.submit_accepted("a");

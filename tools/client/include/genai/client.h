@@ -56,6 +56,12 @@ struct Verdict {
   bool ok() const { return code == "ok"; }
 };
 
+/// A Failed task and the id that its content gets as a new task.
+struct Replay {
+  std::string of;
+  std::string as;  // empty: a UUIDv7 is made
+};
+
 struct TaskResult {
   std::string id;
   Status status = Status::kFailed;
@@ -187,6 +193,16 @@ class Client {
   std::size_t open_tasks() const;
 
   std::vector<Verdict> cancel(const std::vector<std::string>& ids);
+  /// Submits the content of Failed tasks again under new ids; the Failed ones stay as they are.
+  /// One verdict per entry, in order, with the new id, UUIDv7s where none was given: unknown_task
+  /// and not_failed are about the old one, the others as of submit(). Throws bad_field before
+  /// anything is sent when two entries have the same new id. Replays are not watched: see watch().
+  /// After a timeout it is not known which were accepted: with ids of your own the same call can be
+  /// repeated, and makes nothing twice.
+  std::vector<Verdict> replay(const std::vector<Replay>& entries);
+  /// Forgets Failed tasks with payload and log; they cannot be replayed any more. One verdict per
+  /// id, in order: ok, unknown_task or not_failed.
+  std::vector<Verdict> purge(const std::vector<std::string>& ids);
   /// Of those that are known, in the order asked.
   std::vector<TaskInfo> status(const std::vector<std::string>& ids);
   /// In the order of ids; all of them or those of one status; at most `limit`.
