@@ -1,6 +1,5 @@
 """genai-ctl against a real fleet, as a person and as a script would use it."""
 import fcntl
-import json
 import os
 import pty
 import signal
@@ -10,7 +9,8 @@ import termios
 import threading
 import unittest
 
-from harness import BIN, FleetTest, wait_for
+from commands import CtlTest
+from harness import BIN, wait_for
 
 
 class OnTerminal:
@@ -47,17 +47,7 @@ class OnTerminal:
         os.close(self.keys)
 
 
-class Ctl(FleetTest):
-    def ctl(self, *arguments, endpoint=None, stdin=b""):
-        return subprocess.run(
-            [BIN / "genai-ctl", "--dispatcher", endpoint or self.clients_endpoint,
-             *map(str, arguments)], input=stdin, capture_output=True, timeout=60)
-
-    def rows(self, *arguments, code=0):
-        done = self.ctl(*arguments, "--json")
-        self.assertEqual(done.returncode, code, done.stderr)
-        return [json.loads(line) for line in done.stdout.splitlines()]
-
+class Ctl(CtlTest):
     def on_terminal(self, *arguments):
         program = OnTerminal(BIN / "genai-ctl", "--dispatcher", self.clients_endpoint, *arguments)
         self.closers.append(program.close)

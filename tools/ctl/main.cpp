@@ -12,9 +12,18 @@ namespace {
 using namespace genai;
 using namespace genai::ctl;
 
-const std::map<std::string, int (*)(Session&)> kCommands = {
-    {"submit", run_submit}, {"status", run_status}, {"watch", run_watch}, {"cancel", run_cancel},
-    {"list", run_list},     {"nodes", run_nodes},   {"top", run_top},     {"drain", run_drain}};
+const std::map<std::string, int (*)(Session&)> kCommands = {{"submit", run_submit},
+                                                            {"status", run_status},
+                                                            {"watch", run_watch},
+                                                            {"cancel", run_cancel},
+                                                            {"list", run_list},
+                                                            {"nodes", run_nodes},
+                                                            {"top", run_top},
+                                                            {"drain", run_drain},
+                                                            {"failed list", run_failed_list},
+                                                            {"failed show", run_failed_show},
+                                                            {"failed replay", run_failed_replay},
+                                                            {"failed purge", run_failed_purge}};
 
 /// Waiting for results has no limit of its own, and a live screen must stay quick.
 client::Millis timeout_of(const Options& options) {
@@ -24,12 +33,17 @@ client::Millis timeout_of(const Options& options) {
   return options.timeout;
 }
 
-int run(const Options& options) {
+int run_command(const Options& options) {
+  if (options.command == "backup") return run_backup(options);
   // Who only watches leaves the results to the client that they are for.
   const bool acknowledge = options.command != "watch" || !options.out.empty();
   client::Client client({options.dispatcher, timeout_of(options), acknowledge});
   Session session{options, client, {}};
-  const int code = kCommands.at(options.command)(session);
+  return kCommands.at(options.command)(session);
+}
+
+int run(const Options& options) {
+  const int code = run_command(options);
   if (std::cout.flush() && std::fflush(stdout) == 0) return code;
   complain("cannot write to stdout");
   return process::kExitFailure;

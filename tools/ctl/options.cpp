@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "protocol/limits.h"
+#include "protocol/process/state_dir.h"
 #include "protocol/transport/endpoint.h"
 
 namespace genai::ctl {
@@ -46,6 +47,32 @@ void declare_submit(CLI::App& app, Options& options) {
   declare_out(cmd, options, "Wait and write each result to DIR/<task_id><suffix>");
 }
 
+void declare_failed(CLI::App& app, Options& o) {
+  auto& failed = *app.add_subcommand("failed", "Tasks that used up their attempts or time");
+  failed.require_subcommand(1);
+  auto& list = *failed.add_subcommand("list", "List them in the order of their ids");
+  list.add_option("--limit", o.limit, "At most so many (default: 100)");
+  auto& show = *failed.add_subcommand("show", "What became of them, and why");
+  show.add_option("task", o.tasks, "Task ids")->required();
+  auto& replay = *failed.add_subcommand(
+      "replay", "Submit their content again under new ids; the Failed ones stay until purged");
+  replay.add_option("task", o.tasks, "Task ids");
+  replay.add_flag("--all", o.all, "All that are Failed now");
+  auto& purge = *failed.add_subcommand("purge", "Forget them, with payload and log");
+  purge.add_option("task", o.tasks, "Task ids");
+  purge.add_flag("--all", o.all, "All that are Failed now; needs --yes");
+  purge.add_flag("--yes", o.yes, "Really all");
+}
+
+void declare_backup(CLI::App& app, Options& o) {
+  auto& cmd = *app.add_subcommand("backup", "Copy the store of a dispatcher on this machine");
+  cmd.add_option("file", o.file, "The copy; restored by putting it in place of DIR/tasks.db")
+      ->required();
+  cmd.add_option("--data-dir", o.data_dir,
+                 "The dispatcher's --data-dir (default: " + o.data_dir + ")");
+  cmd.add_flag("--force", o.force, "Replace a file that exists");
+}
+
 void declare_commands(CLI::App& app, Options& o) {
   app.require_subcommand(0, 1);
   declare_submit(app, o);
@@ -61,6 +88,8 @@ void declare_commands(CLI::App& app, Options& o) {
   auto& list = *app.add_subcommand("list", "List tasks in the order of their ids");
   list.add_option("--status", o.status, "Only tasks of this status");
   list.add_option("--limit", o.limit, "At most so many (default: 100)");
+  declare_failed(app, o);
+  declare_backup(app, o);
   auto& nodes = *app.add_subcommand("nodes", "List the connected nodes");
   nodes.add_flag("--long", o.long_format, "With their hardware and all counters");
   auto& top = *app.add_subcommand("top", "Watch the fleet live; q quits");
@@ -90,6 +119,11 @@ std::string usage_problem(const Options& o) {
     if (!s.id.empty() && (!s.lines.empty() || !s.jsonl.empty()))
       return "submit: --id is for a single task";
   }
+  if (o.command == "failed replay" || o.command == "failed purge") {
+    if (o.tasks.empty() != o.all) return o.command + ": give either tasks or --all";
+    if (o.command == "failed purge" && o.all && !o.yes)
+      return "failed purge: --all forgets every Failed task: add --yes";
+  }
   if (o.command == "drain" && o.node.empty() != o.all) return "drain: give either a node or --all";
   return {};
 }
@@ -104,11 +138,15 @@ std::optional<int> parse_options(int argc, const char* const* argv, Options& opt
              "without a limit by default",
              Range(1, 7 * 24 * 3600));
   parser.add("json", options.json, "Print JSON, one object a line");
+  options.data_dir = process::default_state_dir("genai-dispatcher");
   declare_commands(parser.app(), options);
   parser.on_validate([&] { return validate(options); });
   if (const auto exit_code = parser.parse(argc, argv)) return exit_code;
-  for (const CLI::App* command : parser.app().get_subcommands())
+  for (const CLI::App* command : parser.app().get_subcommands()) {
     options.command = command->get_name();
+    for (const CLI::App* within : command->get_subcommands())
+      options.command += " " + within->get_name();
+  }
   if (!options.out.empty()) options.submit.wait = true;
   options.timeout_given = parser.is_given("timeout-s");
   options.log_level = parser.log_level();

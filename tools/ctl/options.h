@@ -23,7 +23,7 @@ struct SubmitOptions {
 };
 
 struct Options {
-  std::string command;  // the subcommand's name
+  std::string command;  // the subcommand's name; "failed list" of one within another
   std::string dispatcher = "tcp://127.0.0.1:7710";
   std::chrono::seconds timeout{10};
   bool timeout_given = false;
@@ -31,14 +31,18 @@ struct Options {
 
   SubmitOptions submit;
   std::string out, suffix;           // submit, watch
-  std::vector<std::string> tasks;    // status, watch, cancel
+  std::vector<std::string> tasks;    // status, watch, cancel, failed
   std::string status;                // list: only these
-  std::uint64_t limit = 100;         // list
+  std::uint64_t limit = 100;         // list, failed list
   bool long_format = false;          // nodes
   std::uint64_t interval_ms = 1000;  // top
   bool once = false;                 // top
   std::string node;                  // drain
-  bool all = false, off = false;     // drain
+  bool all = false;                  // drain, failed replay, failed purge
+  bool off = false;                  // drain
+  bool yes = false;                  // failed purge
+  std::string file, data_dir;        // backup
+  bool force = false;                // backup
   process::LogLevel log_level = process::LogLevel::kInfo;
   process::LogFormat log_format = process::LogFormat::kAuto;
 };

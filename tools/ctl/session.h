@@ -56,8 +56,14 @@ int run_status(Session& session);
 int run_watch(Session& session);
 int run_cancel(Session& session);
 int run_list(Session& session);
+int run_failed_list(Session& session);
+int run_failed_show(Session& session);
+int run_failed_replay(Session& session);
+int run_failed_purge(Session& session);
 int run_nodes(Session& session);
 int run_drain(Session& session);
 int run_top(Session& session);
+/// Needs no dispatcher.
+int run_backup(const Options& options);
 
 }  // namespace genai::ctl

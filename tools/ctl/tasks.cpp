@@ -1,4 +1,6 @@
 // genai-ctl status, cancel, list
+#include "tools/ctl/tasks.h"
+
 #include <fmt/format.h>
 
 #include "tools/ctl/format.h"
@@ -22,6 +24,16 @@ std::string remark(const TaskInfo& t) {
   return t.code + ": " + t.error;
 }
 
+std::optional<Status> status_named(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  for (int i = 0; i <= 5; ++i)
+    if (text == name(static_cast<Status>(i))) return static_cast<Status>(i);
+  throw InputError("--status " + text +
+                   ": expected Unscheduled, Scheduled, Sent, Aborted, Completed or Failed");
+}
+
+}  // namespace
+
 void print_task(const TaskInfo& t) {
   fmt::print("{}  {}  {}\n", cell(t.id, 64), name(t.status), cell(t.label, 80));
   fmt::print("  {}\n", cell(remark(t), 500));
@@ -34,16 +46,6 @@ void print_task(const TaskInfo& t) {
                where.empty() ? "" : where + ": ", cell(entry.reason, 300));
   }
 }
-
-std::optional<Status> status_named(const std::string& text) {
-  if (text.empty()) return std::nullopt;
-  for (int i = 0; i <= 5; ++i)
-    if (text == name(static_cast<Status>(i))) return static_cast<Status>(i);
-  throw InputError("--status " + text +
-                   ": expected Unscheduled, Scheduled, Sent, Aborted, Completed or Failed");
-}
-
-}  // namespace
 
 int run_status(Session& session) {
   const auto tasks = session.client.status(session.options.tasks);

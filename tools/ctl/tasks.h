@@ -1,0 +1,11 @@
+// How a task is told of, in lines and in table cells.
+#pragma once
+
+#include "genai/client.h"
+
+namespace genai::ctl {
+
+/// On stdout: its status, counters and log, in several lines.
+void print_task(const client::TaskInfo& task);
+
+}  // namespace genai::ctl
