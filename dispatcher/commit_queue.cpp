@@ -27,9 +27,9 @@ void append(Messages& to, Messages&& from) {
 
 void CommitQueue::hold(Messages messages) { append(held_, std::move(messages)); }
 
-std::optional<store::Batch> CommitQueue::next(Core& core, const Now& now) {
+std::optional<store::Batch> CommitQueue::next(Core& core, const Now& now, bool all) {
   if (running_) return std::nullopt;
-  if (!core.has_changes()) {
+  if (!core.is_commit_due(now.mono) && !(all && core.has_changes())) {
     append(released_, std::exchange(held_, {}));
     return std::nullopt;
   }

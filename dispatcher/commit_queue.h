@@ -16,9 +16,10 @@ class Core;
 class CommitQueue {
  public:
   void hold(Messages messages);
-  /// The batch to commit now: nothing while one runs, or when nothing has changed (what is held is
-  /// then released).
-  std::optional<store::Batch> next(Core& core, const Now& now);
+  /// The batch to commit now: nothing while one runs, or when no commit is due (what is held is
+  /// then released: it rests on nothing that was not committed).
+  /// `all`: also what could wait, since the process is about to end.
+  std::optional<store::Batch> next(Core& core, const Now& now, bool all = false);
   /// The batch that next() returned is on the disk.
   void committed();
   /// What may be sent.

@@ -265,21 +265,26 @@ void Core::enforce_retention(const Now& now) {
                   {{"task_id", task->id.str()}}});
     task->info["error"] = "the result was dropped: nobody fetched it within the retention limits";
     archive_.acknowledge(*task);
-    journal_.note(*task);
+    journal_.note_lazily(*task, now.mono);
   }
   while (Task* task = archive_.overdue_failed(now.mono)) {
     outbox_.note({Note::Level::kWarn,
                   "failed task forgotten: nobody replayed or purged it within the retention limits",
                   {{"task_id", task->id.str()}}});
-    forget(*task);
+    expire(*task, now);
   }
-  while (Task* task = archive_.overdue_history(now.mono)) forget(*task);
+  while (Task* task = archive_.overdue_history(now.mono)) expire(*task, now);
 }
 
-void Core::forget(Task& task) {
+/// The task is about to be forgotten.
+void Core::unlink(Task& task) {
   archive_.remove(task);
   for (const Watcher& watcher : task.watchers) clients_.unwatch(watcher.peer, task.id);
-  tasks_.erase(task);
+}
+
+void Core::expire(Task& task, const Now& now) {
+  unlink(task);
+  tasks_.expire(task, now.mono);
 }
 
 void Core::schedule(const Now& now) {
@@ -315,6 +320,7 @@ Duration Core::next_deadline() const {
   // Judgements that wait for judge_from_ must not make the loop spin until then.
   const Duration judged = std::min(tasks_.next_deadline(), providers_.next_deadline());
   at = std::min(at, judged == kNever ? kNever : std::max(judged, judge_from_));
+  at = std::min(at, journal_.next_deadline());
   if (recovery_ends_ != kNever) at = std::min(at, std::max(recovery_ends_, judge_from_));
   if (!abort_resends_.empty()) at = std::min(at, abort_resends_.begin()->first);
   for (const Link& link : links_)

@@ -81,6 +81,8 @@ class Core {
 
   /// What must be committed before the effects taken so far may be sent, if they promise anything.
   bool has_changes() const { return !journal_.empty(); }
+  /// Whether they should be committed now: else none of the effects taken rests on them.
+  bool is_commit_due(Duration now) const { return journal_.is_due(now); }
   store::Batch take_changes(const Now& now) { return journal_.take(now); }
   void set_store_report(StoreReport report) { store_ = std::move(report); }
 
@@ -178,12 +180,13 @@ class Core {
               const Now& now);
   msg::Verdict replay(const msg::Replay::Entry& entry, const Now& now);
   msg::Verdict purge(const TaskId& id);
-  void forget(Task& task);
+  void unlink(Task& task);
+  void expire(Task& task, const Now& now);
   msg::Verdict cancel(const TaskId& id, const Now& now);
   void watch(const std::string& peer, msg::WatchLevel level, Task& task);
   void notify(const Task& task);
   void deliver_ready(const Now& now);
-  void acknowledge_delivery(const std::string& peer, const TaskId& id);
+  void acknowledge_delivery(const std::string& peer, const TaskId& id, const Now& now);
   void refuse_client(const std::string& peer, std::uint64_t request, Error error);
   void note_malformed(const char* text, const std::string& key, const std::string& who,
                       const Error& error, const Now& now);

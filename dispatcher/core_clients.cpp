@@ -192,18 +192,18 @@ void Core::deliver_ready(const Now& now) {
   }
 }
 
-void Core::on_client(const std::string& peer, const msg::DeliverAck& message, const Now&) {
-  for (const TaskId& id : message.ids) acknowledge_delivery(peer, id);
+void Core::on_client(const std::string& peer, const msg::DeliverAck& message, const Now& now) {
+  for (const TaskId& id : message.ids) acknowledge_delivery(peer, id, now);
 }
 
-void Core::acknowledge_delivery(const std::string& peer, const TaskId& id) {
+void Core::acknowledge_delivery(const std::string& peer, const TaskId& id, const Now& now) {
   clients_.acknowledged(peer, id);
   Task* task = tasks_.find(id);
   if (!task || !is_terminal(task->status)) return;
   std::erase_if(task->watchers, [&](const Watcher& w) { return w.peer == peer; });
   if (!task->watchers.empty() || task->fetched) return;
   archive_.acknowledge(*task);
-  journal_.note(*task);
+  journal_.note_lazily(*task, now.mono);
   ++totals_.delivered;
 }
 
@@ -262,7 +262,8 @@ msg::Verdict Core::purge(const TaskId& id) {
   if (!task) return {id, ErrorCode::kUnknownTask, "no task with this id"};
   if (task->status != TaskStatus::kFailed)
     return {id, ErrorCode::kNotFailed, std::string(name(task->status))};
-  forget(*task);
+  unlink(*task);
+  tasks_.erase(*task);
   return {id, ErrorCode::kOk, ""};
 }
 

@@ -23,13 +23,40 @@ bool is_only_fetched(const Task& task) {
 }  // namespace
 
 void Journal::note(Task& task) {
-  if (!enabled_ || task.stored.dirty_slot != Task::Stored::kClean) return;
+  if (!enabled_) return;
+  mark(task);
+  due_ = true;
+}
+
+void Journal::note_lazily(Task& task, Duration now) {
+  if (!enabled_) return;
+  mark(task);
+  be_lazy(now);
+}
+
+void Journal::be_lazy(Duration now) {
+  if (lazy_at_ == kNever) lazy_at_ = now + kLazyTime;
+}
+
+void Journal::mark(Task& task) {
+  if (task.stored.dirty_slot != Task::Stored::kClean) return;
   task.stored.dirty_slot = dirty_.size();
   dirty_.push_back(&task);
 }
 
 void Journal::erase(Task& task) {
   if (!enabled_) return;
+  drop(task);
+  due_ = true;
+}
+
+void Journal::erase_lazily(Task& task, Duration now) {
+  if (!enabled_) return;
+  drop(task);
+  be_lazy(now);
+}
+
+void Journal::drop(Task& task) {
   if (task.stored.dirty_slot != Task::Stored::kClean) dirty_[task.stored.dirty_slot] = nullptr;
   task.stored.dirty_slot = Task::Stored::kClean;
   if (task.stored.exists) erased_.push_back(task.sequence);
@@ -91,6 +118,8 @@ Batch Journal::take(const Now& now) {
   dirty_.clear();
   erased_.clear();
   nodes_.clear();
+  due_ = false;
+  lazy_at_ = kNever;
   return batch;
 }
 

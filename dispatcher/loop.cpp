@@ -184,7 +184,7 @@ void Loop::send(Messages messages) {
 
 void Loop::start_commit(const Now& now) {
   if (commits_ && commits_->is_busy()) return;
-  if (auto batch = queue_.next(core_, now)) {
+  if (auto batch = queue_.next(core_, now, is_stopping())) {
     commits_->start(std::move(*batch));
   } else if (look_again_ <= now.mono) {
     look_again_ = kNever;
@@ -258,7 +258,7 @@ bool Loop::is_done(const Now& now) const {
       return false;
     case process::DrainState::Phase::kDraining:
       if (drain_ends_ <= now.mono) return true;
-      return commits_ ? queue_.is_idle() : core_.is_idle();
+      return commits_ ? queue_.is_idle() && !core_.has_changes() : core_.is_idle();
     case process::DrainState::Phase::kForced:
       return true;
   }

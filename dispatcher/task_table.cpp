@@ -36,8 +36,8 @@ void append(std::vector<LogEntry>& log, LogEntry entry) {
 }  // namespace
 
 Task* TaskTable::find(const TaskId& id) {
-  auto it = tasks_.find(id.str());
-  return it == tasks_.end() ? nullptr : it->second.get();
+  auto it = by_id_.find(id.str());
+  return it == by_id_.end() ? nullptr : it->second;
 }
 
 const Task* TaskTable::find(const TaskId& id) const {
@@ -48,6 +48,7 @@ Task& TaskTable::enter(std::unique_ptr<Task> task) {
   Task& added = *task;
   const bool inserted = tasks_.emplace(added.id.str(), std::move(task)).second;
   GENAI_CHECK(inserted);
+  by_id_.emplace(added.id.str(), &added);
   ++counts_[static_cast<std::size_t>(added.status)];
   if (!is_terminal(added.status)) queued_bytes_ += added.payload.size();
   index(added);
@@ -70,9 +71,19 @@ Task& TaskTable::restore(std::unique_ptr<Task> task) {
 
 void TaskTable::erase(Task& task) {
   journal_.erase(task);
+  remove(task);
+}
+
+void TaskTable::expire(Task& task, Duration now) {
+  journal_.erase_lazily(task, now);
+  remove(task);
+}
+
+void TaskTable::remove(Task& task) {
   unindex(task);
   --counts_[static_cast<std::size_t>(task.status)];
   if (!is_terminal(task.status)) queued_bytes_ -= task.payload.size();
+  by_id_.erase(task.id.str());
   tasks_.erase(task.id.str());
 }
 
@@ -137,6 +148,7 @@ void TaskTable::check_invariants() const {
   for (const auto& [id, task] : tasks_) {
     ++counts[static_cast<std::size_t>(task->status)];
     GENAI_CHECK(id == task->id.str());
+    GENAI_CHECK(by_id_.at(id) == task.get());
     GENAI_CHECK(!task->log.empty() && task->log.back().status == task->status);
     if (is_terminal(task->status)) {
       GENAI_CHECK(task->payload.empty() || task->status == TaskStatus::kFailed);
@@ -150,6 +162,7 @@ void TaskTable::check_invariants() const {
       GENAI_CHECK((deadlines_.at({at, task->sequence}) == task.get()));
     }
   }
+  GENAI_CHECK(by_id_.size() == tasks_.size());
   GENAI_CHECK(counts == counts_);
   GENAI_CHECK(bytes == queued_bytes_);
   GENAI_CHECK(deadlines == deadlines_.size());

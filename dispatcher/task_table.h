@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 #include "dispatcher/journal.h"
 #include "dispatcher/task.h"
@@ -27,6 +28,8 @@ class TaskTable {
   /// A task of an earlier process, in whatever status; its id must not be known yet.
   Task& restore(std::unique_ptr<Task> task);
   void erase(Task& task);
+  /// As erase(), but a crash may bring it back.
+  void expire(Task& task, Duration now);
 
   /// Moves the task along an edge of DESIGN.md's drawing and logs it. An edge that is not there is
   /// our own bug and aborts the process.
@@ -64,9 +67,11 @@ class TaskTable {
   void unindex(Task& task);
 
   Task& enter(std::unique_ptr<Task> task);
+  void remove(Task& task);
 
   Journal& journal_;
-  Tasks tasks_;  // the key views the task's own id
+  std::unordered_map<std::string_view, Task*> by_id_;  // beside the order: lookups are many
+  Tasks tasks_;                                        // the key views the task's own id
   std::map<std::pair<Duration, std::uint64_t>, Task*> deadlines_;  // by time, then sequence
   std::array<std::size_t, 6> counts_{};
   std::size_t queued_bytes_ = 0;  // payloads of tasks that are not terminal

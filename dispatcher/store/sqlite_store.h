@@ -62,6 +62,7 @@ class SqliteStore : public Store {
   std::unordered_set<std::uint64_t> blobs_;            // keys that exist
   std::vector<std::uint64_t> new_blobs_, gone_blobs_;  // by the transaction under way
   int wal_pages_ = 0;
+  std::size_t last_batch_ = 0;
   bool low_ = false;
 };
 
