@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <exception>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -22,6 +23,9 @@ constexpr int kQueueMessages = 10'000;
 constexpr int kLingerMs = 1000;
 // How soon a frame that the socket did not take (not connected yet) is tried again.
 constexpr Duration kUnsentRetry = from_ms(20);
+// While more results are at hand, acknowledgements wait for others to go with: so many, so long.
+constexpr std::size_t kAckGroup = 256;
+constexpr Duration kAckDelay = from_ms(200);
 
 transport::Dealer connect(transport::Context& context, const std::string& endpoint) {
   return transport::Dealer(
@@ -77,6 +81,9 @@ struct Client::Impl {
       : config(std::move(c)),
         socket(connect(context, checked(config.endpoint))),
         core(transport::read_clock(), config.acknowledge) {}
+  ~Impl();
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
 
   /// One turn: send, wait until something comes or `until`, handle it.
   void turn(Duration until);
@@ -92,16 +99,63 @@ struct Client::Impl {
   std::vector<TaskInfo> tasks_of(M message, bool* more = nullptr);
   [[noreturn]] void time_out() const;
 
+  /// The caller has come back: what it was given is safe. Acknowledges now or, while there is more
+  /// for it at hand, soon.
+  void come_back(bool more_at_hand);
+  void acknowledge();
+  Event give(std::deque<Event>::iterator event);
+
   Config config;
   transport::Context context;
   transport::Dealer socket;
   SessionCore core;
   std::deque<std::string> unsent;
   std::deque<Event> events;
+  std::optional<TaskId> given;  // the result that the caller has now
+  std::vector<TaskId> safe;     // to be acknowledged
+  Duration safe_since{0};       // the first of them
   std::unordered_map<std::string, Verdict> verdicts;
   std::unordered_map<std::uint64_t, Message> replies;
   std::function<void(const std::string&)> notice;
+  const int exceptions = std::uncaught_exceptions();
 };
+
+/// When an exception ends the caller's work nobody knows what became of its last result.
+Client::Impl::~Impl() {
+  if (std::uncaught_exceptions() > exceptions) given.reset();
+  notice = {};
+  try {
+    come_back(false);
+  } catch (const std::exception&) {
+    // Then the results stay with the dispatcher.
+  }
+}
+
+void Client::Impl::come_back(bool more_at_hand) {
+  const Duration now = transport::read_clock().mono;
+  if (given) {
+    if (safe.empty()) safe_since = now;
+    safe.push_back(std::move(*given));
+    given.reset();
+  }
+  if (safe.empty()) return;
+  if (more_at_hand && safe.size() < kAckGroup && now < safe_since + kAckDelay) return;
+  acknowledge();
+  // The socket of a caller that is slow is read although results are at hand.
+  if (more_at_hand) turn(Duration{0});
+}
+
+void Client::Impl::acknowledge() {
+  core.acknowledge(std::exchange(safe, {}));
+  carry_out();
+}
+
+Event Client::Impl::give(std::deque<Event>::iterator event) {
+  Event taken = std::move(*event);
+  events.erase(event);
+  if (const auto* result = std::get_if<TaskResult>(&taken)) given = TaskId::parse(result->id);
+  return taken;
+}
 
 void Client::Impl::flush() {
   while (!unsent.empty()) {
@@ -250,18 +304,20 @@ std::vector<TaskInfo> Client::watch(const std::vector<std::string>& texts, Watch
     for (const TaskId& id : page)
       if (std::ranges::none_of(tasks, [&](const TaskInfo& t) { return t.id == id.str(); }))
         impl_->core.unwatch(id);
+    if (watch == Watch::kNone) impl_->core.leave(page);
     std::ranges::move(tasks, std::back_inserter(known));
   });
   return known;
 }
 
+void Client::acknowledge() { impl_->come_back(false); }
+
 std::optional<Event> Client::next(Millis timeout) {
+  impl_->come_back(!impl_->events.empty());
   const Duration until = deadline_after(timeout, transport::read_clock().mono);
   const auto done = [&] { return !impl_->events.empty() || impl_->core.open_tasks() == 0; };
   if (!impl_->run(until, done) || impl_->events.empty()) return std::nullopt;
-  Event event = std::move(impl_->events.front());
-  impl_->events.pop_front();
-  return event;
+  return impl_->give(impl_->events.begin());
 }
 
 std::optional<TaskResult> Client::wait(const std::string& id, Millis timeout) {
@@ -273,14 +329,18 @@ std::optional<TaskResult> Client::wait(const std::string& id, Millis timeout) {
   };
   const Duration until = deadline_after(timeout, transport::read_clock().mono);
   const auto task_id = parse_ids({id}).front();
-  const auto done = [&] { return find() != impl_->events.end() || !impl_->core.is_open(task_id); };
+  impl_->come_back(find() != impl_->events.end());
+  const auto done = [&] {
+    if (find() != impl_->events.end() || !impl_->core.is_open(task_id)) return true;
+    // The dispatcher sends only so much ahead: what is not waited for must not be in the way.
+    impl_->core.set_aside();
+    return false;
+  };
   if (!impl_->run(until, done)) return std::nullopt;
   const auto it = find();
   if (it == impl_->events.end())
     throw ClientError("not_watched", "task '" + id + "' is not watched, or its result was taken");
-  TaskResult result = std::get<TaskResult>(std::move(*it));
-  impl_->events.erase(it);
-  return result;
+  return std::get<TaskResult>(impl_->give(it));
 }
 
 std::size_t Client::open_tasks() const { return impl_->core.open_tasks(); }

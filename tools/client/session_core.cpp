@@ -127,23 +127,61 @@ void SessionCore::on(msg::Accepted& message, const Now&) {
   }
 }
 
-/// Each result is handed on once and acknowledged as often as it comes. Ending the watch instead
-/// stops the repetition too, and the result stays.
+/// Each result is handed on once. What comes again was acknowledged before, or is still with the
+/// caller: then its watch is ended, which stops the repetition, and the result stays. The same goes
+/// for every result that an onlooker sees.
 void SessionCore::on(msg::Deliver& message, const Now&) {
-  std::vector<TaskId> ids;
+  std::vector<TaskId> done, stays;
   for (auto& entry : message.entries) {
-    ids.push_back(entry.task_id);
-    auto it = open_.find(entry.task_id);
-    if (it == open_.end()) continue;
+    const TaskId& id = entry.task_id;
+    auto it = open_.find(id);
+    if (it == open_.end()) {
+      if (held_.erase(id)) aside_.insert(id);
+      (acknowledge_ && !aside_.contains(id) ? done : stays).push_back(id);
+      continue;
+    }
+    if (acknowledge_)
+      held_.insert(id);
+    else
+      stays.push_back(id);
     // The result of a task whose ACCEPTED was lost says that it was accepted.
-    if (!it->second.accepted) effects_.verdicts.push_back({entry.task_id, ErrorCode::kOk, ""});
+    if (!it->second.accepted) effects_.verdicts.push_back({id, ErrorCode::kOk, ""});
     open_.erase(it);
     effects_.events.emplace_back(std::move(entry));
   }
-  if (acknowledge_)
-    send(msg::DeliverAck{std::move(ids)});
-  else
-    send(msg::Watch{++last_request_, msg::WatchLevel::kNone, std::move(ids)});
+  if (!done.empty()) send(msg::DeliverAck{std::move(done)});
+  if (!stays.empty()) send(msg::Watch{++last_request_, msg::WatchLevel::kNone, std::move(stays)});
+}
+
+void SessionCore::acknowledge(const std::vector<TaskId>& ids) {
+  msg::DeliverAck message;
+  for (const TaskId& id : ids) {
+    if (held_.erase(id) + aside_.erase(id) == 0) continue;
+    message.ids.push_back(id);
+    if (message.ids.size() == limits::kMaxBatchEntries) send(std::exchange(message, {}));
+  }
+  if (!message.ids.empty()) send(message);
+}
+
+void SessionCore::set_aside() {
+  msg::Watch message{0, msg::WatchLevel::kNone, {}};
+  for (const TaskId& id : held_) {
+    message.ids.push_back(id);
+    if (message.ids.size() < limits::kMaxBatchEntries) continue;
+    message.request = ++last_request_;
+    send(message);
+    message.ids.clear();
+  }
+  message.request = ++last_request_;
+  if (!message.ids.empty()) send(message);
+  aside_.merge(held_);
+}
+
+void SessionCore::leave(const std::vector<TaskId>& ids) {
+  for (const TaskId& id : ids) {
+    held_.erase(id);
+    aside_.erase(id);
+  }
 }
 
 void SessionCore::on(msg::Update& message, const Now&) {

@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <variant>
 #include <vector>
 
@@ -39,6 +40,14 @@ class SessionCore {
   void submit(msg::Submission submission, msg::WatchLevel level, const Now& now);
   /// Expects the results of `ids`; with level none no longer. The caller sends the WATCH.
   void watch(const std::vector<TaskId>& ids, msg::WatchLevel level, const Now& now);
+  /// The caller has these results safe: the dispatcher may drop their data. Other ids are ignored.
+  void acknowledge(const std::vector<TaskId>& ids);
+  /// Ends the watches of the results that were handed on and are not acknowledged yet: they are not
+  /// repeated, and others come in their place. They stay with the dispatcher until acknowledged.
+  void set_aside();
+  /// These results stay with the dispatcher: acknowledging them does nothing. Their watches have
+  /// ended, or what comes again would be acknowledged as no longer wanted.
+  void leave(const std::vector<TaskId>& ids);
   /// The dispatcher does not know it. What was submitted here stays: it may be on its way.
   void unwatch(const TaskId& id) {
     if (auto it = open_.find(id); it != open_.end() && !it->second.mine) open_.erase(it);
@@ -97,6 +106,8 @@ class SessionCore {
   void send(const Message& message) { effects_.frames.push_back(encode(message)); }
 
   std::unordered_map<TaskId, Open> open_;
+  // Results that were handed on and are not acknowledged: still watched, and watched no longer.
+  std::unordered_set<TaskId> held_, aside_;
   std::deque<TaskId> unsent_;                               // to be submitted (again)
   std::map<std::uint64_t, Batch> batches_;                  // by request number
   std::map<std::uint64_t, Pending> pending_;                // by request number

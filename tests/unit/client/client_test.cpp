@@ -6,6 +6,7 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <functional>
+#include <mutex>
 #include <set>
 #include <thread>
 
@@ -103,7 +104,166 @@ std::vector<Message> echo(const Message& message) {
   return replies;
 }
 
+/// A dispatcher that keeps count of what is acknowledged and left, with a window of its own.
+class Counting {
+ public:
+  explicit Counting(std::size_t window = 1000) : window_(window) {}
+
+  std::vector<Message> operator()(const Message& message) {
+    const std::lock_guard lock(mutex_);
+    std::vector<Message> replies;
+    if (const auto* ack = std::get_if<msg::DeliverAck>(&message)) {
+      ++acks_;
+      for (const TaskId& id : ack->ids) {
+        acknowledged_.insert(id.str());
+        in_window_.erase(id.str());
+      }
+    } else if (const auto* watch = std::get_if<msg::Watch>(&message)) {
+      for (const TaskId& id : watch->ids) in_window_.erase(id.str());
+      replies = {msg::Tasks{watch->request, {}, false}};
+    } else {
+      replies = echo(message);
+      if (std::holds_alternative<msg::Submit>(message)) {
+        const auto entries = std::get<msg::Deliver>(replies.back()).entries;
+        waiting_.insert(waiting_.end(), entries.begin(), entries.end());
+        replies.pop_back();
+      }
+    }
+    msg::Deliver deliver;
+    for (; !waiting_.empty() && in_window_.size() < window_; waiting_.pop_back()) {
+      in_window_.insert(waiting_.back().task_id.str());
+      deliver.entries.push_back(waiting_.back());
+    }
+    if (!deliver.entries.empty()) replies.emplace_back(std::move(deliver));
+    return replies;
+  }
+
+  std::set<std::string> acknowledged() const {
+    const std::lock_guard lock(mutex_);
+    return acknowledged_;
+  }
+  int acks() const {
+    const std::lock_guard lock(mutex_);
+    return acks_;
+  }
+
+ private:
+  const std::size_t window_;
+  mutable std::mutex mutex_;
+  std::vector<msg::Deliver::Entry> waiting_;  // the newest goes first
+  std::set<std::string> in_window_, acknowledged_;
+  int acks_ = 0;
+};
+
+FakeDispatcher::Answer asking(Counting& counting) {
+  return [&counting](const Message& message) { return counting(message); };
+}
+
+bool soon(const std::function<bool()>& condition) {
+  for (int i = 0; i < 2000; ++i, usleep(5000))
+    if (condition()) return true;
+  return false;
+}
+
+client::TaskRequest named(const std::string& id) {
+  client::TaskRequest request;
+  request.id = id;
+  return request;
+}
+
 }  // namespace
+
+TEST_CASE("a result is acknowledged when the caller comes back, not before") {
+  using Ids = std::set<std::string>;
+  const std::string at = endpoint();
+  Counting counting;
+  FakeDispatcher dispatcher(at, asking(counting));
+  Client client({.endpoint = at});
+  client.submit({named("a"), named("b"), named("c"), named("d")});
+  REQUIRE(client.wait("a"));
+  client.ping();  // what was sent before it has been read; and this is no coming back
+  CHECK(counting.acknowledged().empty());
+  REQUIRE(client.wait("b"));
+  client.acknowledge();
+  client.ping();
+  CHECK(counting.acknowledged() == Ids{"a", "b"});
+  CHECK(client.next());
+  CHECK(client.next());
+  client.ping();
+  CHECK(counting.acknowledged() == Ids{"a", "b"});
+  CHECK(!client.next());
+  client.ping();
+  CHECK(counting.acknowledged() == Ids{"a", "b", "c", "d"});
+}
+
+TEST_CASE("a result that is left stays with the dispatcher") {
+  const std::string at = endpoint();
+  Counting counting;
+  FakeDispatcher dispatcher(at, asking(counting));
+  Client client({.endpoint = at});
+  client.submit({named("a"), named("b")});
+  REQUIRE(client.wait("a"));
+  client.watch({"a"}, client::Watch::kNone);
+  REQUIRE(client.wait("b"));
+  client.acknowledge();
+  client.ping();
+  CHECK(counting.acknowledged() == std::set<std::string>{"b"});
+}
+
+TEST_CASE("the end of a client acknowledges, unless an exception ends it") {
+  for (const bool fails : {false, true}) {
+    const std::string at = endpoint();
+    Counting counting;
+    FakeDispatcher dispatcher(at, asking(counting));
+    try {
+      Client client({.endpoint = at});
+      client.submit({named("a"), named("b")});
+      REQUIRE(client.wait("a"));
+      REQUIRE(client.wait("b"));
+      if (fails) throw std::runtime_error("cannot be written");
+    } catch (const std::runtime_error&) {
+    }
+    CHECK(soon([&] { return counting.acknowledged().contains(fails ? "a" : "b"); }));
+    CHECK(counting.acknowledged().contains("b") != fails);
+  }
+}
+
+TEST_CASE("a client that is replaced acknowledges what it gave") {
+  const std::string at = endpoint();
+  Counting counting;
+  FakeDispatcher dispatcher(at, asking(counting));
+  Client client({.endpoint = at});
+  client.submit(named("a"));
+  REQUIRE(client.wait("a"));
+  client = Client({.endpoint = at});
+  CHECK(soon([&] { return counting.acknowledged().contains("a"); }));
+}
+
+TEST_CASE("acknowledgements travel in groups") {
+  const std::string at = endpoint();
+  Counting counting(5000);
+  FakeDispatcher dispatcher(at, asking(counting));
+  Client client({.endpoint = at});
+  client.submit(std::vector<client::TaskRequest>(3000));
+  while (client.next()) continue;
+  client.ping();
+  CHECK(counting.acknowledged().size() == 3000);
+  CHECK(counting.acks() < 300);
+}
+
+TEST_CASE("results that are not waited for are not in the way of the one that is") {
+  const std::string at = endpoint();
+  Counting counting(10);
+  FakeDispatcher dispatcher(at, asking(counting));
+  Client client({.endpoint = at});
+  std::vector<client::TaskRequest> requests;
+  for (int i = 0; i < 100; ++i) requests.push_back(named("t" + std::to_string(i)));
+  client.submit(requests);
+  for (const auto& request : requests) REQUIRE(client.wait(request.id, Millis(10'000)));
+  client.acknowledge();
+  client.ping();
+  CHECK(counting.acknowledged().size() == 100);
+}
 
 TEST_CASE("submit and wait over a socket") {
   const std::string at = endpoint();

@@ -36,6 +36,12 @@ struct Talk {
     core.handle(Blob(encode(message)), now);
     turn();
   }
+  void acknowledge(const std::vector<std::string>& texts) {
+    std::vector<TaskId> ids;
+    for (const std::string& text : texts) ids.push_back(id(text));
+    core.acknowledge(ids);
+    turn();
+  }
   void submit(const std::string& text, const std::string& payload = "prompt") {
     core.submit({id(text), make_spec({}, {}), Blob(payload)}, msg::WatchLevel::kResult, now);
     turn();
@@ -77,19 +83,90 @@ TEST_CASE("a submission is answered, delivered and acknowledged") {
   CHECK(t.effects.verdicts[0].code == ErrorCode::kOk);
   t.receive(Talk::delivery("a"));
   CHECK(t.effects.events.size() == 1);
-  CHECK(t.take<msg::DeliverAck>().at(0).ids == std::vector{id("a")});
+  CHECK(t.take<msg::DeliverAck>().empty());  // not before the caller says so
   CHECK(t.core.open_tasks() == 0);
+  t.acknowledge({"a"});
+  CHECK(t.take<msg::DeliverAck>().at(0).ids == std::vector{id("a")});
   CHECK(t.core.next_deadline() == kNever);
 }
 
-TEST_CASE("a result that comes again is acknowledged again and handed on once") {
+TEST_CASE("an acknowledged result that comes again is acknowledged again and handed on once") {
   Talk t;
   t.submit_accepted("a");
   t.receive(Talk::delivery("a"));
   CHECK(t.effects.events.size() == 1);
+  t.acknowledge({"a"});
   t.receive(Talk::delivery("a"));
   CHECK(t.effects.events.empty());
   CHECK(t.take<msg::DeliverAck>().size() == 2);
+  CHECK(t.take<msg::Watch>().empty());
+}
+
+TEST_CASE("a result that comes again while the caller has it is not repeated, and not dropped") {
+  Talk t;
+  t.submit_accepted("a");
+  t.receive(Talk::delivery("a"));
+  for (int i = 0; i < 2; ++i) {
+    t.receive(Talk::delivery("a"));
+    CHECK(t.effects.events.empty());
+    CHECK(t.take<msg::DeliverAck>().empty());
+    const auto watches = t.take<msg::Watch>();
+    REQUIRE(watches.size() == 1);
+    CHECK(watches[0].level == msg::WatchLevel::kNone);
+    CHECK(watches[0].ids == std::vector{id("a")});
+  }
+  t.acknowledge({"a"});
+  CHECK(t.take<msg::DeliverAck>().at(0).ids == std::vector{id("a")});
+}
+
+TEST_CASE("results are acknowledged in groups, and only those that were handed on") {
+  Talk t;
+  std::vector<std::string> names;
+  for (int i = 0; i < 5000; ++i) {
+    names.push_back("t" + std::to_string(i));
+    t.core.submit({id(names.back()), make_spec({}, {}), Blob("p")}, msg::WatchLevel::kResult,
+                  t.now);
+  }
+  t.turn();
+  for (const std::string& name : names)
+    if (name != "t17") t.receive(Talk::delivery(name));
+  t.acknowledge(names);
+  const auto acks = t.take<msg::DeliverAck>();
+  REQUIRE(acks.size() == 2);
+  CHECK(acks[0].ids.size() == limits::kMaxBatchEntries);
+  CHECK(acks[0].ids.size() + acks[1].ids.size() == 4999);
+  for (const auto& ack : acks) CHECK(std::ranges::count(ack.ids, id("t17")) == 0);
+  t.acknowledge(names);
+  CHECK(t.take<msg::DeliverAck>().empty());
+}
+
+TEST_CASE("results that are set aside make room and are acknowledged later") {
+  Talk t;
+  for (const char* name : {"a", "b", "c"}) t.submit_accepted(name);
+  t.receive(Talk::delivery("a"));
+  t.receive(Talk::delivery("b"));
+  t.core.set_aside();
+  t.turn();
+  auto watches = t.take<msg::Watch>();
+  REQUIRE(watches.size() == 1);
+  CHECK(watches[0].level == msg::WatchLevel::kNone);
+  CHECK(watches[0].ids.size() == 2);
+  t.core.set_aside();
+  t.turn();
+  CHECK(t.take<msg::Watch>().empty());  // once each
+  CHECK(t.take<msg::DeliverAck>().empty());
+  t.acknowledge({"a", "b"});
+  CHECK(t.take<msg::DeliverAck>().at(0).ids.size() == 2);
+  CHECK(t.core.is_open(id("c")));
+}
+
+TEST_CASE("a result that is left is not acknowledged") {
+  Talk t;
+  t.submit_accepted("a");
+  t.receive(Talk::delivery("a"));
+  t.core.leave({id("a")});
+  t.acknowledge({"a"});
+  CHECK(t.take<msg::DeliverAck>().empty());
 }
 
 TEST_CASE("an unanswered submit is sent again with the same content") {
@@ -345,6 +422,11 @@ TEST_CASE("an onlooker ends its watch instead of acknowledging") {
   t.receive(msg::Tasks{watches[0].request, {}, false});
   CHECK(t.effects.replies.empty());
   CHECK(t.core.next_deadline() == kNever);
+  t.acknowledge({"a"});
+  t.receive(Talk::delivery("a"));  // it was on its way
+  CHECK(t.effects.events.empty());
+  CHECK(t.take<msg::DeliverAck>().empty());
+  CHECK(t.take<msg::Watch>().size() == 1);
 }
 
 TEST_CASE("after a reconnect unaccepted submissions and open queries are sent again") {

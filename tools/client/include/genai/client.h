@@ -10,6 +10,11 @@
 // What was submitted is kept here until its result has come: the library repeats what was not
 // answered, reconnects, and submits again what a restarted dispatcher has forgotten. Retrying the
 // same id is always safe.
+//
+// A result is acknowledged, upon which the dispatcher drops its data, only when the caller comes
+// back for more: by the next call of next() or wait(), by acknowledge(), or by the destructor
+// unless an exception is on its way. A process that is killed while it handles a result has lost
+// nothing: watch() with the task's id brings it again.
 #pragma once
 
 #include <array>
@@ -180,7 +185,8 @@ class Client {
                               Watch watch = Watch::kResult);
 
   /// Follows tasks that were submitted elsewhere or before; those that are known come back, the
-  /// others are absent. Watch::kNone: follows them no longer.
+  /// others are absent. Watch::kNone: follows them no longer; the result that was given last, if it
+  /// is of one of them, is not acknowledged and stays with the dispatcher.
   std::vector<TaskInfo> watch(const std::vector<std::string>& ids, Watch watch = Watch::kResult);
 
   /// The next result or update of any watched task; nothing after `timeout`, or at once when no
@@ -189,6 +195,8 @@ class Client {
   /// The result of one watched task; nothing after `timeout`. Other events stay for next(). Throws
   /// not_watched when no result of that id can come.
   std::optional<TaskResult> wait(const std::string& id, Millis timeout = kForever);
+  /// Every result given so far is safe: for a caller that does not come back soon.
+  void acknowledge();
   /// How many watched tasks have not ended yet.
   std::size_t open_tasks() const;
 
