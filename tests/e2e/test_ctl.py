@@ -2,6 +2,7 @@
 import fcntl
 import os
 import pty
+import select
 import signal
 import struct
 import subprocess
@@ -89,6 +90,61 @@ class Ctl(CtlTest):
         done = self.ctl("submit", "--jsonl", tasks)
         self.assertEqual(done.returncode, 2)
         self.assertIn(b"tasks.jsonl:2: not JSON", done.stderr)
+
+    def test_what_was_written_is_acknowledged(self):
+        self.start_nodes(2, "--echo")
+        lines = b"".join(b"%d\n" % i for i in range(300))
+        self.ctl("submit", "--lines", "-", "--out", self.folder / "out", stdin=lines)
+        self.ctl("submit", "--wait", "x")
+        task = self.ctl("submit", "x").stdout.decode().strip()
+        self.ctl("watch", task, "--out", self.folder / "out")
+        wait_for(lambda: self.client.stats()["delivered_total"] == 302, "the acknowledgements")
+
+    def test_a_kill_before_the_result_is_written_loses_nothing(self):
+        self.start_nodes(1, "--echo")
+        picture = self.folder / "picture"
+        picture.write_bytes(b"pixel" * 200_000)
+        out = self.folder / "out"
+        out.mkdir()
+        os.mkfifo(out / "t-1~")  # takes 64 KiB, and then the writer waits for a reader
+        for command in (("submit", "--id", "t-1", "--file", picture), ("watch", "t-1")):
+            with self.subTest(command=command[0]):
+                reader = os.open(out / "t-1~", os.O_RDONLY | os.O_NONBLOCK)
+                writer = subprocess.Popen([BIN / "genai-ctl", "--dispatcher", self.clients_endpoint,
+                                           *command, "--out", out], stderr=subprocess.DEVNULL)
+                self.closers.append(writer.kill)
+                wait_for(lambda: select.select([reader], [], [], 0)[0], "the result's first bytes")
+                writer.kill()
+                writer.wait()
+                os.close(reader)
+        self.assertEqual(self.client.stats()["delivered_total"], 0)
+        os.unlink(out / "t-1~")
+        done = self.ctl("watch", "t-1", "--out", out)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual((out / "t-1").read_bytes(), picture.read_bytes())
+
+    def test_a_result_that_cannot_be_written_is_kept(self):
+        self.start_nodes(1, "--echo")
+        out = self.folder / "out"
+        for name in ("t-1", "t-2"):
+            (out / name / "in the way").mkdir(parents=True)
+        done = self.ctl("submit", "--id", "t-1", "--out", out, "one")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"t-1: Is a directory; the result is kept: genai-ctl watch t-1 --out DIR",
+                      done.stderr)
+        self.ctl("submit", "--id", "t-2", "two")
+        self.assertEqual(self.ctl("watch", "t-2", "--out", out).returncode, 1)
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run(
+                [BIN / "genai-ctl", "--dispatcher", self.clients_endpoint, "submit", "--id", "t-3",
+                 "--wait", "three"], stdout=full, stderr=subprocess.PIPE, timeout=60)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"cannot write to stdout; the result is kept", done.stderr)
+        self.assertEqual(self.client.stats()["delivered_total"], 0)
+        again = self.folder / "again"
+        self.assertEqual(self.ctl("watch", "t-1", "t-2", "t-3", "--out", again).returncode, 0)
+        self.assertEqual([(again / f"t-{i}").read_text() for i in (1, 2, 3)],
+                         ["one", "two", "three"])
 
     def test_failed_tasks_are_an_exit_code(self):
         self.start_nodes(1, "--exec", "echo no luck >&2; exit 1")

@@ -43,6 +43,11 @@ std::optional<client::Event> Session::next(Clock::time_point deadline,
   }
 }
 
+std::string Session::leave(const client::TaskResult& result, const std::string& why) {
+  client.watch({result.id}, client::Watch::kNone);
+  return fmt::format("{}; the result is kept: genai-ctl watch {} --out DIR", why, result.id);
+}
+
 void complain(const std::string& what) {
   std::cout.flush();
   fmt::print(stderr, "genai-ctl: {}\n", process::escaped(what));

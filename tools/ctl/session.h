@@ -38,6 +38,9 @@ struct Session {
   Clock::time_point results_deadline() const {
     return options.timeout_given ? Clock::now() + options.timeout : Clock::time_point::max();
   }
+  /// Of a result that was taken and cannot be kept here: it stays with the dispatcher. The sentence
+  /// that says so.
+  std::string leave(const client::TaskResult& result, const std::string& why);
   /// The next event; nothing when no watched task is left, after `deadline`, or when interrupted.
   /// Calls `idle` at least ten times a second.
   std::optional<client::Event> next(Clock::time_point deadline,

@@ -31,6 +31,7 @@ struct Waiting {
   std::size_t good = 0;
 
   void take(const TaskResult& result);
+  std::string keep(const TaskResult& result) const;
   void report(const TaskResult& result, const std::string& file) const;
   int until_all_ended();
 };
@@ -42,24 +43,33 @@ void Waiting::report(const TaskResult& result, const std::string& file) const {
   print(json);
 }
 
+/// Puts the data where it was asked for; the file's name, if it is one.
+std::string Waiting::keep(const TaskResult& result) const {
+  if (folder) return folder->write(result);
+  if (!session.options.json && lines.size() == 1 && !(std::cout << result.data << std::flush))
+    throw std::runtime_error("cannot write to stdout");
+  return {};
+}
+
 /// A result that cannot be written is told of and does not end the wait for the others.
 void Waiting::take(const TaskResult& result) {
   bool done = result.status == client::Status::kCompleted;
-  std::string file;
+  std::string file, trouble;
   progress.on_result(result);
-  try {
-    if (done && result.result_gone)
-      throw std::runtime_error(result.id + ": its result was fetched or dropped before");
-    if (done && folder) file = folder->write(result);
-  } catch (const std::runtime_error& error) {
-    done = false;
-    progress.say(fmt::format("genai-ctl: {}", process::escaped(error.what())));
+  if (done && result.result_gone) {
+    trouble = result.id + ": its result was fetched or dropped before";
+  } else if (done) {
+    try {
+      file = keep(result);
+    } catch (const std::runtime_error& error) {
+      trouble = session.leave(result, error.what());
+    }
   }
+  if (!trouble.empty()) progress.say("genai-ctl: " + process::escaped(trouble));
+  done = done && trouble.empty();
   good += done;
   if (session.options.json)
     report(result, file);
-  else if (done && !folder && lines.size() == 1)
-    std::cout << result.data << std::flush;
   else if (!file.empty() && style_of(session.options) == Progress::Style::kLines)
     progress.say("  " + process::escaped(file));
 }

@@ -36,21 +36,21 @@ void show(const TaskResult& r, const std::string& file, bool json) {
 }
 
 /// Whether the task completed and its result, if asked for, is in its file.
-bool take(const TaskResult& result, const std::optional<ResultFolder>& folder, bool json) {
-  bool good = result.status == Status::kCompleted;
-  std::string file;
-  if (good && folder) {
+bool take(Session& session, const TaskResult& result, const std::optional<ResultFolder>& folder) {
+  const bool completed = result.status == Status::kCompleted;
+  std::string file, trouble;
+  if (completed && folder && result.result_gone) {
+    trouble = result.id + ": its result was fetched or dropped before";
+  } else if (completed && folder) {
     try {
-      if (result.result_gone)
-        throw std::runtime_error(result.id + ": its result was fetched or dropped before");
       file = folder->write(result);
     } catch (const std::runtime_error& error) {
-      good = false;
-      complain(error.what());
+      trouble = session.leave(result, error.what());
     }
   }
-  show(result, file, json);
-  return good;
+  if (!trouble.empty()) complain(trouble);
+  show(result, file, session.options.json);
+  return completed && trouble.empty();
 }
 
 }  // namespace
@@ -71,7 +71,7 @@ int run_watch(Session& session) {
     if (const auto* update = std::get_if<TaskUpdate>(&*event))
       show(*update, options.json);
     else
-      good &= take(std::get<TaskResult>(*event), folder, options.json);
+      good &= take(session, std::get<TaskResult>(*event), folder);
     std::fflush(stdout);
   }
   const std::size_t left = session.client.open_tasks();
