@@ -1,9 +1,15 @@
 """The Python examples, written from SPEC.md, against the real processes and each other."""
+import pathlib
 import signal
 import subprocess
+import tempfile
 import unittest
 
-from harness import ROOT, FleetTest, wait_for
+import zmq
+
+from harness import (ACCEPTED, ASSIGN, ASSIGN_ACK, DELIVER, DELIVER_ACK, HEARTBEAT, HELLO, LIMIT_S,
+                     LOST_MS, ROOT, SUBMIT, SUSPECT_MS, WELCOME, FleetTest, Process, pack, unpack,
+                     wait_for)
 
 NODE, CLIENT = ROOT / "tools/python/node.py", ROOT / "tools/python/client.py"
 
@@ -84,6 +90,106 @@ class Examples(FleetTest):
         self.broker = self.start_broker()
         result = self.client.wait([task])[0]
         self.assertEqual((result["data"], result["info"]["attempts"]), (b"PROMPT", 1))
+
+
+class FullDispatcher(FleetTest):
+    dispatcher_options = ("--max-tasks", "2")
+
+    def test_the_client_tries_again_when_the_queue_is_full(self):
+        client = subprocess.Popen([CLIENT, "--dispatcher", self.clients_endpoint, *"abcde"],
+                                  stdout=subprocess.PIPE, text=True)
+        self.closers.append(client.kill)
+        wait_for(lambda: self.client.stats()["accepted_total"] == 2, "as many as there is room for")
+        self.start_nodes(1, "--echo")
+        shown = client.communicate(timeout=LIMIT_S)[0]
+        self.assertEqual(client.returncode, 0, shown)
+        self.assertEqual(sorted(line.split(" ", 2)[2] for line in shown.splitlines()),
+                         ["a", "b", "c", "d", "e"])
+
+
+class Played(unittest.TestCase):
+    """The other side of an example is played by the test."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="genai-e2e-")
+        self.addCleanup(folder.cleanup)
+        self.folder, self.endpoint = pathlib.Path(folder.name), f"ipc://{folder.name}/socket"
+        self.socket = zmq.Context.instance().socket(zmq.ROUTER)
+        self.socket.linger = 0
+        self.addCleanup(self.socket.close)
+        self.socket.bind(self.endpoint)
+
+    def start(self, *arguments):
+        process = Process(self.folder, "example", *arguments)
+        self.addCleanup(process.close)
+        return process
+
+    def send(self, *fields):
+        self.socket.send_multipart([self.peer, pack(*fields)])
+
+    def expect(self, kind):
+        while self.socket.poll(int(LIMIT_S * 1000)):
+            self.peer, frame = self.socket.recv_multipart()
+            message = unpack(frame)
+            if message[0] == kind:
+                return message
+        raise AssertionError(f"no message of type {kind}")
+
+
+class ClientAnswers(Played):
+    def test_it_tries_again_when_it_is_told_to(self):
+        client = self.start(CLIENT, "--dispatcher", self.endpoint, "a")
+        for code in (302, 303, 308, 0):
+            _, request, _, ((task, _, payload),) = self.expect(SUBMIT)
+            self.assertEqual(payload, b"a")
+            self.send(ACCEPTED, request, [[task, code, "of the test"]])
+        self.send(DELIVER, [[task, 4, 0, {}, b"picture"]])
+        self.assertEqual(self.expect(DELIVER_ACK)[1], [task])
+        self.assertEqual(client.wait(), 0)
+        self.assertEqual(client.log_path.read_text(), f"{task} Completed picture\n")
+
+    def test_other_refusals_are_final(self):
+        client = self.start(CLIENT, "--dispatcher", self.endpoint, "a")
+        _, request, _, ((task, _, _),) = self.expect(SUBMIT)
+        self.send(ACCEPTED, request, [[task, 301, "of the test"]])
+        self.assertEqual(client.wait(), 1)
+        self.assertEqual(client.log_path.read_text(), f"{task} refused 301 of the test\n")
+
+
+class NodeAnswers(Played):
+    def setUp(self):
+        super().setUp()
+        self.start(NODE, "--broker", self.endpoint, "--node-id", "snake", "--model", "sdxl",
+                   "--delay-ms", 30_000)
+        self.expect(HELLO)
+        self.send(WELCOME, bytes(16), 100, SUSPECT_MS, LOST_MS * 100)
+
+    def assign(self, task, attempt, epoch=1, **spec):
+        self.send(ASSIGN, [[[task, attempt, epoch], spec, b"prompt"]])
+        (ref, code, _), = self.expect(ASSIGN_ACK)[1]
+        self.assertEqual(ref, [task, attempt, epoch])
+        return code
+
+    def held(self):
+        self.expect(HEARTBEAT)
+        return self.expect(HEARTBEAT)[2]  # one that was sent after all that was asked
+
+    def test_a_model_that_it_lacks(self):
+        self.assertEqual(self.assign("t-1", 1, model="flux"), 402)
+        self.assertEqual(self.held(), [])
+        self.assertEqual(self.assign("t-1", 1, model="sdxl"), 0)
+        self.assertEqual(self.assign("t-2", 1), 0)
+        self.assertEqual(self.held(), [["t-1", 1, 1], ["t-2", 1, 1]])
+
+    def test_the_newest_attempt_counts(self):
+        self.assertEqual(self.assign("t-1", 2), 0)
+        self.assertEqual(self.assign("t-1", 1), 203)
+        self.assertEqual(self.assign("t-1", 2), 0)
+        self.assertEqual(self.held(), [["t-1", 2, 1]])
+        self.assertEqual(self.assign("t-1", 3), 0)
+        self.assertEqual(self.assign("t-1", 1, epoch=2), 0)  # of a restarted dispatcher
+        self.assertEqual(self.assign("t-1", 4), 203)
+        self.assertEqual(self.held(), [["t-1", 1, 2]])
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ import zmq
 SUBMIT, ACCEPTED, WATCH, DELIVER, DELIVER_ACK = 40, 41, 42, 44, 45
 TASKS, PING, PONG, ERROR = 49, 57, 58, 99
 STATUS = ["Unscheduled", "Scheduled", "Sent", "Aborted", "Completed", "Failed"]
-REPEAT_S, PING_S, DEAD_S, BATCH = 5.0, 5.0, 10.0, 500
+TRY_LATER = (302, 303, 308)  # queue_full, draining, store_full
+REPEAT_S, PING_S, DEAD_S, FIRST_WAIT_S, LONGEST_WAIT_S, BATCH = 5.0, 5.0, 10.0, 1.0, 30.0, 500
 
 
 class Client:
@@ -26,12 +27,12 @@ class Client:
         self.open = {}  # id -> [spec, payload, accepted]
         self.submits = {}  # request -> (ids, when to send again)
         self.watches = {}  # request -> ids
+        self.wait_s, self.resume_at = FIRST_WAIT_S, 0.0  # while the dispatcher is full
         self.connect()
 
     def connect(self):
         self.socket = zmq.Context.instance().socket(zmq.DEALER)
-        self.socket.setsockopt(zmq.IMMEDIATE, 1)
-        self.socket.setsockopt(zmq.LINGER, 1000)
+        self.socket.immediate, self.socket.linger = 1, 1000
         self.socket.connect(self.endpoint)
         self.heard_at, self.pinged_at = time.monotonic(), 0.0
 
@@ -54,7 +55,13 @@ class Client:
         self.open[task_id] = [spec, payload, False]
         return task_id
 
+    def slow_down(self, now):
+        if now >= self.resume_at:  # once for all that were refused together
+            self.resume_at, self.wait_s = now + self.wait_s, min(2 * self.wait_s, LONGEST_WAIT_S)
+
     def send_unaccepted(self):
+        if time.monotonic() < self.resume_at:
+            return
         waiting = {i for ids, _ in self.submits.values() for i in ids}
         ids = [i for i, task in self.open.items() if not task[2] and i not in waiting]
         for start in range(0, len(ids), BATCH):
@@ -92,16 +99,18 @@ class Client:
             if kind == ACCEPTED:
                 self.submits.pop(fields[0], None)
                 for task_id, code, detail in fields[1]:
-                    if code and task_id in self.open:
+                    if code in TRY_LATER:
+                        self.slow_down(self.heard_at)
+                    elif code and task_id in self.open:
                         yield task_id, "refused", {"error": f"{code} {detail}"}, b""
                         del self.open[task_id]
                     elif task_id in self.open:
-                        self.open[task_id][2] = True
+                        self.open[task_id][2], self.wait_s = True, FIRST_WAIT_S
             elif kind == DELIVER:
-                self.send(DELIVER_ACK, [entry[0] for entry in fields[0]])
                 for task_id, status, _, info, data in fields[0]:
                     if self.open.pop(task_id, None):
                         yield task_id, STATUS[status], info, data
+                self.send(DELIVER_ACK, [entry[0] for entry in fields[0]])  # the caller came back
             elif kind == PONG:
                 if self.epoch not in (None, fields[1]):
                     self.watch_again()  # the dispatcher was restarted

@@ -4,6 +4,7 @@
 Replace work() by what your GPU does. Needs python3-zmq and python3-msgpack."""
 import argparse
 import concurrent.futures
+import contextlib
 import os
 import queue
 import signal
@@ -15,15 +16,14 @@ import zmq
 
 HELLO, WELCOME, HEARTBEAT, LEAVE, BYE, GOODBYE = 1, 2, 3, 5, 6, 7
 ASSIGN, ASSIGN_ACK, RESULT, RESULT_ACK, ABORT, ABORT_ACK, ERROR = 10, 11, 13, 14, 15, 16, 99
-OK, ERROR_RESULT, RETURNED = 0, 1, 2
-UNKNOWN_SESSION, SESSION_REPLACED, NODE_FULL, NODE_LEAVING = 200, 201, 400, 401
-RESEND_S, MAX_QUEUED = 5.0, 64
+UNKNOWN_SESSION, SESSION_REPLACED, SUPERSEDED = 200, 201, 203
+NODE_FULL, NODE_LEAVING, MODEL_MISSING = 400, 401, 402
+OK, ERROR_RESULT, RETURNED, RESEND_S, MAX_QUEUED = 0, 1, 2, 5.0, 64
 
 
 def work(spec, payload, aborted, options):
     """Runs on a thread; returns the result's bytes or raises. `aborted` is an Event."""
-    if aborted.wait(options.delay_ms / 1000):
-        return b""
+    aborted.wait(options.delay_ms / 1000)  # what an aborted task returns does not matter
     return payload if options.echo else payload.decode().upper().encode()
 
 
@@ -41,24 +41,20 @@ class Node:
 
     def connect(self):
         self.socket = zmq.Context.instance().socket(zmq.DEALER)
-        self.socket.setsockopt(zmq.IMMEDIATE, 1)
-        self.socket.setsockopt(zmq.LINGER, 1000)
+        self.socket.immediate, self.socket.linger = 1, 1000
         self.socket.connect(self.options.broker)
         self.joined, self.heard_at, self.beat_at = False, time.monotonic(), 0.0
 
     def send(self, *fields):
-        try:
+        with contextlib.suppress(zmq.Again):  # not connected: everything that matters is repeated
             self.socket.send(msgpack.packb([1, *fields], use_bin_type=True), zmq.DONTWAIT)
-        except zmq.Again:
-            pass  # not connected: everything that matters is repeated
 
     def run(self):
         while not self.left:
             self.on_time(time.monotonic())
             if self.socket.poll(20):
                 self.heard_at = time.monotonic()
-                _, kind, *fields = msgpack.unpackb(self.socket.recv(), raw=False)
-                self.on_message(kind, fields)
+                self.on_message(*msgpack.unpackb(self.socket.recv(), raw=False)[1:])
             while not self.finished.empty():
                 ref, result = self.finished.get()
                 if ref in self.held:  # else it was aborted meanwhile
@@ -84,7 +80,7 @@ class Node:
             self.socket.poll(2000 if self.joined else 0)  # GOODBYE, or long enough without it
             self.left = True
 
-    def on_message(self, kind, fields):
+    def on_message(self, kind, *fields):
         if kind == WELCOME:
             self.joined, self.heartbeat_s, self.lost_s = True, fields[1] / 1000, fields[3] / 1000
             for entry in self.held.values():
@@ -103,10 +99,14 @@ class Node:
             raise SystemExit(f"another process serves as {self.options.node_id}")
 
     def on_assign(self, ref, spec, payload):
-        for old in [r for r in self.held if r[0] == ref[0] and r != ref]:
-            self.held.pop(old)[0].set()  # an older attempt of the same task
-        full = len(self.held) >= self.options.slots + MAX_QUEUED
-        code = OK if ref in self.held else NODE_LEAVING if self.leaving else NODE_FULL if full else OK
+        others = [r for r in self.held if r[0] == ref[0] and r != ref]
+        newer = any((r[2], r[1]) > (ref[2], ref[1]) for r in others)  # by epoch, then by attempt
+        for older in [] if newer else others:
+            self.held.pop(older)[0].set()
+        refusals = [(SUPERSEDED, newer), (NODE_LEAVING, self.leaving),
+                    (MODEL_MISSING, spec.get("model", "") not in ("", *self.options.model)),
+                    (NODE_FULL, len(self.held) >= self.options.slots + MAX_QUEUED)]
+        code = OK if ref in self.held else next((c for c, applies in refusals if applies), OK)
         if code == OK and ref not in self.held:
             aborted = threading.Event()
             future = self.pool.submit(self.execute, ref, spec, payload, aborted)
