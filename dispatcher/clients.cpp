@@ -56,7 +56,8 @@ const TaskId* Clients::next(const std::string& peer) {
 
 void Clients::sent(const std::string& peer, const TaskId& id, std::size_t bytes, Duration now) {
   Client& client = clients_[peer];
-  client.unacked[id] = bytes;
+  client.unacked[id] = {bytes, now};
+  client.sent.emplace_back(now, id);
   client.unacked_bytes += bytes;
   if (client.resend_at == kNever) {
     client.resends = 0;
@@ -74,13 +75,32 @@ void Clients::tick(Duration now) {
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     const std::string peer = *deadlines_.begin()->second.begin();
     Client& client = clients_.at(peer);
-    for (const auto& [id, bytes] : client.unacked) client.queue.push_front(id);
-    client.unacked.clear();
-    client.unacked_bytes = 0;
-    client.resends = std::min(client.resends + 1, kMaxResendFactor - 1);
-    set_deadline(peer, client, now + resend_ * (client.resends + 1));
-    ready_.insert(peer);
+    // Only what has waited for its time: what was sent a moment ago may be acknowledged already.
+    const Duration before = now - resend_ * (client.resends + 1);
+    std::deque<TaskId> again;
+    for (drop_acknowledged(client); !client.sent.empty() && client.sent.front().first <= before;
+         drop_acknowledged(client)) {
+      auto it = client.unacked.find(client.sent.front().second);
+      client.unacked_bytes -= it->second.bytes;
+      again.push_back(it->first);
+      client.unacked.erase(it);
+    }
+    if (!again.empty()) {
+      client.queue.insert(client.queue.begin(), again.begin(), again.end());
+      client.resends = std::min(client.resends + 1, kMaxResendFactor - 1);
+      ready_.insert(peer);
+    }
+    const Duration from = client.sent.empty() ? now : client.sent.front().first;
+    set_deadline(peer, client, std::max(from + resend_ * (client.resends + 1), now + Duration(1)));
   }
+}
+
+void Clients::drop_acknowledged(Client& client) {
+  const auto is_open = [&](const auto& sent) {
+    const auto it = client.unacked.find(sent.second);
+    return it != client.unacked.end() && it->second.at == sent.first;
+  };
+  while (!client.sent.empty() && !is_open(client.sent.front())) client.sent.pop_front();
 }
 
 bool Clients::is_idle() const {
@@ -102,8 +122,9 @@ void Clients::set_deadline(const std::string& peer, Client& client, Duration at)
 void Clients::forget_unacked(const std::string& peer, Client& client, const TaskId& id) {
   auto it = client.unacked.find(id);
   if (it == client.unacked.end()) return;
-  client.unacked_bytes -= it->second;
+  client.unacked_bytes -= it->second.bytes;
   client.unacked.erase(it);
+  drop_acknowledged(client);
   client.resends = 0;
   if (client.unacked.empty()) set_deadline(peer, client, kNever);
 }

@@ -50,13 +50,20 @@ class Clients {
  private:
   struct Client {
     std::unordered_set<TaskId> watched;
-    std::deque<TaskId> queue;                         // may hold ids no longer watched
-    std::unordered_map<TaskId, std::size_t> unacked;  // id → bytes
+    std::deque<TaskId> queue;  // may hold ids no longer watched
+    struct Sent {
+      std::size_t bytes;
+      Duration at;
+    };
+    std::unordered_map<TaskId, Sent> unacked;
+    std::deque<std::pair<Duration, TaskId>>
+        sent;  // in order; may hold what is not unacked any more
     std::size_t unacked_bytes = 0;
     Duration resend_at = kNever;
     unsigned resends = 0;
   };
   void set_deadline(const std::string& peer, Client& client, Duration at);
+  static void drop_acknowledged(Client& client);
   void forget_unacked(const std::string& peer, Client& client, const TaskId& id);
 
   Duration resend_;

@@ -26,6 +26,8 @@ class CommitQueue {
   Messages release() { return std::exchange(released_, {}); }
 
   bool is_running() const { return running_; }
+  /// Messages that wait.
+  std::size_t held() const { return held_.to_clients.size() + in_flight_.to_clients.size(); }
   /// Whether everything held was released.
   bool is_idle() const { return !running_ && held_.empty() && released_.empty(); }
 

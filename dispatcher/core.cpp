@@ -150,12 +150,13 @@ void Core::finish(Task& task, TaskStatus status, ErrorCode code, std::string rea
     task.info["error"] = clip_text(reason);
     task.result = {};
   }
-  outbox_.note({status == TaskStatus::kFailed ? Note::Level::kWarn : Note::Level::kDebug,
-                status == TaskStatus::kFailed ? "task failed" : "task ended",
-                {{"task_id", task.id.str()},
-                 {"status", name(status)},
-                 {"code", name(code)},
-                 {"reason", reason}}});
+  if (status == TaskStatus::kFailed || outbox_.reads_debug())
+    outbox_.note({status == TaskStatus::kFailed ? Note::Level::kWarn : Note::Level::kDebug,
+                  status == TaskStatus::kFailed ? "task failed" : "task ended",
+                  {{"task_id", task.id.str()},
+                   {"status", name(status)},
+                   {"code", name(code)},
+                   {"reason", reason}}});
   tasks_.move(task, status, std::move(reason), now, by ? by->node_id : NodeId(),
               by ? by->number : 0);
   trim_info(task.info);
@@ -320,7 +321,6 @@ Duration Core::next_deadline() const {
   // Judgements that wait for judge_from_ must not make the loop spin until then.
   const Duration judged = std::min(tasks_.next_deadline(), providers_.next_deadline());
   at = std::min(at, judged == kNever ? kNever : std::max(judged, judge_from_));
-  at = std::min(at, journal_.next_deadline());
   if (recovery_ends_ != kNever) at = std::min(at, std::max(recovery_ends_, judge_from_));
   if (!abort_resends_.empty()) at = std::min(at, abort_resends_.begin()->first);
   for (const Link& link : links_)

@@ -71,7 +71,7 @@ class Core {
   /// A message of more than one frame came from the client.
   void on_malformed_client(const std::string& peer);
   /// Sending found that the client has no connection any more.
-  void on_client_gone(const std::string& peer);
+  void on_client_gone(const std::string& peer, const Now& now);
 
   /// Acts on every deadline that has come, then places what can be placed.
   void tick(const Now& now);
@@ -83,7 +83,15 @@ class Core {
   bool has_changes() const { return !journal_.empty(); }
   /// Whether they should be committed now: else none of the effects taken rests on them.
   bool is_commit_due(Duration now) const { return journal_.is_due(now); }
-  store::Batch take_changes(const Now& now) { return journal_.take(now); }
+  /// When changes that nobody waits for become due; not part of next_deadline().
+  Duration next_commit() const { return journal_.next_deadline(); }
+  store::Batch take_changes(const Now& now) {
+    uncommitted_bytes_ = 0;
+    return journal_.take(now);
+  }
+  /// Payloads and results since take_changes().
+  std::size_t uncommitted_bytes() const { return uncommitted_bytes_; }
+  void read_debug_notes(bool on) { outbox_.read_debug(on); }
   void set_store_report(StoreReport report) { store_ = std::move(report); }
 
   /// No new tasks from now on.
@@ -186,7 +194,9 @@ class Core {
   void watch(const std::string& peer, msg::WatchLevel level, Task& task);
   void notify(const Task& task);
   void deliver_ready(const Now& now);
+  void settle_delivery(Task& task, const Now& now);
   void acknowledge_delivery(const std::string& peer, const TaskId& id, const Now& now);
+  bool refuse_unwritten(const std::string& peer, std::uint64_t request);
   void refuse_client(const std::string& peer, std::uint64_t request, Error error);
   void note_malformed(const char* text, const std::string& key, const std::string& who,
                       const Error& error, const Now& now);
@@ -212,6 +222,7 @@ class Core {
   std::multimap<Duration, std::pair<SessionId, AssignmentRef>> abort_resends_;
   std::uint64_t sequence_ = 0;
   StoreReport store_;
+  std::size_t uncommitted_bytes_ = 0;
   bool draining_ = false;
   Duration last_tick_;
   Duration judge_from_{0};  // links and acks are not judged before: this process itself was late

@@ -52,6 +52,15 @@ void Core::refuse_client(const std::string& peer, std::uint64_t request, Error e
   outbox_.reply(peer, msg::ErrorReply{request, error.code, clip_text(error.detail)});
 }
 
+/// What was not written may not last, so tasks are not told of while nothing can be written; and
+/// what cannot be sent should not pile up.
+bool Core::refuse_unwritten(const std::string& peer, std::uint64_t request) {
+  if (store_.state != StoreReport::State::kFull) return false;
+  outbox_.reply(peer, msg::ErrorReply{request, ErrorCode::kStoreFull,
+                                      "the disk is full: nothing can be written"});
+  return true;
+}
+
 void Core::note_malformed(const char* text, const std::string& key, const std::string& who,
                           const Error& error, const Now& now) {
   ++totals_.malformed;
@@ -62,10 +71,13 @@ void Core::note_malformed(const char* text, const std::string& key, const std::s
                 {{key, who}, {"error", error.detail}, {"more_not_shown", suppressed}}});
 }
 
-void Core::on_client_gone(const std::string& peer) {
-  for (const TaskId& id : clients_.remove(peer))
-    if (Task* task = tasks_.find(id))
-      std::erase_if(task->watchers, [&](const Watcher& w) { return w.peer == peer; });
+void Core::on_client_gone(const std::string& peer, const Now& now) {
+  for (const TaskId& id : clients_.remove(peer)) {
+    Task* task = tasks_.find(id);
+    if (!task) continue;
+    std::erase_if(task->watchers, [&](const Watcher& w) { return w.peer == peer; });
+    settle_delivery(*task, now);
+  }
 }
 
 // ---- submit
@@ -120,6 +132,7 @@ Task& Core::admit(TaskId id, TaskSpec spec, Blob payload, const Digest& digest, 
   task->id = std::move(id);
   task->spec = std::move(spec);
   task->payload = std::move(payload);
+  uncommitted_bytes_ += task->payload.size();
   task->digest = digest;
   task->sequence = ++sequence_;
   task->accepted_at = now.mono;
@@ -147,6 +160,7 @@ void Core::watch(const std::string& peer, msg::WatchLevel level, Task& task) {
 }
 
 void Core::on_client(const std::string& peer, const msg::Watch& message, const Now& now) {
+  if (refuse_unwritten(peer, message.request)) return;
   msg::Tasks tasks{message.request, {}, false};
   Reports::Explanations explanations;
   std::string unknown;
@@ -157,6 +171,7 @@ void Core::on_client(const std::string& peer, const msg::Watch& message, const N
       continue;
     }
     watch(peer, message.level, *task);
+    settle_delivery(*task, now);
     tasks.tasks.push_back(Reports::task(*this, *task, false, now, explanations));
   }
   outbox_.reply(peer, std::move(tasks));
@@ -201,9 +216,16 @@ void Core::acknowledge_delivery(const std::string& peer, const TaskId& id, const
   Task* task = tasks_.find(id);
   if (!task || !is_terminal(task->status)) return;
   std::erase_if(task->watchers, [&](const Watcher& w) { return w.peer == peer; });
-  if (!task->watchers.empty() || task->fetched) return;
-  archive_.acknowledge(*task);
-  journal_.note_lazily(*task, now.mono);
+  task->acknowledged = true;
+  settle_delivery(*task, now);
+}
+
+/// The data goes when a client has it and no other waits for it.
+void Core::settle_delivery(Task& task, const Now& now) {
+  if (!is_terminal(task.status) || !task.acknowledged || !task.watchers.empty() || task.fetched)
+    return;
+  archive_.acknowledge(task);
+  journal_.note_lazily(task, now.mono);
   ++totals_.delivered;
 }
 
@@ -211,6 +233,7 @@ void Core::acknowledge_delivery(const std::string& peer, const TaskId& id, const
 // -----------------------------------------------------------------------------
 
 void Core::on_client(const std::string& peer, const msg::Cancel& message, const Now& now) {
+  if (refuse_unwritten(peer, message.request)) return;
   msg::Cancelled cancelled{message.request, {}};
   for (const TaskId& id : message.ids) cancelled.verdicts.push_back(cancel(id, now));
   outbox_.reply(peer, std::move(cancelled));
@@ -252,6 +275,7 @@ msg::Verdict Core::replay(const msg::Replay::Entry& entry, const Now& now) {
 }
 
 void Core::on_client(const std::string& peer, const msg::Purge& message, const Now&) {
+  if (refuse_unwritten(peer, message.request)) return;
   msg::Purged purged{message.request, {}};
   for (const TaskId& id : message.ids) purged.verdicts.push_back(purge(id));
   outbox_.reply(peer, std::move(purged));
@@ -268,6 +292,7 @@ msg::Verdict Core::purge(const TaskId& id) {
 }
 
 void Core::on_client(const std::string& peer, const msg::StatusQuery& message, const Now& now) {
+  if (refuse_unwritten(peer, message.request)) return;
   msg::Tasks tasks{message.request, {}, false};
   Reports::Explanations explanations;
   for (const TaskId& id : message.ids)
@@ -277,6 +302,7 @@ void Core::on_client(const std::string& peer, const msg::StatusQuery& message, c
 }
 
 void Core::on_client(const std::string& peer, const msg::List& message, const Now& now) {
+  if (refuse_unwritten(peer, message.request)) return;
   constexpr std::size_t kDefaultPage = 100;
   const std::string status_text = get_string(message.filter, "status");
   const auto status = status_named(status_text);
@@ -323,6 +349,7 @@ void Core::on_client(const std::string& peer, const msg::StatsQuery& message, co
 }
 
 void Core::on_client(const std::string& peer, const msg::Drain& message, const Now& now) {
+  if (refuse_unwritten(peer, message.request)) return;
   if (message.target.empty()) {
     draining_ = message.on;
   } else {

@@ -170,6 +170,7 @@ void Core::complete(Task& task, IssuedAttempt& attempt, Provider& provider,
   }
   task.info = std::move(entry.info);
   task.result = std::move(entry.data);
+  uncommitted_bytes_ += task.result.size();
   finish(task, TaskStatus::kCompleted, ErrorCode::kOk,
          late ? fmt::format("late result of attempt {}", attempt.number) : "result", now, &attempt);
   providers_.count_success(provider, now.mono);

@@ -17,6 +17,9 @@ constexpr int kLinkQueueMessages = 100'000;
 constexpr std::size_t kDrainMessages = 1000;
 // What is drained waits in memory until it is handled.
 constexpr std::size_t kDrainBytes = 64u << 20;
+// What waits for the disk in memory: beyond it clients are not read, and wait in their turn.
+constexpr std::size_t kMaxHeldMessages = 100'000;
+constexpr std::size_t kMaxUncommittedBytes = std::size_t{256} << 20;
 // While the disk is short of room.
 constexpr Duration kLookAgain = from_ms(1000);
 
@@ -63,10 +66,14 @@ Loop::Loop(const ProgramOptions& options, store::Start start)
   core_.restore(std::move(start.tasks), start.nodes, transport::read_clock());
   report_.name = store_->name();
   if (store_->is_durable()) {
-    if (store_->is_low()) set_store_state(StoreReport::State::kLow);
+    if (store_->is_low()) {
+      set_store_state(StoreReport::State::kLow);
+      look_again_ = transport::read_clock().mono + kLookAgain;
+    }
     commits_.emplace(*store_);
   }
   core_.set_store_report(report_);
+  core_.read_debug_notes(process::log_enabled(process::LogLevel::kDebug));
 }
 
 transport::Dealer Loop::make_link(std::size_t broker) {
@@ -90,19 +97,40 @@ Expected<void> Loop::bind() {
   return {};
 }
 
+/// What is not going to be read must not wake the loop.
 void Loop::fill_poll_set(process::SignalFd& signals) {
   poll_.clear();
   poll_.add_fd(signals.fd());
-  poll_.add(clients_);
-  for (auto& link : links_) poll_.add(link);
+  if (reading_ == Reading::kAll) poll_.add(clients_);
+  if (reading_ != Reading::kNothing)
+    for (auto& link : links_) poll_.add(link);
   if (commits_) poll_.add_fd(commits_->fd());
+}
+
+Loop::Reading Loop::choose_reading() const {
+  if (is_stopping()) return Reading::kNothing;
+  const bool behind =
+      queue_.held() > kMaxHeldMessages || core_.uncommitted_bytes() > kMaxUncommittedBytes;
+  return behind ? Reading::kLinks : Reading::kAll;
+}
+
+Duration Loop::next_deadline() const {
+  Duration at = std::min(core_.next_deadline(), drain_ends_);
+  // While a commit runs, its end is what the rest waits for.
+  if (!commits_ || !commits_->is_busy())
+    at = std::min({at, look_again_, queue_.is_running() ? kNever : core_.next_commit()});
+  return at;
 }
 
 int Loop::run(process::SignalFd& signals) {
   fill_poll_set(signals);
   bool more = false;
   for (;;) {
-    const Duration due = std::min({core_.next_deadline(), drain_ends_, look_again_});
+    if (const Reading now_reading = choose_reading(); now_reading != reading_) {
+      reading_ = now_reading;
+      fill_poll_set(signals);
+    }
+    const Duration due = next_deadline();
     const Duration idle = due == kNever ? kNever : due - transport::read_clock().mono;
     poll_.wait(more ? Duration(0) : idle);
     const Now now = transport::read_clock();
@@ -110,10 +138,9 @@ int Loop::run(process::SignalFd& signals) {
     poll_commit(now);
     if (broken_) return store::exit_code(broken_->failure);
     more = false;
-    if (!is_stopping()) {
-      more = drain_clients(now);
+    if (reading_ == Reading::kAll) more = drain_clients(now);
+    if (reading_ != Reading::kNothing)
       for (std::size_t i = 0; i < links_.size(); ++i) more |= drain_link(i, now);
-    }
     core_.tick(now);
     apply(signals, now);
     if (is_done(now)) return stopped();
@@ -164,20 +191,20 @@ void Loop::apply(process::SignalFd& signals, const Now& now) {
   for (const Note& note : effects.notes) write(note);
   for (const std::size_t broker : effects.reopen_links) links_[broker] = make_link(broker);
   if (!effects.reopen_links.empty()) fill_poll_set(signals);
-  send(std::move(effects.at_once));
+  send(std::move(effects.at_once), now);
   queue_.hold(std::move(effects.durable));
   start_commit(now);
-  send(queue_.release());
+  send(queue_.release(), now);
 }
 
-void Loop::send(Messages messages) {
+void Loop::send(Messages messages, const Now& now) {
   // A link that takes nothing is down or stalled: its heartbeats tell, and all that is lost with it
   // is repeated after the next snapshot.
   for (auto& [broker, message] : messages.to_brokers) links_[broker].send(encode(message));
   for (auto& [peer, message] : messages.to_clients)
     // A full queue loses nothing either: results are sent again until acknowledged, and a client
     // repeats a request that got no answer.
-    if (clients_.send(peer, encode(message)) == SendResult::kGone) core_.on_client_gone(peer);
+    if (clients_.send(peer, encode(message)) == SendResult::kGone) core_.on_client_gone(peer, now);
 }
 
 // ---- the store

@@ -31,7 +31,7 @@ class Loop {
   bool drain_clients(const Now& now);
   bool drain_link(std::size_t broker, const Now& now);
   void apply(process::SignalFd& signals, const Now& now);
-  void send(Messages messages);
+  void send(Messages messages, const Now& now);
   void poll_commit(const Now& now);
   void start_commit(const Now& now);
   void on_full(const std::string& detail, const Now& now);
@@ -43,7 +43,10 @@ class Loop {
     return commits_ && drain_state_.phase() != process::DrainState::Phase::kRunning;
   }
   bool is_done(const Now& now) const;
+  enum class Reading { kAll, kLinks, kNothing };
+  Reading choose_reading() const;
   void fill_poll_set(process::SignalFd& signals);
+  Duration next_deadline() const;
   transport::Dealer make_link(std::size_t broker);
 
   ProgramOptions options_;
@@ -56,6 +59,7 @@ class Loop {
   CommitQueue queue_;
   std::optional<store::CommitThread> commits_;  // only with a durable store
   StoreReport report_;
+  Reading reading_ = Reading::kAll;
   Duration look_again_ = kNever;  // at the room, or the failed batch
   std::optional<store::StoreError> broken_;
   process::DrainState drain_state_;

@@ -36,7 +36,8 @@ bool is_promise(const Message& message) {
   if (const auto* accepted = std::get_if<msg::Accepted>(&message))
     return std::ranges::any_of(accepted->verdicts,
                                [](const auto& v) { return v.code == ErrorCode::kOk; });
-  return !std::holds_alternative<msg::Stats>(message) &&
+  return !std::holds_alternative<msg::ErrorReply>(message) &&
+         !std::holds_alternative<msg::Stats>(message) &&
          !std::holds_alternative<msg::NodeList>(message) &&
          !std::holds_alternative<msg::Pong>(message);
 }

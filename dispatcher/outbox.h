@@ -31,6 +31,9 @@ class Outbox {
   void to_broker(std::size_t broker, Message message);
   void reopen_link(std::size_t broker) { effects_.reopen_links.push_back(broker); }
   void note(Note note) { effects_.notes.push_back(std::move(note)); }
+  /// Whether anybody reads notes of level debug: one per task costs.
+  void read_debug(bool on) { read_debug_ = on; }
+  bool reads_debug() const { return read_debug_; }
 
   /// All that was gathered, encoded for nodes and batched for clients; the outbox is empty then.
   Effects take();
@@ -51,6 +54,7 @@ class Outbox {
   std::map<std::string, std::vector<msg::Update::Entry>> updates_;
   std::map<std::string, std::vector<msg::Deliver::Entry>> deliveries_;
   Effects effects_;
+  bool read_debug_ = false;
 };
 
 }  // namespace genai::dispatcher

@@ -79,6 +79,7 @@ struct Task {
     std::size_t dirty_slot = kClean;       // where the journal noted the task
   } stored;
 
+  bool acknowledged = false;  // by a client; fetched once no other waits for it
   std::vector<Watcher> watchers;
   std::vector<LogEntry> log;
 

@@ -202,6 +202,11 @@ TaskRecord SqliteStore::read(SQLite::Statement& row) const {
     throw std::invalid_argument("log: does not end with the status");
   if (is_terminal(task.status) != (task.ended_ms != 0))
     throw std::invalid_argument("ended_ms: does not go with the status");
+  const bool assigned = task.status == TaskStatus::kScheduled || task.status == TaskStatus::kSent;
+  if (assigned && task.current == 0) throw std::invalid_argument("current: assigned without one");
+  if (std::ranges::adjacent_find(task.issued, std::greater_equal<>(), &IssuedAttempt::number) !=
+      task.issued.end())
+    throw std::invalid_argument("attempts: not in order");
   const auto issued = [&](const IssuedAttempt& a) { return a.number == task.current; };
   if (task.current != 0 && std::ranges::none_of(task.issued, issued))
     throw std::invalid_argument("current: no such attempt");

@@ -84,6 +84,7 @@ void LoadClient::submit(std::size_t count) {
     message.tasks.push_back(
         {*TaskId::parse(fmt::format("{}-{}", run_, submitted_at_.size())), spec_, payload_});
     submitted_at_.push_back(at);
+    delivered_.push_back(false);
   }
   socket_.send(encode(message));
 }
@@ -91,20 +92,26 @@ void LoadClient::submit(std::size_t count) {
 std::size_t LoadClient::on_deliver(const msg::Deliver& message) {
   const Duration at = now();
   msg::DeliverAck ack;
+  std::size_t fresh = 0;
   for (const auto& entry : message.entries) {
     if (entry.status != TaskStatus::kCompleted)
       throw std::runtime_error(
           fmt::format("a task ended {}: {}", name(entry.status), get_string(entry.info, "error")));
-    report_.result.add(us(at - submitted_at_.at(number_of(entry.task_id))));
     ack.ids.push_back(entry.task_id);
+    const std::size_t number = number_of(entry.task_id);
+    if (delivered_.at(number)) continue;
+    delivered_[number] = true;
+    ++fresh;
+    report_.result.add(us(at - submitted_at_[number]));
   }
   socket_.send(encode(ack));
-  return message.entries.size();
+  return fresh;
 }
 
 LoadReport LoadClient::run() {
   report_ = {};
   submitted_at_.clear();
+  delivered_.clear();
   const Duration begin = now();
   const Duration end = begin + Duration(static_cast<std::int64_t>(options_.seconds * 1e6));
   std::uint64_t open = 0;

@@ -50,6 +50,7 @@ class LoadClient {
   transport::PollSet poll_;
   std::uint64_t request_ = 0;
   std::vector<Duration> submitted_at_;  // by number of the task
+  std::vector<bool> delivered_;         // a DELIVER may come twice
   LoadReport report_;
 };
 

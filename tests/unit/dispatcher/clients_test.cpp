@@ -65,3 +65,24 @@ TEST_CASE("removing a client returns what it watched") {
   CHECK(clients.remove("peer").size() == 2);
   CHECK(clients.remove("peer").empty());
 }
+
+TEST_CASE("only what has waited for its time is sent again") {
+  Clients clients(from_ms(1'000));
+  const auto send = [&](int number, std::uint64_t at_ms) {
+    clients.enqueue("peer", id(number));
+    clients.sent("peer", TaskId(*clients.next("peer")), 1, from_ms(at_ms));
+  };
+  send(1, 0);
+  send(2, 10);
+  send(3, 900);
+  clients.acknowledged("peer", id(1));
+  clients.watch("peer", id(9));
+  clients.tick(from_ms(1'000));
+  CHECK(clients.next("peer") == nullptr);  // the first is acknowledged, the second not yet due
+  CHECK(clients.next_deadline() == from_ms(1'010));
+  clients.tick(from_ms(1'010));
+  REQUIRE(clients.next("peer") != nullptr);
+  CHECK(*clients.next("peer") == id(2));
+  clients.sent("peer", id(2), 1, from_ms(1'010));
+  CHECK(clients.next("peer") == nullptr);
+}

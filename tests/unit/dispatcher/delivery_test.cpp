@@ -73,7 +73,7 @@ TEST_CASE("a client that reconnects watches again and gets what it missed") {
   World w;
   w.snapshot({World::entry(1)});
   complete(w, "t");
-  w.core.on_client_gone("client");
+  w.core.on_client_gone("client", w.now);
   w.take_delivered();
   w.run_for(30'000);
   CHECK(w.take_delivered().empty());
@@ -234,4 +234,22 @@ TEST_CASE("a node's info filled to the limit can still be delivered") {
   auto decoded = decode(Blob(encode(msg::Deliver{delivered})), Direction::kToClient);
   INFO((decoded ? "" : decoded.error().detail));
   CHECK(decoded);
+}
+
+TEST_CASE("one client's acknowledgement counts once the other that watches is gone") {
+  World w;
+  w.snapshot();
+  w.join(1);
+  w.submit("t1");
+  w.from_client(msg::Watch{2, msg::WatchLevel::kResult, {task_id("t1")}}, "onlooker");
+  w.result(1, w.take_only_assigned().second);
+  w.fetch("t1");
+  CHECK(!w.task("t1").fetched);  // the other still waits for it
+  SECTION("its connection is found dead") { w.core.on_client_gone("onlooker", w.now); }
+  SECTION("it does not want it any more") {
+    w.from_client(msg::Watch{3, msg::WatchLevel::kNone, {task_id("t1")}}, "onlooker");
+  }
+  SECTION("it has it, too") { w.fetch("t1", "onlooker"); }
+  CHECK(w.task("t1").fetched);
+  CHECK(w.task("t1").result.empty());
 }
