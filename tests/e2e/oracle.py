@@ -1,52 +1,124 @@
-"""What clients saw, written down before they did anything else, and what must be true of it."""
-import collections
+"""The outside oracle: what clients saw acknowledged, against what the dispatcher says in the end.
+
+Clients write to the log before they do anything else with what they saw. judge() reads nothing but
+that file and the final statuses, so no state of the load can hide a flaw. One JSON array a line:
+
+    ["submitted", id, digest of the payload]   before the first SUBMIT of it is sent
+    ["accepted", id]                           a verdict ok
+    ["conflict", id, code]                     the same content was refused for good
+    ["unknown", id]                            accepted before, and now unknown
+    ["cancel", id]                             before the first CANCEL of it is sent
+    ["cancelled", id]                          a verdict ok
+    ["delivered", id, status, digest or null]  null: the data are gone, as after an acknowledgement
+"""
+import dataclasses
+import hashlib
 import json
 
+TERMINAL = {"Aborted", "Completed", "Failed"}
 
-class Oracle:
-    """An append-only log of acknowledgements, outside all that is under test."""
+
+def digest(data):
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+class Log:
+    """Append-only; each entry is with the system before append returns."""
 
     def __init__(self, path):
+        self.path = path
         self.file = open(path, "a", buffering=1)
-        self.accepted, self.cancelled = set(), set()
-        self.deliveries = collections.defaultdict(list)  # id -> [(status, data or None: gone)]
+        self.counts = {}
 
-    def saw(self, what, task_id, **more):
-        self.file.write(json.dumps({"saw": what, "id": task_id, **more}) + "\n")
+    def append(self, kind, task_id, *fields):
+        self.file.write(json.dumps([kind, task_id, *fields]) + "\n")
+        self.counts[kind] = self.counts.get(kind, 0) + 1
 
-    def saw_accepted(self, task_id):
-        self.saw("accepted", task_id)
-        self.accepted.add(task_id)
+    def count(self, *kinds):
+        return sum(self.counts.get(kind, 0) for kind in kinds)
 
-    def saw_cancelled(self, task_id):
-        self.saw("cancelled", task_id)
-        self.cancelled.add(task_id)
+    def close(self):
+        self.file.close()
 
-    def saw_delivered(self, task_id, status, data, gone):
-        self.saw("delivered", task_id, status=status, data=data.hex(), gone=gone)
-        self.deliveries[task_id].append((status, None if gone else data))
 
-    def undelivered(self):
-        return self.accepted - self.deliveries.keys()
+@dataclasses.dataclass
+class Verdict:
+    accepted: int
+    lost: dict  # task id: why
+    doubled: dict  # task id: why
 
-    def lost(self, status_of):
-        """Accepted, but unknown to the dispatcher, not ended or never delivered."""
-        terminal = ("Aborted", "Completed", "Failed")
-        return sorted(i for i in self.accepted
-                      if status_of.get(i) not in terminal or i not in self.deliveries)
 
-    def doubled(self, status_of, expected):
-        """Ids with two different ends, with another's result, or told one end and kept another."""
-        wrong = set()
-        for task_id, seen in self.deliveries.items():
-            statuses = {status for status, _ in seen}
-            results = {data for _, data in seen if data is not None}
-            if len(statuses) > 1 or len(results) > 1:
-                wrong.add(task_id)
-            if "Completed" in statuses and results - {expected(task_id)}:
-                wrong.add(task_id)
-            if task_id in self.cancelled and statuses != {"Aborted"}:
-                wrong.add(task_id)
-            if task_id in status_of and statuses != {status_of[task_id]}:
-                wrong.add(task_id)
-        return sorted(wrong)
+class History:
+    """What clients saw of one task."""
+
+    def __init__(self):
+        self.payload, self.seen = None, set()
+        self.statuses, self.digests = set(), set()
+
+    def add(self, kind, *fields):
+        self.seen.add(kind)
+        if kind == "submitted":
+            self.payload = fields[0]
+        elif kind == "delivered":
+            self.statuses.add(fields[0])
+            if fields[1] is not None:
+                self.digests.add(fields[1])
+
+    def is_promised(self):
+        return bool(self.seen & {"accepted", "cancelled", "delivered"})
+
+    def why_lost(self, status):
+        if "unknown" in self.seen or status is None:
+            return "the dispatcher does not know it any more"
+        if status not in TERMINAL:
+            return f"not terminal: {status}"
+        if not self.statuses:
+            return f"{status}, but never delivered"
+        if "Completed" in self.statuses and not self.digests:
+            return "its data were gone before anyone had acknowledged them"
+        if "Failed" in self.statuses:
+            return "Failed, although being killed is no reason to fail"
+        return None
+
+    def why_doubled(self, status):
+        if len(self.statuses) > 1 or len(self.digests) > 1:
+            return f"delivered differently: {sorted(self.statuses)}, {sorted(self.digests)}"
+        if "Completed" in self.statuses and self.digests - {self.payload}:
+            return f"not the echo of its payload {self.payload}: {sorted(self.digests)}"
+        if "cancelled" in self.seen and self.statuses - {"Aborted"}:
+            return f"cancelled, then delivered as {sorted(self.statuses)}"
+        if "Aborted" in self.statuses and "cancel" not in self.seen:
+            return "Aborted, although nobody cancelled it"
+        if status is not None and self.statuses - {status}:
+            return f"delivered as {sorted(self.statuses)}, but its status is {status}"
+        if "conflict" in self.seen:
+            return "the same id with the same content was refused"
+        return None
+
+
+def read(path):
+    """The history of each task in the log."""
+    histories = {}
+    with open(path) as lines:
+        for line in lines:
+            kind, task_id, *fields = json.loads(line)
+            histories.setdefault(task_id, History()).add(kind, *fields)
+    return histories
+
+
+def promised(path):
+    """The ids whose statuses judge() needs."""
+    return [i for i, history in read(path).items() if history.is_promised()]
+
+
+def judge(path, statuses):
+    """`statuses`: task id to the name of its status; absent: the dispatcher does not know it."""
+    verdict = Verdict(0, {}, {})
+    for task_id, history in read(path).items():
+        status = statuses.get(task_id)
+        verdict.accepted += "accepted" in history.seen
+        if history.is_promised() and (why := history.why_lost(status)):
+            verdict.lost[task_id] = why
+        if why := history.why_doubled(status):
+            verdict.doubled[task_id] = why
+    return verdict
