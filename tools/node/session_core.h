@@ -126,6 +126,7 @@ class SessionCore {
   // session_tasks.cpp
   void on(const msg::Assign& assign, const Now& now, Effects& effects);
   void on(const msg::Abort& abort, const Now& now, Effects& effects);
+  void on(const msg::Keep& keep, const Now& now, Effects& effects);
   void on(const msg::ResultAck& ack, const Now& now, Effects& effects);
   void take(const msg::Assignment& assignment, Effects& effects);
   std::optional<Error> refusal(const msg::Assignment& assignment) const;

@@ -139,6 +139,14 @@ void SessionCore::abort(const msg::Abort::Entry& entry, Effects& effects) {
   }
 }
 
+/// Who says so was restarted, or had given the task up: a result sent meanwhile went nowhere.
+void SessionCore::on(const msg::Keep& keep, const Now& now, Effects&) {
+  if (!joined()) return;
+  for (const AssignmentRef& ref : keep.refs)
+    if (Held* held = find(ref); held && held->state == Held::State::kFinished)
+      send_result(*held, now);
+}
+
 void SessionCore::on(const msg::ResultAck& ack, const Now&, Effects&) {
   for (const auto& entry : ack.entries) {
     const Held* held = find(entry.ref);

@@ -207,6 +207,16 @@ TEST_CASE("an unacknowledged result is sent again every 5 s") {
   CHECK(s.all<msg::Result>().empty());
 }
 
+TEST_CASE("told to keep what has finished, a node sends the result at once") {
+  Session s = finished();
+  s.say(msg::Keep{{kT1}});
+  CHECK(s.next_entry<msg::Result>().ref == kT1);
+  s.say(msg::Keep{{kT2}});
+  CHECK(s.sent.empty());
+  s.pass(4999);
+  CHECK(s.all<msg::Result>().empty());  // its own time began anew
+}
+
 TEST_CASE("after a WELCOME all results in the spool are sent at once") {
   Session s = finished();
   s.say_error(ErrorCode::kUnknownSession);
