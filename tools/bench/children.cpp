@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <stdexcept>
 #include <system_error>
 
 #include "protocol/process/signals.h"
@@ -48,7 +49,8 @@ Usage usage_of(pid_t pid) {
 }
 
 Child::Child(const std::string& program, const std::vector<std::string>& arguments,
-             const std::string& log) {
+             const std::string& log)
+    : program_(program), log_(log) {
   const std::string path = std::filesystem::read_symlink("/proc/self/exe").parent_path() / program;
   std::vector<char*> argv{const_cast<char*>(path.c_str())};
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
@@ -59,6 +61,7 @@ Child::Child(const std::string& program, const std::vector<std::string>& argumen
   if (pid_ > 0) return;
   // In the child: only what is async-signal-safe.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  setpgid(0, 0);  // Ctrl-C is for the benchmark, which ends its children
   if (getppid() != parent) _exit(127);
   const int out = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
   dup2(out, STDOUT_FILENO);
@@ -73,10 +76,14 @@ Child::~Child() {
   waitpid(pid_, nullptr, 0);
 }
 
-bool Child::is_alive() const {
+void Child::check() const {
   siginfo_t info{};
   const int error = waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT);
-  return error == 0 && info.si_pid == 0;
+  if (error == 0 && info.si_pid == 0) return;
+  std::ifstream file(log_);
+  std::string last;
+  for (std::string line; std::getline(file, line);) last = line;
+  throw std::runtime_error(program_ + " has ended: " + last);
 }
 
 }  // namespace genai::bench

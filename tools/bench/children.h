@@ -40,9 +40,11 @@ class Child {
   Child(const Child&) = delete;
 
   Usage usage() const { return usage_of(pid_); }
-  bool is_alive() const;
+  /// Throws std::runtime_error with the last line of its log when it has ended. Any thread.
+  void check() const;
 
  private:
+  const std::string program_, log_;
   pid_t pid_ = -1;
 };
 

@@ -9,16 +9,23 @@ namespace {
 
 constexpr Duration kBeat = from_ms(1000);
 constexpr Duration kPoll = from_ms(100);
+constexpr int kQueueMessages = 100'000;
+constexpr int kLingerMs = 1000;     // BYE should arrive
+constexpr int kDrainMessages = 64;  // of one node, before the others have their turn
 
 }  // namespace
 
 EchoFleet::EchoFleet(const EchoOptions& options)
-    : options_(options), result_(std::string(options.result_bytes, 'r')) {
+    : options_(options),
+      name_("bench-" + transport::random_id<SessionId>().short_hex()),
+      result_(std::string(options.result_bytes, 'r')) {
   for (unsigned i = 0; i < options_.connections; ++i)
     nodes_.push_back(
-        {transport::Dealer(context_, {limits::kMaxFrameBytes, 100'000, 100'000}, options_.broker),
+        {transport::Dealer(context_,
+                           {limits::kMaxFrameBytes, kQueueMessages, kQueueMessages, kLingerMs},
+                           options_.broker),
          transport::random_id<SessionId>(),
-         *NodeId::parse("bench-" + std::to_string(i)),
+         *NodeId::parse(name_ + "-" + std::to_string(i)),
          false,
          0,
          Duration{0},
@@ -58,7 +65,9 @@ void EchoFleet::beat(Node& node, Duration now) {
 }
 
 void EchoFleet::drain(Node& node) {
-  while (auto received = node.socket.receive()) {
+  for (int i = 0; i < kDrainMessages; ++i) {
+    const auto received = node.socket.receive();
+    if (!received) return;
     const auto message = decode(received->frame, Direction::kToNode);
     if (!message) continue;
     if (std::holds_alternative<msg::Welcome>(*message)) node.joined = true;

@@ -29,6 +29,8 @@ class EchoFleet {
   ~EchoFleet();
   EchoFleet(const EchoFleet&) = delete;
 
+  /// What the ids of its nodes begin with, and no other fleet's.
+  const std::string& name() const { return name_; }
   std::uint64_t executed() const { return executed_; }
 
  private:
@@ -47,6 +49,7 @@ class EchoFleet {
   void beat(Node& node, Duration now);
 
   const EchoOptions options_;
+  const std::string name_;
   const Blob result_;
   transport::Context context_;
   std::vector<Node> nodes_;

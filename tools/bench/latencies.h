@@ -14,6 +14,10 @@ class Latencies {
     values_.push_back(us);
     sorted_ = false;
   }
+  void add(const Latencies& other) {
+    values_.insert(values_.end(), other.values_.begin(), other.values_.end());
+    sorted_ = false;
+  }
   std::size_t size() const { return values_.size(); }
   /// The smallest value that `share` (0..1) of all do not exceed (nearest rank); 0 of none.
   double quantile(double share) {

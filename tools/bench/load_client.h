@@ -2,12 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
-#include <vector>
 
 #include "protocol/messages.h"
 #include "protocol/transport/socket.h"
 #include "tools/bench/latencies.h"
+#include "tools/bench/window.h"
 
 namespace genai::bench {
 
@@ -24,33 +25,43 @@ struct LoadReport {
   std::uint64_t tasks = 0;     // delivered
   double seconds = 0;          // from the first SUBMIT to the last DELIVER
   Latencies accepted, result;  // from SUBMIT
+
+  /// Of a client that ran at the same time.
+  void add(LoadReport other);
 };
 
 /// Not thread-safe. Throws std::runtime_error when a task is refused, does not complete, or when
 /// nothing arrives for 30 s.
 class LoadClient {
  public:
-  LoadClient(transport::Context& context, const LoadOptions& options);
+  /// `check` is called several times a second; what it throws ends the call under way.
+  LoadClient(transport::Context& context, const LoadOptions& options, std::function<void()> check);
 
-  /// Waits until `providers` nodes are online, 30 s at most.
-  void wait_online(std::size_t providers);
+  /// Waits until `count` nodes whose ids begin with `prefix` are online, 30 s at most.
+  void wait_online(std::size_t count, const std::string& prefix);
+  /// Once.
   LoadReport run();
   ValueMap stats();
 
  private:
-  Message receive();
+  std::optional<Message> receive();
+  Message must_receive();
+  template <class Query, class Reply>
+  Reply ask();
   void submit(std::size_t count);
-  std::size_t on_deliver(const msg::Deliver& message);
+  void on_accepted(const msg::Accepted& message);
+  void on_deliver(const msg::Deliver& message);
 
   const LoadOptions options_;
+  const std::function<void()> check_;
   const Blob payload_;
   const TaskSpec spec_;
   const std::string run_;  // makes ids of this run its own
   transport::Dealer socket_;
   transport::PollSet poll_;
+  Duration check_at_{0};
   std::uint64_t request_ = 0;
-  std::vector<Duration> submitted_at_;  // by number of the task
-  std::vector<bool> delivered_;         // a DELIVER may come twice
+  Window window_;
   LoadReport report_;
 };
 

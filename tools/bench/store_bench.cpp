@@ -11,6 +11,7 @@
 #include "protocol/codec.h"
 #include "tools/bench/children.h"
 #include "tools/bench/disk_probe.h"
+#include "tools/bench/table.h"
 
 namespace genai::bench {
 namespace {
@@ -92,7 +93,7 @@ struct Row {
   double tasks_per_s, commits_per_s, commit_p50_us;
 };
 
-Row measure(const StoreOptions& options, std::size_t batch) {
+Row measure(const StoreOptions& options, std::size_t batch, const Interrupt& interrupt) {
   const Folder folder(options.data_dir);
   auto store = SqliteStore::open(
       {.data_dir = folder.path(), .reserve_bytes = 0, .min_free_bytes = 0, .vfs = {}});
@@ -103,6 +104,7 @@ Row measure(const StoreOptions& options, std::size_t batch) {
   double spent = 0;  // making batches is not the store's work
   std::uint64_t tasks = 0;
   while (tasks < options.tasks && spent < options.seconds) {
+    interrupt.check();
     const Batch next = lives.next(batch);
     const auto begin = Clock::now();
     must((*store)->commit(next));
@@ -117,33 +119,32 @@ Row measure(const StoreOptions& options, std::size_t batch) {
 
 }  // namespace
 
-int run_store(const StoreOptions& options) {
+void run_store(const StoreOptions& options, const Interrupt& interrupt) {
   const Folder folder(options.data_dir);
   Latencies disk = probe_disk(folder.path());
   nlohmann::ordered_json report{{"fdatasync_p50_us", disk.quantile(0.5)},
                                 {"fdatasync_p99_us", disk.quantile(0.99)},
                                 {"rows", nlohmann::json::array()}};
+  const Table table({"tasks/commit", "whole lives/s", "commits/s", "commit p50 us", "x fdatasync"});
   if (!options.json)
-    std::cout << fmt::format(
-        "fdatasync of 4 KiB: p50 {:.0f} us, p99 {:.0f} us\n\n"
-        "| tasks per commit | whole lives/s | commits/s | commit p50 us | x fdatasync |\n"
-        "| ---: | ---: | ---: | ---: | ---: |\n",
-        disk.quantile(0.5), disk.quantile(0.99));
+    std::cout << fmt::format("fdatasync of 4 KiB appended: p50 {:.0f} us, p99 {:.0f} us\n\n",
+                             disk.quantile(0.5), disk.quantile(0.99))
+              << table.head() << std::flush;
   for (const std::size_t batch : options.batches) {
-    const Row row = measure(options, batch);
+    const Row row = measure(options, batch, interrupt);
     const double ratio = row.commit_p50_us / disk.quantile(0.5);
     if (!options.json)
-      std::cout << fmt::format("| {} | {:.0f} | {:.0f} | {:.0f} | {:.2f} |", row.batch,
-                               row.tasks_per_s, row.commits_per_s, row.commit_p50_us, ratio)
-                << std::endl;
+      std::cout << table.row({std::to_string(row.batch), cell(row.tasks_per_s, 0),
+                              cell(row.commits_per_s, 0), cell(row.commit_p50_us, 0),
+                              cell(ratio, 2)})
+                << std::flush;
     report["rows"].push_back({{"batch", row.batch},
                               {"tasks_per_s", row.tasks_per_s},
                               {"commits_per_s", row.commits_per_s},
                               {"commit_p50_us", row.commit_p50_us},
                               {"fdatasync_ratio", ratio}});
   }
-  if (options.json) std::cout << report.dump() << std::endl;
-  return 0;
+  if (options.json) std::cout << report.dump() << '\n';
 }
 
 }  // namespace genai::bench

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "tools/bench/interrupt.h"
+
 namespace genai::bench {
 
 struct StoreOptions {
@@ -16,7 +18,7 @@ struct StoreOptions {
   bool json = false;
 };
 
-/// Prints a row per batch size; the exit code.
-int run_store(const StoreOptions& options);
+/// Prints a row per batch size. Throws std::runtime_error (Interrupted among them).
+void run_store(const StoreOptions& options, const Interrupt& interrupt);
 
 }  // namespace genai::bench

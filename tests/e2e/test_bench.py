@@ -1,0 +1,144 @@
+"""genai-bench: that its figures add up and that it leaves nothing behind. No test of speed."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import unittest
+
+from harness import BIN, LIMIT_S, FleetTest, wait_for
+
+RUN = ("run", "--tasks", 2000, "--window", 100, "--seconds", 2, "--json")
+
+
+def start(folder, *arguments):
+    return subprocess.Popen([BIN / "genai-bench", *map(str, arguments)], text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            start_new_session=True,  # so that a test can press its Ctrl-C
+                            env={**os.environ, "TMPDIR": str(folder)})
+
+
+class BenchTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="genai-e2e-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def bench(self, *arguments, code=0):
+        process = start(self.folder, *arguments)
+        out, err = process.communicate(timeout=LIMIT_S)
+        self.assertEqual(process.returncode, code, err)
+        self.assertEqual(list(self.folder.iterdir()), [])
+        return err if code else out
+
+    def check_row(self, row):
+        self.assertGreater(row["tasks"], 0)
+        self.assertLessEqual(row["tasks"], 2000)
+        self.assertEqual(row["accepted"], row["tasks"])
+        self.assertGreaterEqual(row["executed"], row["tasks"])
+        self.assertAlmostEqual(row["tasks_per_s"] * row["seconds"], row["tasks"], delta=0.01)
+        self.assertLessEqual(row["accepted_p50_us"], row["accepted_p99_us"])
+        self.assertLessEqual(row["result_p50_us"], row["result_p99_us"])
+        self.assertLessEqual(row["result_p99_us"], row["result_p999_us"])
+        self.assertLessEqual(row["result_p999_us"], row["seconds"] * 1e6)
+
+
+class Run(BenchTest):
+    def test_the_figures_add_up(self):
+        report = json.loads(self.bench(*RUN))
+        self.assertEqual([(row["store"], row["window"]) for row in report["rows"]],
+                         [("memory", 100), ("sqlite", 100)])
+        memory, sqlite = report["rows"]
+        for row in (memory, sqlite):
+            self.check_row(row)
+            self.assertGreater(row["dispatcher_rss_mib"], 0)
+        self.assertEqual(memory["commits"], 0)
+        self.assertIsNone(memory["tasks_per_commit"])
+        self.assertGreaterEqual(sqlite["committed_tasks"], sqlite["tasks"])
+        self.assertAlmostEqual(sqlite["tasks_per_commit"] * sqlite["commits"],
+                               sqlite["committed_tasks"], delta=0.01)
+        self.assertLessEqual(report["fdatasync_p50_us"], report["fdatasync_p99_us"])
+        self.assertIsNone(report["window_1_ratio"])
+
+    def test_the_task_limit_ends_a_row(self):
+        report = json.loads(self.bench("run", "--tasks", 7, "--window", 3, "--clients", 2,
+                                       "--seconds", 60, "--store", "memory", "--json"))
+        self.assertEqual([row["tasks"] for row in report["rows"]], [7])
+
+    def test_the_ratio_needs_both_stores_at_window_1(self):
+        report = json.loads(self.bench("run", "--window", 1, "--tasks", 20, "--json"))
+        memory, sqlite = report["rows"]
+        wanted = sqlite["accepted_p50_us"] / (report["fdatasync_p50_us"]
+                                              + memory["accepted_p50_us"])
+        self.assertAlmostEqual(report["window_1_ratio"], wanted)
+
+    def test_a_table_has_a_line_for_each_row(self):
+        lines = self.bench("run", "--window", 1, "--window", 10, "--tasks", 20).splitlines()
+        rows = [[cell.strip() for cell in line.split("|")[1:-1]]
+                for line in lines if line.startswith("|")]
+        self.assertEqual([row[:2] for row in rows[2:]],
+                         [["memory", "1"], ["memory", "10"], ["sqlite", "1"], ["sqlite", "10"]])
+        self.assertEqual({len(row) for row in rows}, {13})
+
+    def test_an_interrupt_leaves_nothing_behind(self):
+        process = start(self.folder, "run", "--window", 1, "--seconds", 600)
+        wait_for(lambda: list(self.folder.glob("*/clients")), "the dispatcher's socket")
+        children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+        self.assertEqual(len(children.split()), 2)
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=LIMIT_S)
+        self.assertEqual((process.returncode, err), (1, "genai-bench: interrupted\n"))
+        self.assertEqual(list(self.folder.iterdir()), [])
+        for pid in children.split():
+            self.assertFalse(pathlib.Path("/proc", pid).exists())
+
+    def test_help_and_version(self):
+        self.assertIn("--client-batch", self.bench("run", "--help"))
+        self.assertRegex(self.bench("--version"), r"^genai-bench \d+\.\d+\.\d+$")
+
+    def test_usage_errors_exit_2(self):
+        for arguments in ((), ("run", "--broker", "ipc:///x"), ("run", "--window", "0"),
+                          ("run", "--client-batch", 4097), ("run", "--store", "paper"),
+                          ("store", "--data-dir", self.folder / "missing")):
+            with self.subTest(arguments=arguments):
+                self.bench(*arguments, code=2)
+
+
+class Store(BenchTest):
+    def test_the_figures_add_up(self):
+        report = json.loads(self.bench("store", "--batch", 1, "--batch", 32, "--tasks", 320,
+                                       "--data-dir", self.folder, "--json"))
+        self.assertEqual([row["batch"] for row in report["rows"]], [1, 32])
+        for row in report["rows"]:
+            self.assertAlmostEqual(row["tasks_per_s"] / row["commits_per_s"], row["batch"])
+            self.assertAlmostEqual(row["fdatasync_ratio"],
+                                   row["commit_p50_us"] / report["fdatasync_p50_us"])
+
+
+class Running(FleetTest, BenchTest):
+    """Against daemons that run already."""
+
+    def setUp(self):
+        FleetTest.setUp(self)
+        self.fleet_folder = self.folder
+        BenchTest.setUp(self)
+
+    def tearDown(self):
+        self.folder = self.fleet_folder
+        FleetTest.tearDown(self)
+
+    def test_it_uses_them_and_says_what_it_cannot_measure(self):
+        delivered = self.client.stats()["delivered_total"]
+        report = json.loads(self.bench(*RUN, "--dispatcher", self.clients_endpoint, "--broker",
+                                       self.nodes_endpoint))
+        row, = report["rows"]
+        self.check_row(row)
+        self.assertEqual(row["store"], "sqlite")
+        self.assertEqual(row["dispatcher_cpu_us"], None)
+        self.assertEqual(self.client.stats()["delivered_total"] - delivered, row["tasks"])
+        self.assertTrue(self.dispatcher.is_alive())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,24 @@
+#include "tools/bench/daemons.h"
+
+namespace genai::bench {
+
+Daemons::Daemons(const std::string& store, const std::string& data_dir)
+    : sockets_(""),
+      data_(data_dir),
+      endpoints_{"ipc://" + sockets_.path() + "/clients", "ipc://" + sockets_.path() + "/nodes"},
+      broker_("genai-broker",
+              {"--nodes-endpoint", endpoints_.broker, "--link-endpoint",
+               "ipc://" + sockets_.path() + "/link"},
+              sockets_.path() + "/broker.log"),
+      dispatcher_("genai-dispatcher",
+                  {"--clients-endpoint", endpoints_.dispatcher, "--broker",
+                   "ipc://" + sockets_.path() + "/link", "--store", store, "--data-dir",
+                   data_.path() + "/data"},
+                  sockets_.path() + "/dispatcher.log") {}
+
+void Daemons::check() const {
+  broker_.check();
+  dispatcher_.check();
+}
+
+}  // namespace genai::bench

@@ -1,0 +1,72 @@
+#include "tools/bench/options.h"
+
+#include <CLI/CLI.hpp>
+
+#include "protocol/limits.h"
+#include "protocol/process/options.h"
+
+namespace genai::bench {
+namespace {
+
+constexpr const char* kDataDir =
+    "Makes folders in DIR and removes them (default: the temporary files' folder)";
+constexpr std::size_t kMaxBytes = 1u << 20;
+
+void declare_run(CLI::App& app, RunOptions& o) {
+  auto& cmd = *app.add_subcommand("run", "Tasks through broker and dispatcher and back");
+  cmd.option_defaults()->always_capture_default();
+  const CLI::Range bytes(std::size_t{0}, kMaxBytes);
+  cmd.add_option("--window", o.windows, "Tasks open at once; a row each")
+      ->check(CLI::Range(1, 1'000'000));
+  auto* store = cmd.add_option("--store", o.stores, "memory or sqlite; rows for each")
+                    ->check(CLI::IsMember({"memory", "sqlite"}));
+  cmd.add_option("--data-dir", o.data_dir, kDataDir)->check(CLI::ExistingDirectory);
+  cmd.add_option("--tasks", o.tasks, "Per row, at most")->check(CLI::PositiveNumber);
+  cmd.add_option("--seconds", o.seconds, "Per row, at most")->check(CLI::PositiveNumber);
+  cmd.add_option("--clients", o.clients, "That share the window")->check(CLI::Range(1, 1000));
+  cmd.add_option("--client-batch", o.batch, "Tasks in one SUBMIT, at most")
+      ->check(CLI::Range(std::size_t{1}, limits::kMaxBatchEntries));
+  cmd.add_option("--workers", o.workers, "Connections of nodes")->check(CLI::Range(1, 1000));
+  cmd.add_option("--slots", o.slots, "Of each; with --workers, what bounds the tasks under way")
+      ->check(CLI::Range(std::uint32_t{1}, limits::kMaxSlots));
+  cmd.add_option("--payload-bytes", o.payload_bytes, "Of each task")->check(bytes);
+  cmd.add_option("--result-bytes", o.result_bytes, "Of each task")->check(bytes);
+  auto* dispatcher = cmd.add_option("--dispatcher", o.running.dispatcher,
+                                    "Use a running one: its --clients-endpoint");
+  auto* broker = cmd.add_option("--broker", o.running.broker, "Its broker's --nodes-endpoint");
+  dispatcher->needs(broker)->excludes(store);
+  broker->needs(dispatcher);
+  cmd.add_flag("--json", o.json, "One JSON object instead of a table");
+}
+
+void declare_store(CLI::App& app, StoreOptions& o) {
+  auto& cmd = *app.add_subcommand("store", "The durable store alone: whole lives of tasks");
+  cmd.option_defaults()->always_capture_default();
+  cmd.add_option("--data-dir", o.data_dir, kDataDir)->check(CLI::ExistingDirectory);
+  cmd.add_option("--batch", o.batches, "Tasks per commit; a row each")
+      ->check(CLI::Range(1, 1'000'000));
+  cmd.add_option("--tasks", o.tasks, "Per row, at most")->check(CLI::PositiveNumber);
+  cmd.add_option("--seconds", o.seconds, "Per row, at most")->check(CLI::PositiveNumber);
+  cmd.add_option("--payload-bytes", o.payload_bytes, "Of each task and of its result")
+      ->check(CLI::Range(std::size_t{0}, kMaxBytes));
+  cmd.add_flag("--json", o.json, "One JSON object instead of a table");
+}
+
+}  // namespace
+
+std::optional<int> parse_options(int argc, char** argv, Options& options) {
+  CLI::App app("Measures the dispatcher on this machine.", "genai-bench");
+  app.set_version_flag("--version", "genai-bench " + std::string(process::kVersion));
+  app.require_subcommand(1);
+  declare_run(app, options.run);
+  declare_store(app, options.store);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? process::kExitOk : process::kExitUsage;
+  }
+  options.command = app.got_subcommand("run") ? Command::kRun : Command::kStore;
+  return std::nullopt;
+}
+
+}  // namespace genai::bench

@@ -1,0 +1,52 @@
+#include "tools/bench/trip_row.h"
+
+#include <cmath>
+
+namespace genai::bench {
+
+double TripRow::tasks_per_s() const { return static_cast<double>(load.tasks) / load.seconds; }
+
+double TripRow::tasks_per_commit() const {
+  if (commits == 0) return std::nan("");
+  return static_cast<double>(committed_tasks) / static_cast<double>(commits);
+}
+
+Table trip_table() {
+  return Table({"store ", "window", "tasks/s", "accepted p50", "  p99", "result p50", "   p99",
+                "  p99.9", "tasks/commit", "CPU broker", "dispatcher", "clients, nodes",
+                "dispatcher MiB"});
+}
+
+std::string to_line(const Table& table, TripRow& row) {
+  Latencies &accepted = row.load.accepted, &result = row.load.result;
+  return table.row({row.store, std::to_string(row.window), cell(row.tasks_per_s(), 0),
+                    cell(accepted.quantile(0.5), 0), cell(accepted.quantile(0.99), 0),
+                    cell(result.quantile(0.5), 0), cell(result.quantile(0.99), 0),
+                    cell(result.quantile(0.999), 0), cell(row.tasks_per_commit(), 1),
+                    cell(row.broker_us, 1), cell(row.dispatcher_us, 1), cell(row.bench_us, 1),
+                    cell(row.rss_mib, 0)});
+}
+
+nlohmann::ordered_json to_json(TripRow& row) {
+  return {{"store", row.store},
+          {"window", row.window},
+          {"tasks", row.load.tasks},
+          {"seconds", row.load.seconds},
+          {"tasks_per_s", row.tasks_per_s()},
+          {"accepted", row.load.accepted.size()},
+          {"executed", row.executed},
+          {"accepted_p50_us", row.load.accepted.quantile(0.5)},
+          {"accepted_p99_us", row.load.accepted.quantile(0.99)},
+          {"result_p50_us", row.load.result.quantile(0.5)},
+          {"result_p99_us", row.load.result.quantile(0.99)},
+          {"result_p999_us", row.load.result.quantile(0.999)},
+          {"commits", row.commits},
+          {"committed_tasks", row.committed_tasks},
+          {"tasks_per_commit", row.tasks_per_commit()},
+          {"broker_cpu_us", row.broker_us},
+          {"dispatcher_cpu_us", row.dispatcher_us},
+          {"bench_cpu_us", row.bench_us},
+          {"dispatcher_rss_mib", row.rss_mib}};
+}
+
+}  // namespace genai::bench

@@ -1,0 +1,34 @@
+// What `genai-bench run` says of one store and window.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "tools/bench/load_client.h"
+#include "tools/bench/table.h"
+
+namespace genai::bench {
+
+/// NaN stands for "not measured": "-" in the table, null in JSON. Per task means per task
+/// delivered.
+struct TripRow {
+  std::string store;
+  std::size_t window = 0;
+  LoadReport load;
+  std::uint64_t executed = 0;         // by the fleet
+  std::uint64_t commits = 0;          // during the row
+  std::uint64_t committed_tasks = 0;  // as STATS counts them: each once per commit that has it
+  double broker_us, dispatcher_us;    // CPU per task
+  double bench_us = 0;                // of clients and nodes
+  double rss_mib;                     // of the dispatcher, at the end
+
+  double tasks_per_s() const;
+  double tasks_per_commit() const;
+};
+
+Table trip_table();
+/// Sorts the latencies.
+std::string to_line(const Table& table, TripRow& row);
+nlohmann::ordered_json to_json(TripRow& row);
+
+}  // namespace genai::bench
