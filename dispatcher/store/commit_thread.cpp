@@ -60,11 +60,6 @@ std::optional<CommitReport> CommitThread::poll() {
   return std::exchange(report_, std::nullopt);
 }
 
-void CommitThread::wait() {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return report_.has_value() || !pending_; });
-}
-
 void CommitThread::run() {
   using Clock = std::chrono::steady_clock;
   std::unique_lock lock(mutex_);

@@ -34,8 +34,6 @@ class CommitThread {
   void retry();
   /// What became of the batch, once.
   std::optional<CommitReport> poll();
-  /// Blocks until poll() has something to tell.
-  void wait();
   bool is_busy() const { return busy_; }
   /// Readable when poll() has something to tell.
   int fd() const { return event_; }

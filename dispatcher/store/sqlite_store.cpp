@@ -28,7 +28,8 @@ constexpr const char* kPragmas =
     "PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON";
 
 StoreError to_error(const SQLite::Exception& error, const std::string& file) {
-  const int code = error.getExtendedErrorCode();
+  const int extended = error.getExtendedErrorCode();
+  const int code = extended > 0 ? extended : error.getErrorCode();
   const std::string what = fmt::format("{}: {} (SQLite {})", file, error.what(), code);
   if (code == SQLITE_IOERR_SHMSIZE) return {Failure::kFull, what};
   switch (code & 0xff) {
@@ -242,7 +243,9 @@ Result<Loaded> SqliteStore::load() {
       const auto at = by_sequence.find(key / 2);
       if (at == by_sequence.end()) throw std::invalid_argument("belongs to no task");
       TaskRecord& task = loaded.tasks[at->second];
-      (key % 2 ? task.result : task.payload) = blob_of(blobs.getColumn(1));
+      Blob& data = key % 2 ? task.result : task.payload;
+      if (!data.empty()) throw std::invalid_argument("its task has such data already");
+      data = blob_of(blobs.getColumn(1));
       blobs_.insert(key);
     }
     SQLite::Statement nodes(db_, "SELECT node_id, drained FROM nodes");

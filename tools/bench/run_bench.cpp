@@ -129,6 +129,7 @@ void run_tasks(const RunOptions& options, const Interrupt& interrupt) {
     std::cout << report.dump() << '\n';
     return;
   }
+  if (disk.size() == 0) return;
   std::cout << fmt::format(
       "\nfdatasync of 4 KiB appended, beside the durable rows: p50 {} us, p99 {} us\n"
       "accepted p50 at window 1, durable / (fdatasync p50 + in memory): {}\n",
