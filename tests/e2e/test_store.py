@@ -1,0 +1,267 @@
+"""What the dispatcher owes to its disk: nothing accepted is lost with the process."""
+import signal
+import sqlite3
+import subprocess
+import unittest
+
+from harness import (ACCEPTED, BIN, PING, PONG, PURGE, PURGED, REPLAY, SUBMIT, TASKS, WATCH,
+                     FleetTest, wait_for)
+
+
+class Restart(FleetTest):
+    def restart(self, how=signal.SIGKILL):
+        self.dispatcher.send(how)
+        self.dispatcher.wait()
+        self.dispatcher = self.start_dispatcher()
+
+    def ran(self):
+        path = self.folder / "ran"
+        return path.read_text().split() if path.exists() else []
+
+    def watch(self, ids):
+        return self.client.ask(WATCH, TASKS, 1, ids)[2]
+
+    def test_queued_running_and_finished_tasks_survive(self):
+        self.start_nodes(1, "--exec", f"echo $GENAI_TASK_ID >> {self.folder}/ran; "
+                         f"while [ ! -e {self.folder}/go ]; do sleep 0.05; done; cat")
+        other = self.make_client()
+        unwatched = other.submit(payload=b"first", watch=0)[0]
+        wait_for(lambda: self.ran() == [unwatched], "the first to run")
+        (self.folder / "go").touch()
+        self.client.wait_status(unwatched, "Completed")
+        (self.folder / "go").unlink()
+        running, queued = self.client.submit(payload=b"second")[0], self.client.submit()[0]
+        wait_for(lambda: running in self.ran(), "the second to run")
+        epoch = self.client.ask(PING, PONG)[2]
+        self.restart()
+        self.assertGreater(self.client.ask(PING, PONG)[2], epoch)
+        self.client.wait_status(running, "Sent")
+        self.assertEqual(len(self.watch([unwatched, running, queued])), 3)
+        (self.folder / "go").touch()
+        first, second, third = self.client.wait([unwatched, running, queued])
+        self.assertEqual((first["data"], second["data"], third["data"]),
+                         (b"first", b"second", b"prompt"))
+        self.assertEqual(self.ran(), [unwatched, running, queued])  # each ran once
+        self.assertIn("kept: its node still holds it", self.reasons(running))
+
+    def test_a_node_that_finishes_meanwhile_delivers_afterwards(self):
+        node = self.scripted_node("n1")
+        task = self.client.submit()[0]
+        ref = node.take()
+        self.client.wait_status(task, "Sent")
+        self.dispatcher.kill()
+        node.finish(ref)  # goes nowhere
+        self.dispatcher = self.start_dispatcher()
+
+        def acknowledged():
+            node.pump()
+            node.finish(ref)
+            return node.acked
+        wait_for(acknowledged, "the acknowledgement of the result")
+        self.assertEqual(node.acked[0], [ref, 0])
+        self.watch([task])
+        self.assertEqual(self.client.wait([task])[0]["data"], b"picture")
+        self.assertEqual(self.client.status(task)["attempt"], 1)
+
+    def test_what_a_node_took_with_it_runs_elsewhere(self):
+        node = self.start_nodes(1, "--echo", "--echo-delay-ms", 60000)[0]
+        task = self.client.submit()[0]
+        self.client.wait_status(task, "Sent")
+        self.dispatcher.kill()
+        node.kill()
+        self.start_node("node-2", "--echo")
+        self.dispatcher = self.start_dispatcher()
+        self.watch([task])
+        self.assertEqual(self.client.wait([task])[0]["info"]["node_id"], "node-2")
+        self.assertEqual(self.client.status(task)["losses"], 0)  # nobody knows whose fault
+
+    def test_ids_and_ends_stay(self):
+        self.start_nodes(1, "--echo")
+        done = self.client.submit()[0]
+        self.client.wait([done])
+        cancelled = self.client.submit(model="nobody")[0]
+        self.client.cancel(cancelled)
+        expired = self.client.submit(model="nobody", ttl_ms=1)[0]
+        self.client.wait([cancelled, expired])
+        waiting = self.client.submit(watch=0)[0]
+        self.client.wait_status(waiting, "Completed")
+        before = {i: self.client.status(i) for i in (done, cancelled, expired, waiting)}
+        # That a result was fetched is nobody's worry and may wait a moment for its commit.
+        database = sqlite3.connect(f"file:{self.folder}/data/tasks.db?mode=ro", uri=True)
+        wait_for(lambda: database.execute("SELECT fetched FROM tasks WHERE task_id = ?",
+                                          [done]).fetchone() == (1,), "the commit")
+        database.close()
+        self.restart()
+        for task_id, was in before.items():
+            now = self.client.status(task_id)
+            self.assertEqual((now["status"], now["code"], now["log"]),
+                             (was["status"], was["code"], was["log"]))
+        again = self.client.ask(SUBMIT, ACCEPTED, 1, [[waiting, {}, b"prompt"], [done, {}, b"prompt"],
+                                                      [cancelled, {}, b"another"]])
+        self.assertEqual([v[1] for v in again[2]], [0, 0, 301])
+        self.assertEqual(self.client.wait([waiting])[0]["data"], b"prompt")
+        self.client.results.pop(done)
+        self.watch([done])
+        self.assertTrue(self.client.wait([done])[0]["info"]["result_gone"])
+        replayed = self.client.ask(REPLAY, ACCEPTED, [[expired, "again"], [done, "other"]])
+        self.assertEqual([v[1] for v in replayed[2]], [0, 307])
+        self.assertEqual(self.client.ask(PURGE, PURGED, [expired])[2][0][1], 0)
+        self.assertIsNone(self.client.status(expired))
+        self.restart()
+        self.assertIsNone(self.client.status(expired))
+        self.assertIsNotNone(self.client.status("again"))
+
+    def test_sigterm_need_not_wait_for_tasks(self):
+        self.start_nodes(2, "--exec", f"echo $GENAI_TASK_ID >> {self.folder}/ran; sleep 3; cat")
+        tasks = self.client.submit(6)
+        wait_for(lambda: len(self.ran()) == 2, "two to run")
+        self.dispatcher.send(signal.SIGTERM)
+        self.assertEqual(self.dispatcher.wait(2.5), 0)  # sooner than any task ends
+        self.dispatcher = self.start_dispatcher()
+        self.watch(tasks)
+        self.assertEqual({r["status"] for r in self.client.wait(tasks)}, {"Completed"})
+        self.assertEqual(sorted(self.ran()), sorted(tasks))
+
+    def test_the_shell_can_read_it_meanwhile(self):
+        task = self.client.submit(label="a lighthouse")[0]
+        database = sqlite3.connect(f"file:{self.folder}/data/tasks.db?mode=ro", uri=True)
+        self.addCleanup(database.close)
+        row = database.execute("SELECT status, label, last_reason FROM task_list WHERE task_id = ?",
+                               [task]).fetchone()
+        self.assertEqual(row, ("Unscheduled", "a lighthouse", "accepted"))
+        log = database.execute("SELECT reason FROM task_log WHERE task_id = ?", [task]).fetchall()
+        self.assertEqual(log, [("accepted",)])
+
+
+class Refusals(FleetTest):
+    """Starts that must not be: a clear message, an exit code, and the data left alone."""
+
+    def refused(self, code, *words, data_dir=None):
+        done = subprocess.run(
+            [BIN / "genai-dispatcher", "--clients-endpoint", f"ipc://{self.folder}/second",
+             "--broker", self.link_endpoint, "--data-dir", data_dir or self.folder / "data",
+             "--reserve-mib", "1"], capture_output=True, timeout=60)
+        self.assertEqual(done.returncode, code, done.stderr)
+        for word in words:
+            self.assertIn(word, done.stderr.decode())
+
+    def test_second_dispatcher(self):
+        self.refused(75, "in use", str(self.dispatcher.pid))
+        self.client.submit()
+
+    def test_newer_damaged_and_impossible(self):
+        self.client.submit(50, payload=b"x" * 3000)
+        self.dispatcher.send(signal.SIGTERM)
+        self.dispatcher.wait()
+        path = self.folder / "data" / "tasks.db"
+        good = path.read_bytes()
+        database = sqlite3.connect(path)
+        database.execute("PRAGMA user_version = 99")
+        database.close()
+        self.refused(76, "newer", str(path))
+        middle = len(good) // 2
+        path.write_bytes(good[:middle] + b"\xa5" * 16384 + good[middle + 16384:])
+        self.refused(65, str(path), "backup")
+        path.write_bytes(good)
+        self.refused(73, "cannot", data_dir=path / "below")
+        self.dispatcher = self.start_dispatcher()  # what it was is good again
+        wait_for(lambda: self.client.stats()["tasks"]["Unscheduled"] == 50, "all tasks")
+
+
+class MemoryStore(FleetTest):
+    dispatcher_options = ("--store", "memory")
+
+    def test_it_says_what_it_is(self):
+        self.assertEqual(self.client.stats()["store"], "memory")
+        self.assertTrue(self.dispatcher.logged(
+            "tasks are kept in memory only: a crash of this process loses them"))
+        self.assertFalse((self.folder / "data").exists())
+
+
+class FullDisk(FleetTest):
+    """A small file system of the test's own."""
+
+    dispatcher_options = ("--min-free-mib", 4, "--reserve-mib", 2)
+
+    def start_dispatcher(self):
+        data = self.folder / "data"
+        if not data.exists():
+            data.mkdir()
+            mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", data],
+                                     capture_output=True)
+            if mounted.returncode:
+                self.skipTest(f"mounting is not permitted here: {mounted.stderr.decode()}")
+            self.addCleanup(subprocess.run, ["umount", "-l", data], check=True)
+        return super().start_dispatcher()
+
+    def fill(self, leave=0):
+        """Ballast until `leave` bytes are left."""
+        ballast = self.folder / "data" / "ballast"
+        with open(ballast, "ab") as file:
+            try:
+                while True:
+                    file.write(b"b" * 65536)
+                    file.flush()
+            except OSError:
+                pass
+        if leave:
+            with open(ballast, "rb+") as file:
+                file.truncate(ballast.stat().st_size - leave)
+        return ballast
+
+    def state(self):
+        return self.client.stats()["store_state"]
+
+    def submit_until_refused(self):
+        """Ids that were accepted before the disk was too full for more."""
+        accepted = []
+        for number in range(1000):
+            task_id = f"t-{number}"
+            answer = self.client.ask(SUBMIT, ACCEPTED, 1, [[task_id, {}, b"p" * 65536]])
+            if answer[2][0][1]:
+                self.assertEqual(answer[2][0][1], 308)
+                return accepted
+            accepted.append(task_id)
+        self.fail("never refused")
+
+    def test_results_get_in_when_new_tasks_do_not(self):
+        ballast = self.folder / "data" / "ballast"
+        ballast.write_bytes(b"b" * (8 << 20))
+        tasks = self.submit_until_refused()
+        self.assertGreater(len(tasks), 10)
+        self.assertEqual(self.state(), "low")
+        self.dispatcher.kill()
+        self.dispatcher = self.start_dispatcher()
+        self.start_nodes(1, "--echo")
+        self.client.ask(WATCH, TASKS, 1, tasks)
+        self.assertEqual({r["status"] for r in self.client.wait(tasks)}, {"Completed"})
+        ballast.unlink()
+        wait_for(lambda: self.state() == "ok", "room")
+        self.client.wait(self.client.submit(3))
+
+    def test_a_full_disk_stops_promises_and_loses_nothing(self):
+        node = self.scripted_node("n1", slots=2)
+        first, second = self.client.submit(2)
+        ref = node.take()
+        other = node.take()
+        self.client.wait_status(second, "Sent")
+        ballast = self.fill()
+        node.finish(ref, b"r" * (3 << 20))  # more than the reserve
+        wait_for(lambda: self.state() == "full", "the full disk to be noticed")
+        self.assertTrue(self.dispatcher.logged(
+            "nothing can be written: no new tasks, no new work, trying again"))
+        self.assertEqual(self.client.ask(SUBMIT, ACCEPTED, 1, [["late", {}, b""]])[2][0][1], 308)
+        node.pump()
+        self.client.pump()
+        self.assertEqual((node.acked, self.client.deliveries), ([], []))
+        ballast.unlink()
+        wait_for(lambda: self.state() == "ok", "room")
+        wait_for(lambda: node.pump() or node.acked, "the acknowledgement of the result")
+        node.finish(other)
+        results = self.client.wait([first, second])
+        self.assertEqual({len(r["data"]) for r in results}, {3 << 20, 7})
+        self.client.wait_status(self.client.submit()[0], "Scheduled", "Sent")
+
+
+if __name__ == "__main__":
+    unittest.main()
