@@ -230,6 +230,9 @@ class FullDisk(FleetTest):
         tasks = self.submit_until_refused()
         self.assertGreater(len(tasks), 10)
         self.assertEqual(self.state(), "low")
+        top = subprocess.run([BIN / "genai-ctl", "--dispatcher", self.clients_endpoint, "top",
+                              "--once"], capture_output=True, check=True)
+        self.assertIn(b"DISK NEARLY FULL", top.stdout)
         self.dispatcher.kill()
         self.dispatcher = self.start_dispatcher()
         self.start_nodes(1, "--echo")

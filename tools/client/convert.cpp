@@ -147,6 +147,10 @@ Stats stats_from(const ValueMap& map) {
   stats.uptime_ms = get_uint(map, "uptime_ms");
   stats.draining = get_bool(map, "draining");
   stats.store = get_string(map, "store");
+  stats.store_state = get_string(map, "store_state", "ok");
+  stats.commits_total = get_uint(map, "commits_total");
+  stats.committed_tasks_total = get_uint(map, "committed_tasks_total");
+  stats.commit_us = get_uint(map, "commit_us");
   const ValueMap& tasks = get_map(map, "tasks");
   for (std::size_t i = 0; i < stats.tasks.size(); ++i)
     stats.tasks[i] = get_uint(tasks, name(static_cast<Status>(i)));

@@ -37,6 +37,12 @@ std::string slots_bar(const NodeInfo& node) {
   return fmt::format("{}+{}", full, node.in_flight - slots);
 }
 
+std::string store_warning(const client::Stats& stats) {
+  if (stats.store_state == "low") return "   DISK NEARLY FULL: no new tasks";
+  if (stats.store_state == "full") return "   DISK FULL: nothing can be written";
+  return {};
+}
+
 std::vector<std::string> header(const View& view) {
   const client::Stats& s = view.stats;
   std::string brokers;
@@ -47,7 +53,8 @@ std::vector<std::string> header(const View& view) {
     tasks += fmt::format("{}{} {}", i ? "   " : "", name(static_cast<Status>(i)), s.tasks[i]);
   std::vector<std::string> lines{
       fmt::format("genai-dispatcher {}   epoch {}   up {}   store {}{}", view.endpoint, s.epoch,
-                  duration_text(s.uptime_ms), s.store, s.draining ? "   DRAINING" : ""),
+                  duration_text(s.uptime_ms), s.store + store_warning(s),
+                  s.draining ? "   DRAINING" : ""),
       tasks,
       fmt::format("{:.1f} completed/s   accepted {}   delivered {}   requeued {}   results waiting "
                   "{:.1f} MiB",
