@@ -9,39 +9,40 @@ constexpr unsigned kMaxResendFactor = 12;
 
 }  // namespace
 
-void Clients::watch(const std::string& peer, const TaskId& id) {
-  clients_[peer].watched.insert(id);
+void Clients::watch(const std::string& peer, Task& task) {
+  clients_[peer].watched.emplace(task.sequence, &task);
 }
 
-void Clients::unwatch(const std::string& peer, const TaskId& id) {
+void Clients::unwatch(const std::string& peer, const Task& task) {
   auto it = clients_.find(peer);
   if (it == clients_.end()) return;
   Client& client = it->second;
-  client.watched.erase(id);
-  forget_unacked(peer, client, id);
+  client.watched.erase(task.sequence);
+  forget_unacked(peer, client, task.sequence);
   if (!client.queue.empty()) ready_.insert(peer);
   if (client.watched.empty()) remove(peer);
 }
 
-std::vector<TaskId> Clients::remove(const std::string& peer) {
+std::vector<Task*> Clients::remove(const std::string& peer) {
   auto it = clients_.find(peer);
   if (it == clients_.end()) return {};
-  std::vector<TaskId> watched(it->second.watched.begin(), it->second.watched.end());
+  std::vector<Task*> watched;
+  for (const auto& [sequence, task] : it->second.watched) watched.push_back(task);
   set_deadline(peer, it->second, kNever);
   clients_.erase(it);
   ready_.erase(peer);
   return watched;
 }
 
-void Clients::enqueue(const std::string& peer, const TaskId& id) {
+void Clients::enqueue(const std::string& peer, Task& task) {
   Client& client = clients_[peer];
-  client.watched.insert(id);
-  forget_unacked(peer, client, id);
-  client.queue.push_back(id);
+  client.watched.emplace(task.sequence, &task);
+  forget_unacked(peer, client, task.sequence);
+  client.queue.push_back(task.sequence);
   ready_.insert(peer);
 }
 
-const TaskId* Clients::next(const std::string& peer) {
+Task* Clients::next(const std::string& peer) {
   auto it = clients_.find(peer);
   if (it == clients_.end()) return nullptr;
   Client& client = it->second;
@@ -51,13 +52,13 @@ const TaskId* Clients::next(const std::string& peer) {
   if (client.queue.empty() || client.unacked.size() >= kWindowResults ||
       client.unacked_bytes >= kWindowBytes)
     return nullptr;
-  return &client.queue.front();
+  return client.watched.at(client.queue.front());
 }
 
-void Clients::sent(const std::string& peer, const TaskId& id, std::size_t bytes, Duration now) {
+void Clients::sent(const std::string& peer, const Task& task, std::size_t bytes, Duration now) {
   Client& client = clients_[peer];
-  client.unacked[id] = {bytes, now};
-  client.sent.emplace_back(now, id);
+  client.unacked[task.sequence] = {bytes, now};
+  client.sent.emplace_back(now, task.sequence);
   client.unacked_bytes += bytes;
   if (client.resend_at == kNever) {
     client.resends = 0;
@@ -77,7 +78,7 @@ void Clients::tick(Duration now) {
     Client& client = clients_.at(peer);
     // Only what has waited for its time: what was sent a moment ago may be acknowledged already.
     const Duration before = now - resend_ * (client.resends + 1);
-    std::deque<TaskId> again;
+    std::vector<Sequence> again;
     for (drop_acknowledged(client); !client.sent.empty() && client.sent.front().first <= before;
          drop_acknowledged(client)) {
       auto it = client.unacked.find(client.sent.front().second);
@@ -119,8 +120,8 @@ void Clients::set_deadline(const std::string& peer, Client& client, Duration at)
   if (at != kNever) deadlines_[at].insert(peer);
 }
 
-void Clients::forget_unacked(const std::string& peer, Client& client, const TaskId& id) {
-  auto it = client.unacked.find(id);
+void Clients::forget_unacked(const std::string& peer, Client& client, Sequence sequence) {
+  auto it = client.unacked.find(sequence);
   if (it == client.unacked.end()) return;
   client.unacked_bytes -= it->second.bytes;
   client.unacked.erase(it);

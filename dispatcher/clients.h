@@ -1,14 +1,16 @@
 // The clients' side of the promise: who wants which result, what is on its way, what is due again.
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <map>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
-#include "protocol/ids.h"
+#include "dispatcher/task.h"
 #include "protocol/time.h"
 
 namespace genai::dispatcher {
@@ -17,25 +19,26 @@ namespace genai::dispatcher {
 inline constexpr std::size_t kWindowResults = 1024;
 inline constexpr std::size_t kWindowBytes = std::size_t{64} << 20;
 
-/// Holds ids only. A client exists here while it watches something. Not thread-safe.
+/// A client exists here while it watches something. What is watched must be unwatched before it is
+/// erased. Not thread-safe.
 class Clients {
  public:
   explicit Clients(Duration resend) : resend_(resend) {}
 
-  void watch(const std::string& peer, const TaskId& id);
-  void unwatch(const std::string& peer, const TaskId& id);
+  void watch(const std::string& peer, Task& task);
+  void unwatch(const std::string& peer, const Task& task);
 
   /// Forgets the client and returns what it watched.
-  std::vector<TaskId> remove(const std::string& peer);
+  std::vector<Task*> remove(const std::string& peer);
 
-  /// The result of `id` should go to the peer, now or when its window has room.
-  void enqueue(const std::string& peer, const TaskId& id);
+  /// The result of the task should go to the peer, now or when its window has room.
+  void enqueue(const std::string& peer, Task& task);
   /// The next result to send to a peer, if its window has room; call until it returns nothing. The
   /// caller says by sent() how large it was, or by unwatch() that it is gone.
-  const TaskId* next(const std::string& peer);
-  void sent(const std::string& peer, const TaskId& id, std::size_t bytes, Duration now);
+  Task* next(const std::string& peer);
+  void sent(const std::string& peer, const Task& task, std::size_t bytes, Duration now);
   /// The result arrived: frees its place in the window and ends the watch.
-  void acknowledged(const std::string& peer, const TaskId& id) { unwatch(peer, id); }
+  void acknowledged(const std::string& peer, const Task& task) { unwatch(peer, task); }
 
   /// Clients that have something to send after a change; emptied by the call.
   std::vector<std::string> take_ready();
@@ -48,23 +51,23 @@ class Clients {
   bool is_idle() const;
 
  private:
+  using Sequence = std::uint64_t;  // of a task: never used twice, and cheap to look up
   struct Client {
-    std::unordered_set<TaskId> watched;
-    std::deque<TaskId> queue;  // may hold ids no longer watched
+    std::unordered_map<Sequence, Task*> watched;
+    std::deque<Sequence> queue;  // may hold what is not watched any more
     struct Sent {
       std::size_t bytes;
       Duration at;
     };
-    std::unordered_map<TaskId, Sent> unacked;
-    std::deque<std::pair<Duration, TaskId>>
-        sent;  // in order; may hold what is not unacked any more
+    std::unordered_map<Sequence, Sent> unacked;
+    std::deque<std::pair<Duration, Sequence>> sent;  // in order; may hold what is not unacked
     std::size_t unacked_bytes = 0;
     Duration resend_at = kNever;
     unsigned resends = 0;
   };
   void set_deadline(const std::string& peer, Client& client, Duration at);
   static void drop_acknowledged(Client& client);
-  void forget_unacked(const std::string& peer, Client& client, const TaskId& id);
+  void forget_unacked(const std::string& peer, Client& client, Sequence sequence);
 
   Duration resend_;
   std::unordered_map<std::string, Client> clients_;

@@ -167,7 +167,7 @@ void Core::finish(Task& task, TaskStatus status, ErrorCode code, std::string rea
     task.info["queued_ms"] = to_ms(task.acknowledged_at - task.accepted_at);
   archive_.add(task);
   notify(task);
-  for (const Watcher& watcher : task.watchers) clients_.enqueue(watcher.peer, task.id);
+  for (const Watcher& watcher : task.watchers) clients_.enqueue(watcher.peer, task);
 }
 
 void Core::abort_attempt(Provider& provider, const AssignmentRef& ref, ErrorCode code,
@@ -280,7 +280,7 @@ void Core::enforce_retention(const Now& now) {
 /// The task is about to be forgotten.
 void Core::unlink(Task& task) {
   archive_.remove(task);
-  for (const Watcher& watcher : task.watchers) clients_.unwatch(watcher.peer, task.id);
+  for (const Watcher& watcher : task.watchers) clients_.unwatch(watcher.peer, task);
 }
 
 void Core::expire(Task& task, const Now& now) {

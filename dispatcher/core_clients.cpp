@@ -72,9 +72,7 @@ void Core::note_malformed(const char* text, const std::string& key, const std::s
 }
 
 void Core::on_client_gone(const std::string& peer, const Now& now) {
-  for (const TaskId& id : clients_.remove(peer)) {
-    Task* task = tasks_.find(id);
-    if (!task) continue;
+  for (Task* task : clients_.remove(peer)) {
     std::erase_if(task->watchers, [&](const Watcher& w) { return w.peer == peer; });
     settle_delivery(*task, now);
   }
@@ -149,14 +147,14 @@ Task& Core::admit(TaskId id, TaskSpec spec, Blob payload, const Digest& digest, 
 
 void Core::watch(const std::string& peer, msg::WatchLevel level, Task& task) {
   std::erase_if(task.watchers, [&](const Watcher& w) { return w.peer == peer; });
-  if (level == msg::WatchLevel::kNone) return clients_.unwatch(peer, task.id);
+  if (level == msg::WatchLevel::kNone) return clients_.unwatch(peer, task);
   if (task.watchers.size() == kMaxWatchers) {
-    clients_.unwatch(task.watchers.front().peer, task.id);
+    clients_.unwatch(task.watchers.front().peer, task);
     task.watchers.erase(task.watchers.begin());
   }
   task.watchers.push_back({peer, level});
-  clients_.watch(peer, task.id);
-  if (is_terminal(task.status)) clients_.enqueue(peer, task.id);
+  clients_.watch(peer, task);
+  if (is_terminal(task.status)) clients_.enqueue(peer, task);
 }
 
 void Core::on_client(const std::string& peer, const msg::Watch& message, const Now& now) {
@@ -194,15 +192,10 @@ void Core::notify(const Task& task) {
 
 void Core::deliver_ready(const Now& now) {
   for (const std::string& peer : clients_.take_ready()) {
-    while (const TaskId* next = clients_.next(peer)) {
-      const TaskId id = *next;
-      const Task* task = tasks_.find(id);
-      if (!task || !is_terminal(task->status)) {
-        clients_.unwatch(peer, id);
-        continue;
-      }
-      outbox_.deliver(peer, {id, task->status, task->code, delivered_info(*task), task->result});
-      clients_.sent(peer, id, task->result.size(), now.mono);
+    while (const Task* task = clients_.next(peer)) {
+      outbox_.deliver(peer,
+                      {task->id, task->status, task->code, delivered_info(*task), task->result});
+      clients_.sent(peer, *task, task->result.size(), now.mono);
     }
   }
 }
@@ -212,9 +205,9 @@ void Core::on_client(const std::string& peer, const msg::DeliverAck& message, co
 }
 
 void Core::acknowledge_delivery(const std::string& peer, const TaskId& id, const Now& now) {
-  clients_.acknowledged(peer, id);
   Task* task = tasks_.find(id);
   if (!task || !is_terminal(task->status)) return;
+  clients_.acknowledged(peer, *task);
   std::erase_if(task->watchers, [&](const Watcher& w) { return w.peer == peer; });
   task->acknowledged = true;
   settle_delivery(*task, now);

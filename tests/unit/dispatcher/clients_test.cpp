@@ -1,13 +1,19 @@
 #include "dispatcher/clients.h"
 
 #include <catch2/catch.hpp>
+#include <map>
 
 using namespace genai;
 using namespace genai::dispatcher;
 
 namespace {
 
-TaskId id(int number) { return *TaskId::parse("t" + std::to_string(number)); }
+/// The task of that sequence, the same each time.
+Task& id(unsigned number) {
+  static std::map<unsigned, Task> tasks;
+  tasks[number].sequence = number;
+  return tasks[number];
+}
 
 }  // namespace
 
@@ -18,9 +24,9 @@ TEST_CASE("resends come less and less often while nothing is acknowledged") {
   std::vector<std::uint64_t> gaps;
   for (int i = 0; i < 15; ++i) {
     clients.take_ready();
-    const TaskId* next = clients.next("peer");
+    const Task* next = clients.next("peer");
     REQUIRE(next);
-    clients.sent("peer", TaskId(*next), 10, now);
+    clients.sent("peer", *next, 10, now);
     CHECK(clients.next("peer") == nullptr);
     gaps.push_back(to_ms(clients.next_deadline() - now));
     now = clients.next_deadline();
@@ -33,10 +39,10 @@ TEST_CASE("resends come less and less often while nothing is acknowledged") {
 
 TEST_CASE("the window is bounded by count") {
   Clients clients(from_ms(1'000));
-  for (int i = 0; i < 2'000; ++i) clients.enqueue("peer", id(i));
+  for (unsigned i = 0; i < 2'000; ++i) clients.enqueue("peer", id(i));
   std::size_t sent = 0;
-  while (const TaskId* next = clients.next("peer")) {
-    clients.sent("peer", TaskId(*next), 1, Duration{0});
+  while (const Task* next = clients.next("peer")) {
+    clients.sent("peer", *next, 1, Duration{0});
     ++sent;
   }
   CHECK(sent == kWindowResults);
@@ -50,7 +56,7 @@ TEST_CASE("a client that watches nothing any more leaves no trace") {
   Clients clients(from_ms(1'000));
   clients.watch("peer", id(1));
   clients.enqueue("peer", id(1));
-  clients.sent("peer", TaskId(*clients.next("peer")), 1, Duration{0});
+  clients.sent("peer", *clients.next("peer"), 1, Duration{0});
   CHECK(!clients.is_idle());
   clients.acknowledged("peer", id(1));
   CHECK(clients.size() == 0);
@@ -68,9 +74,9 @@ TEST_CASE("removing a client returns what it watched") {
 
 TEST_CASE("only what has waited for its time is sent again") {
   Clients clients(from_ms(1'000));
-  const auto send = [&](int number, std::uint64_t at_ms) {
+  const auto send = [&](unsigned number, std::uint64_t at_ms) {
     clients.enqueue("peer", id(number));
-    clients.sent("peer", TaskId(*clients.next("peer")), 1, from_ms(at_ms));
+    clients.sent("peer", *clients.next("peer"), 1, from_ms(at_ms));
   };
   send(1, 0);
   send(2, 10);
@@ -82,7 +88,7 @@ TEST_CASE("only what has waited for its time is sent again") {
   CHECK(clients.next_deadline() == from_ms(1'010));
   clients.tick(from_ms(1'010));
   REQUIRE(clients.next("peer") != nullptr);
-  CHECK(*clients.next("peer") == id(2));
+  CHECK(clients.next("peer") == &id(2));
   clients.sent("peer", id(2), 1, from_ms(1'010));
   CHECK(clients.next("peer") == nullptr);
 }
