@@ -31,7 +31,7 @@ StoreError to_error(const SQLite::Exception& error, const std::string& file) {
   const int extended = error.getExtendedErrorCode();
   const int code = extended > 0 ? extended : error.getErrorCode();
   const std::string what = fmt::format("{}: {} (SQLite {})", file, error.what(), code);
-  if (code == SQLITE_IOERR_SHMSIZE) return {Failure::kFull, what};
+  if (code == SQLITE_IOERR_SHMSIZE) return {Failure::kFull, what + ": the disk is full"};
   switch (code & 0xff) {
     case SQLITE_FULL:
       return {Failure::kFull, what};
@@ -136,23 +136,33 @@ struct SqliteStore::Statements {
 };
 
 Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const SqliteOptions& options) {
-  auto dir = DataDir::open(options.data_dir, options.reserve_bytes);
-  if (!dir) return tl::unexpected(dir.error());
-  const std::string file = dir->database();
+  auto opened = DataDir::open(options.data_dir, options.reserve_bytes);
+  if (!opened) return tl::unexpected(opened.error());
+  const auto dir = std::make_shared<DataDir>(std::move(*opened));
+  auto store = open_in(dir, options);
+  if (!store && store.error().failure == Failure::kFull && dir->has_reserve()) {
+    dir->drop_reserve();
+    store = open_in(dir, options);
+  }
+  return store;
+}
+
+Result<std::unique_ptr<SqliteStore>> SqliteStore::open_in(const std::shared_ptr<DataDir>& dir,
+                                                          const SqliteOptions& options) {
   try {
-    std::unique_ptr<SqliteStore> store(new SqliteStore(options, std::move(*dir)));
+    std::unique_ptr<SqliteStore> store(new SqliteStore(options, dir));
     if (auto migrated = migrate(store->db_); !migrated) return tl::unexpected(migrated.error());
     store->prepare();
     return store;
   } catch (const SQLite::Exception& error) {
-    return tl::unexpected(to_error(error, file));
+    return tl::unexpected(to_error(error, dir->database()));
   }
 }
 
-SqliteStore::SqliteStore(const SqliteOptions& options, DataDir dir)
+SqliteStore::SqliteStore(const SqliteOptions& options, std::shared_ptr<DataDir> dir)
     : options_(options),
       dir_(std::move(dir)),
-      db_(dir_.database(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_NOMUTEX,
+      db_(dir_->database(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_NOMUTEX,
           kBusyMs, options.vfs) {
   db_.exec("PRAGMA page_size = 8192");  // of a new file; a sixth faster than 4096 here
   db_.exec("PRAGMA journal_mode = WAL");
@@ -264,31 +274,41 @@ Result<Loaded> SqliteStore::load() {
     }
     return loaded;
   } catch (const SQLite::Exception& error) {
-    return tl::unexpected(to_error(error, dir_.database()));
+    return tl::unexpected(to_error(error, dir_->database()));
   } catch (const std::invalid_argument& error) {
     return tl::unexpected(
         StoreError{Failure::kDamaged, fmt::format("{} is damaged: {}: {}; restore a backup",
-                                                  dir_.database(), where, error.what())});
+                                                  dir_->database(), where, error.what())});
   }
 }
 
 // ---- writing
 
 Result<void> SqliteStore::begin_epoch(std::uint64_t epoch) {
+  auto result = try_begin_epoch(epoch);
+  if (!result && result.error().failure == Failure::kFull && dir_->has_reserve()) {
+    dir_->drop_reserve();
+    result = try_begin_epoch(epoch);
+  }
+  look_at_room();
+  return result;
+}
+
+Result<void> SqliteStore::try_begin_epoch(std::uint64_t epoch) {
   try {
     SQLite::Statement sql(db_, "INSERT OR REPLACE INTO meta(key, value) VALUES('epoch', ?)");
     bind(sql, 1, epoch);
     sql.exec();
     return {};
   } catch (const SQLite::Exception& error) {
-    return tl::unexpected(to_error(error, dir_.database()));
+    return tl::unexpected(to_error(error, dir_->database()));
   }
 }
 
 Result<void> SqliteStore::commit(const Batch& batch) {
   auto result = batch.empty() ? Result<void>() : try_commit(batch);
-  if (!result && result.error().failure == Failure::kFull && dir_.has_reserve()) {
-    dir_.drop_reserve();
+  if (!result && result.error().failure == Failure::kFull && dir_->has_reserve()) {
+    dir_->drop_reserve();
     result = try_commit(batch);
   }
   look_at_room();
@@ -299,7 +319,7 @@ Result<void> SqliteStore::try_commit(const Batch& batch) {
   try {
     write(batch);
   } catch (const SQLite::Exception& error) {
-    const StoreError reason = to_error(error, dir_.database());
+    const StoreError reason = to_error(error, dir_->database());
     roll_back();
     return tl::unexpected(reason);
   }
@@ -443,15 +463,15 @@ Result<void> SqliteStore::tidy() {
                                              nullptr, nullptr);
   // Without room the log merely stays long; everything in it is safe.
   if (code == SQLITE_OK || code == SQLITE_BUSY || code == SQLITE_FULL) return {};
-  return tl::unexpected(to_error(SQLite::Exception(db_.getHandle(), code), dir_.database()));
+  return tl::unexpected(to_error(SQLite::Exception(db_.getHandle(), code), dir_->database()));
 }
 
 void SqliteStore::look_at_room() {
-  const std::uint64_t room = dir_.free_bytes();
+  const std::uint64_t room = dir_->free_bytes();
   // With some distance from the limit, so that the state does not flutter.
   const std::uint64_t enough = options_.min_free_bytes + options_.min_free_bytes / 4;
-  if (!dir_.has_reserve() && room >= enough + dir_.reserve_bytes()) dir_.make_reserve();
-  low_ = !dir_.has_reserve() || room < (low_ ? enough : options_.min_free_bytes);
+  if (!dir_->has_reserve() && room >= enough + dir_->reserve_bytes()) dir_->make_reserve();
+  low_ = !dir_->has_reserve() || room < (low_ ? enough : options_.min_free_bytes);
 }
 
 }  // namespace genai::dispatcher::store

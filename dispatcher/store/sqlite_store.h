@@ -38,7 +38,10 @@ class SqliteStore : public Store {
   bool is_low() const override { return low_; }
 
  private:
-  SqliteStore(const SqliteOptions& options, DataDir dir);
+  SqliteStore(const SqliteOptions& options, std::shared_ptr<DataDir> dir);
+  static Result<std::unique_ptr<SqliteStore>> open_in(const std::shared_ptr<DataDir>& dir,
+                                                      const SqliteOptions& options);
+  Result<void> try_begin_epoch(std::uint64_t epoch);
   void prepare();
   void write(const Batch& batch);
   void insert(const TaskRecord& task);
@@ -56,7 +59,7 @@ class SqliteStore : public Store {
   struct Statements;
 
   SqliteOptions options_;
-  DataDir dir_;
+  std::shared_ptr<DataDir> dir_;  // never null
   SQLite::Database db_;
   std::unique_ptr<Statements> sql_;
   std::unordered_set<std::uint64_t> blobs_;            // keys that exist
