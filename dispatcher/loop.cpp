@@ -150,6 +150,9 @@ int Loop::run(process::SignalFd& signals) {
 int Loop::stopped() {
   const std::size_t left = core_.live_tasks(), results = core_.unfetched_results();
   if (commits_) {
+    if (!queue_.is_idle())
+      process::log_warn(
+          "stopped before the last changes were written: they were promised to nobody");
     process::log_info("dispatcher stops", {{"tasks_kept", left}, {"results_kept", results}});
     return queue_.is_idle() ? process::kExitOk : process::kExitFailure;
   }
@@ -285,6 +288,8 @@ bool Loop::is_done(const Now& now) const {
       return false;
     case process::DrainState::Phase::kDraining:
       if (drain_ends_ <= now.mono) return true;
+      // What cannot be written was promised to nobody, and room may never come.
+      if (commits_ && report_.state == StoreReport::State::kFull) return true;
       return commits_ ? queue_.is_idle() && !core_.has_changes() : core_.is_idle();
     case process::DrainState::Phase::kForced:
       return true;
