@@ -25,7 +25,10 @@ void append(Messages& to, Messages&& from) {
 
 }  // namespace
 
-void CommitQueue::hold(Messages messages) { append(held_, std::move(messages)); }
+void CommitQueue::hold(Messages messages) {
+  // Nothing that is dropped is lost: acknowledgements are asked for again, and so are answers.
+  if (held() < kMaxHeld) append(held_, std::move(messages));
+}
 
 std::optional<store::Batch> CommitQueue::next(Core& core, const Now& now, bool all) {
   if (running_) return std::nullopt;
@@ -33,9 +36,14 @@ std::optional<store::Batch> CommitQueue::next(Core& core, const Now& now, bool a
     append(released_, std::exchange(held_, {}));
     return std::nullopt;
   }
+  store::Batch batch = core.take_changes(now);
+  if (batch.empty()) {  // what was new is gone again: there is nothing left to write
+    append(released_, std::exchange(held_, {}));
+    return std::nullopt;
+  }
   running_ = true;
   in_flight_ = std::exchange(held_, {});
-  return core.take_changes(now);
+  return batch;
 }
 
 void CommitQueue::committed() {

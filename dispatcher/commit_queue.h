@@ -26,8 +26,9 @@ class CommitQueue {
   Messages release() { return std::exchange(released_, {}); }
 
   bool is_running() const { return running_; }
-  /// Messages that wait.
-  std::size_t held() const { return held_.to_clients.size() + in_flight_.to_clients.size(); }
+  /// Messages that wait. What is held beyond kMaxHeld is dropped, as a network would.
+  static constexpr std::size_t kMaxHeld = 200'000;
+  std::size_t held() const { return held_.size() + in_flight_.size(); }
   /// Whether everything held was released.
   bool is_idle() const { return !running_ && held_.empty() && released_.empty(); }
 

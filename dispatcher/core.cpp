@@ -213,9 +213,12 @@ void Core::tick(const Now& now) {
   }
   if (recovery_ends_ <= now.mono && now.mono >= judge_from_) end_recovery(now);
   resend_aborts(now);
-  clients_.tick(now.mono);
-  schedule(now);
-  deliver_ready(now);
+  // Results that cannot leave would only pile up, once more with each repetition.
+  if (!is_store_full()) {
+    clients_.tick(now.mono);
+    schedule(now);
+    deliver_ready(now);
+  }
   enforce_retention(now);
 }
 
@@ -289,8 +292,6 @@ void Core::expire(Task& task, const Now& now) {
 }
 
 void Core::schedule(const Now& now) {
-  // Work that cannot be written down would only pile up results in memory.
-  if (store_.state == StoreReport::State::kFull) return;
   std::uint64_t from = 0;
   while (providers_.any_room()) {
     auto it = backlog_.by_age().lower_bound(from);
@@ -317,7 +318,8 @@ bool Core::place_one(const Backlog::Class& group, const Now& now) {
 }
 
 Duration Core::next_deadline() const {
-  Duration at = std::min({clients_.next_deadline(), archive_.next_deadline()});
+  Duration at = archive_.next_deadline();
+  if (!is_store_full()) at = std::min(at, clients_.next_deadline());
   // Judgements that wait for judge_from_ must not make the loop spin until then.
   const Duration judged = std::min(tasks_.next_deadline(), providers_.next_deadline());
   at = std::min(at, judged == kNever ? kNever : std::max(judged, judge_from_));

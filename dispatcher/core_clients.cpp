@@ -55,7 +55,7 @@ void Core::refuse_client(const std::string& peer, std::uint64_t request, Error e
 /// What was not written may not last, so tasks are not told of while nothing can be written; and
 /// what cannot be sent should not pile up.
 bool Core::refuse_unwritten(const std::string& peer, std::uint64_t request) {
-  if (store_.state != StoreReport::State::kFull) return false;
+  if (!is_store_full()) return false;
   outbox_.reply(peer, msg::ErrorReply{request, ErrorCode::kStoreFull,
                                       "the disk is full: nothing can be written"});
   return true;
@@ -179,6 +179,7 @@ void Core::on_client(const std::string& peer, const msg::Watch& message, const N
 }
 
 void Core::notify(const Task& task) {
+  if (is_store_full()) return;
   for (const Watcher& watcher : task.watchers) {
     if (watcher.level != msg::WatchLevel::kProgress) continue;
     const bool placed = task.is_assigned();

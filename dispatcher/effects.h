@@ -31,7 +31,8 @@ struct Messages {
   std::vector<ToBroker> to_brokers;
   std::vector<ToClient> to_clients;
 
-  bool empty() const { return to_brokers.empty() && to_clients.empty(); }
+  std::size_t size() const { return to_brokers.size() + to_clients.size(); }
+  bool empty() const { return size() == 0; }
 };
 
 struct Effects {

@@ -141,7 +141,8 @@ int Loop::run(process::SignalFd& signals) {
     if (reading_ == Reading::kAll) more = drain_clients(now);
     if (reading_ != Reading::kNothing)
       for (std::size_t i = 0; i < links_.size(); ++i) more |= drain_link(i, now);
-    core_.tick(now);
+    // Who is not read any more must not be judged, nor given work.
+    if (!is_stopping()) core_.tick(now);
     apply(signals, now);
     if (is_done(now)) return stopped();
   }
@@ -231,7 +232,8 @@ void Loop::poll_commit(const Now& now) {
   if (!done) return;
   if (!done->result) {
     const store::StoreError& error = done->result.error();
-    if (error.failure == store::Failure::kFull) return on_full(error.detail, now);
+    if (error.failure == store::Failure::kFull || error.failure == store::Failure::kLocked)
+      return on_full(error.detail, now);
     broken_ = error;
     process::log_error("the store failed: stopping, since only a restart finds what is on the disk",
                        {{"error", error.detail}});

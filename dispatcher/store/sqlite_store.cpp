@@ -36,7 +36,7 @@ StoreError to_error(const SQLite::Exception& error, const std::string& file) {
     case SQLITE_FULL:
       return {Failure::kFull, what};
     case SQLITE_BUSY:
-      return {Failure::kFull, what + ": another program keeps it locked"};
+      return {Failure::kLocked, what + ": another program keeps it locked"};
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return {Failure::kDamaged,
@@ -268,6 +268,11 @@ Result<Loaded> SqliteStore::load() {
 
     for (const TaskRecord& task : loaded.tasks) {
       where = "task " + task.id.str();
+      const bool may_have_payload =
+          task.status != TaskStatus::kCompleted && task.status != TaskStatus::kAborted;
+      if ((!may_have_payload && !task.payload.empty()) ||
+          (task.status != TaskStatus::kCompleted && !task.result.empty()))
+        throw std::invalid_argument("it has data that do not go with its status");
       const bool has_payload = !is_terminal(task.status) || task.status == TaskStatus::kFailed;
       if (has_payload && content_digest(task.spec.raw, task.payload.view()) != task.digest)
         throw std::invalid_argument("its payload is not what was accepted");

@@ -41,6 +41,7 @@ int exit_code(Failure failure) {
     case Failure::kNewer:
       return EX_PROTOCOL;
     case Failure::kFull:
+    case Failure::kLocked:
     case Failure::kIo:
       break;
   }

@@ -13,7 +13,8 @@ namespace genai::dispatcher::store {
 
 /// Why a store cannot go on.
 enum class Failure : std::uint8_t {
-  kFull,         // no room, or locked by a reader; nothing was taken, and it can be tried again
+  kFull,         // no room: nothing was taken, and it can be tried again
+  kLocked,       // another program writes to it: the same
   kIo,           // the disk failed: only a restart, which reads what is really there, is safe
   kInUse,        // another process uses it
   kNewer,        // written by a newer version of this program
@@ -52,8 +53,8 @@ class Store {
   /// Keeps the epoch of this process; returns after it is on the disk.
   virtual Result<void> begin_epoch(std::uint64_t epoch) = 0;
   /// Returns after the whole batch is on the disk, or an error and nothing of it is. After any
-  /// failure but kFull the store must not be used again. An empty batch only asks whether there is
-  /// room (kFull or not).
+  /// failure but kFull and kLocked the store must not be used again. An empty batch only asks
+  /// whether there is room (kFull or not).
   virtual Result<void> commit(const Batch& batch) = 0;
   /// Housekeeping that nobody waits for, after a commit. Errors as of commit.
   virtual Result<void> tidy() { return {}; }

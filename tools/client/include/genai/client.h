@@ -135,7 +135,7 @@ struct Stats {
   std::string store;        // sqlite, memory
   std::string store_state;  // ok, low: new tasks are refused, full: nothing can be written
   std::uint64_t commits_total = 0, committed_tasks_total = 0, commit_us = 0;  // the last took
-  std::array<std::uint64_t, 6> tasks{};  // by Status
+  std::array<std::uint64_t, 6> tasks{};                                       // by Status
   std::uint64_t accepted_total = 0, delivered_total = 0, requeued_total = 0;
   std::uint64_t providers = 0, queued_bytes = 0, result_bytes = 0;
   std::vector<Broker> brokers;
