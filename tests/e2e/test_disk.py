@@ -1,6 +1,7 @@
 """Disks that are full, nearly full, read-only or broken while the dispatcher needs them."""
 import resource
 import signal
+import subprocess
 import unittest
 
 from harness import (ACCEPTED, ASSIGN_ACK, BIN, BYE, ERROR, PING, PONG, STATUS, SUBMIT, TASKS,
@@ -38,6 +39,9 @@ class Full(SmallDisk):
         tasks = self.submit_until_refused()
         self.assertGreater(len(tasks), 10)
         self.assertEqual(self.store_state(), "low")
+        top = subprocess.run([BIN / "genai-ctl", "--dispatcher", self.clients_endpoint, "top",
+                              "--once"], capture_output=True, check=True)
+        self.assertIn(b"DISK NEARLY FULL", top.stdout)
         self.assertEqual(self.client.nodes(), {})
         self.dispatcher.kill()
         self.dispatcher = self.start_dispatcher()
