@@ -312,9 +312,16 @@ Result<void> SqliteStore::try_begin_epoch(std::uint64_t epoch) {
 
 Result<void> SqliteStore::commit(const Batch& batch) {
   auto result = batch.empty() ? Result<void>() : try_commit(batch);
-  if (!result && result.error().failure == Failure::kFull && dir_->has_reserve()) {
+  const auto is_full = [&] { return !result && result.error().failure == Failure::kFull; };
+  // A WAL that cannot grow can start anew: the file may have room inside.
+  const auto fold_and_retry = [&] {
+    result = fold_wal();
+    if (result) result = try_commit(batch);
+  };
+  if (is_full()) fold_and_retry();
+  if (is_full() && dir_->has_reserve()) {
     dir_->drop_reserve();
-    result = try_commit(batch);
+    fold_and_retry();
   }
   look_at_room();
   return result;
@@ -463,6 +470,10 @@ void SqliteStore::drop_blob(std::uint64_t key) {
 
 Result<void> SqliteStore::tidy() {
   if (wal_pages_ < (last_batch_ <= kSmallBatch ? kWalPagesOfSmall : kWalPages)) return {};
+  return fold_wal();
+}
+
+Result<void> SqliteStore::fold_wal() {
   wal_pages_ = 0;
   const int code = sqlite3_wal_checkpoint_v2(db_.getHandle(), nullptr, SQLITE_CHECKPOINT_PASSIVE,
                                              nullptr, nullptr);

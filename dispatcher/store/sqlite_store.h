@@ -52,6 +52,7 @@ class SqliteStore : public Store {
   void put_blob(std::uint64_t key, const Blob& data);
   void drop_blob(std::uint64_t key);
   Result<void> try_commit(const Batch& batch);
+  Result<void> fold_wal();
   void roll_back() noexcept;
   void look_at_room();
   TaskRecord read(SQLite::Statement& row) const;

@@ -131,6 +131,22 @@ class CompletelyFull(SmallDisk):
         self.assertIsNone(self.client.status("late"))
         self.client.wait(self.client.submit())
 
+    def test_results_take_the_room_of_their_payloads(self):
+        """With hardly any room on the disk, but enough within the file."""
+        tasks = self.client.submit(60, payload=b"p" * 65536)
+        self.dispatcher.send(signal.SIGTERM)
+        self.assertEqual(self.dispatcher.wait(), 0)  # all of it is in the file now, none in the WAL
+        self.dispatcher = self.start_dispatcher()
+        self.client.ask(WATCH, TASKS, 1, tasks)
+        self.fill()
+        with open(self.ballast, "rb+") as file:
+            file.truncate(self.ballast.stat().st_size - (2 << 20))
+        # One after the other: a commit of many results at once needs more than there is.
+        self.start_node("n1", "--echo", "--echo-delay-ms", 20)
+        results = self.client.wait(tasks)
+        self.assertEqual({(r["status"], r["data"]) for r in results},
+                         {("Completed", b"p" * 65536)})
+
     def test_a_crash_while_nothing_can_be_written(self):
         self.end_while_full(signal.SIGKILL, -signal.SIGKILL)
 
