@@ -1,5 +1,6 @@
 """A dispatcher whose data dir is a small file system of the test's own, which it can fill."""
 import contextlib
+import shutil
 import subprocess
 
 from harness import ACCEPTED, SUBMIT, FleetTest
@@ -17,7 +18,8 @@ class SmallDisk(FleetTest):
         if not self.data.exists():
             self.data.mkdir()
             self.mount("-t", "tmpfs", "-o", f"size={self.disk_mib}m", "tmpfs")
-            self.addCleanup(subprocess.run, ["umount", "-l", self.data], check=True)
+            # Before the folder is removed, after the processes in it have ended.
+            self.closers.insert(0, lambda: subprocess.run(["umount", "-l", self.data], check=True))
         return super().start_dispatcher()
 
     @property
@@ -31,6 +33,9 @@ class SmallDisk(FleetTest):
     def mount(self, *arguments):
         done = subprocess.run(["mount", *arguments, self.data], capture_output=True)
         if done.returncode:
+            for close in reversed(self.closers):  # a skip in setUp leaves tearDown out
+                close()
+            shutil.rmtree(self.folder, ignore_errors=True)
             self.skipTest(f"mounting is not permitted here: {done.stderr.decode().strip()}")
 
     def fill(self):
