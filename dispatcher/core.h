@@ -148,7 +148,7 @@ class Core {
   void apply(std::size_t broker, const msg::Delta::StateChanged& change, const Now& now);
   void apply(std::size_t broker, const msg::Delta::Beat& change, const Now& now);
   Provider& join(std::size_t broker, const msg::ProviderEntry& entry, const Now& now);
-  void make_unreachable(Provider& provider, const Now& now);
+  void set_graces(const Now& now);
   void set_reach(Provider& provider, Reach reach, const Now& now);
   void lose(Provider& provider, Cause cause, ErrorCode code, const std::string& reason,
             const Now& now);

@@ -73,8 +73,9 @@ void Core::on_link(std::size_t broker, const msg::Snapshot& snapshot, const Now&
       lose(*provider, Cause::kLoss, ErrorCode::kProviderLost, "gone from its broker's membership",
            now);
     else
-      make_unreachable(*provider, now);
+      set_reach(*provider, Reach::kUnreachable, now);
   }
+  set_graces(now);
 }
 
 template <>
@@ -165,24 +166,27 @@ void Core::link_down(std::size_t broker, const Now& now) {
   link.up = false;
   link.hello_at = now.mono + config_.heartbeat / 5;
   outbox_.note({Note::Level::kWarn, "broker lost", {{"broker", link.endpoint}}});
-  std::vector<Provider*> cut_off;
   for (const auto& [session, provider] : providers_.sessions())
-    if (provider->broker == broker) cut_off.push_back(provider.get());
-  for (Provider* provider : cut_off) make_unreachable(*provider, now);
+    if (provider->broker == broker) set_reach(*provider, Reach::kUnreachable, now);
+  set_graces(now);
 }
 
 /// Nodes go on working while their broker is away. Requeueing what they hold helps only if other
-/// nodes can be reached; otherwise it would merely run twice.
-void Core::make_unreachable(Provider& provider, const Now& now) {
-  if (provider.reach != Reach::kUnreachable) provider.lost_at = kNever;
-  provider.reach = Reach::kUnreachable;
-  if (any_link_up() && provider.lost_at == kNever) provider.lost_at = now.mono + config_.lost;
-  providers_.reindex(provider, now.mono);
+/// nodes can be reached; otherwise it would merely run twice. So their grace runs only while some
+/// broker is up.
+void Core::set_graces(const Now& now) {
+  const bool running = any_link_up();
+  for (const auto& [session, provider] : providers_.sessions()) {
+    if (provider->reach != Reach::kUnreachable) continue;
+    if (running == (provider->lost_at != kNever)) continue;
+    provider->lost_at = running ? now.mono + config_.lost : kNever;
+    providers_.reindex(*provider, now.mono);
+  }
 }
 
 void Core::set_reach(Provider& provider, Reach reach, const Now& now) {
+  if (reach != Reach::kUnreachable || provider.reach != reach) provider.lost_at = kNever;
   provider.reach = reach;
-  provider.lost_at = kNever;
   providers_.reindex(provider, now.mono);
 }
 
