@@ -318,7 +318,8 @@ bool Core::place_one(const Backlog::Class& group, const Now& now) {
 }
 
 Duration Core::next_deadline() const {
-  Duration at = archive_.next_deadline();
+  // However little there is to do: a long sleep of its own must not pass for lateness.
+  Duration at = std::min(last_tick_ + config_.lost / 4, archive_.next_deadline());
   if (!is_store_full()) at = std::min(at, clients_.next_deadline());
   // Judgements that wait for judge_from_ must not make the loop spin until then.
   const Duration judged = std::min(tasks_.next_deadline(), providers_.next_deadline());

@@ -75,7 +75,7 @@ class Core {
 
   /// Acts on every deadline that has come, then places what can be placed.
   void tick(const Now& now);
-  /// When tick is due next, on the mono clock.
+  /// When tick is due next, on the mono clock: at most a quarter of the lost time after the last.
   Duration next_deadline() const;
   Effects take_effects();
 
