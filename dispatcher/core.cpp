@@ -235,6 +235,11 @@ void Core::end_phase(Task& task, const Now& now) {
   }
   IssuedAttempt& attempt = *task.attempt(task.current);
   Provider& provider = *providers_.find(attempt.session);
+  // The answer may be stuck behind the link's silence, which is judged first.
+  const Link& link = links_[provider.broker];
+  const bool is_heard = link.up && now.mono - link.heard_at < config_.lost / 2;
+  if (task.status == TaskStatus::kScheduled && !is_heard)
+    return tasks_.set_phase_end(task, now.mono + config_.assign_ack);
   attempt.failed = true;
   if (task.status == TaskStatus::kScheduled) {
     abort_current(task, ErrorCode::kAssignUnanswered, now);

@@ -203,9 +203,11 @@ Provider& Core::join(std::size_t broker, const msg::ProviderEntry& entry, const 
   provider->broker = broker;
   provider->meta = entry.meta;
   set_reach(*provider, reach_of(entry.state), now);
-  for (const Task* task : provider->tasks)
-    if (task->status == TaskStatus::kScheduled)
-      outbox_.assign(*provider, {ref_of(*task), task->spec, task->payload});
+  for (Task* task : provider->tasks) {
+    if (task->status != TaskStatus::kScheduled) continue;
+    outbox_.assign(*provider, {ref_of(*task), task->spec, task->payload});
+    tasks_.set_phase_end(*task, now.mono + config_.assign_ack);
+  }
   return *provider;
 }
 

@@ -68,3 +68,25 @@ TEST_CASE("a loop that sleeps as long as it may is not late by that") {
   CHECK(w.reopened == 1);  // the silent broker was judged
   for (const Note& note : w.notes) CHECK(note.text.find("late") == std::string::npos);
 }
+
+TEST_CASE("an assignment unanswered while its broker is silent waits for the broker") {
+  World w;
+  w.snapshot({World::entry(1)});
+  w.submit("t");
+  auto [node, ref] = w.take_only_assigned();
+  hear_nobody(w, 20'000);
+  CHECK(w.status("t") == TaskStatus::kScheduled);
+  CHECK(w.take_to_nodes<msg::Abort>().empty());
+  w.snapshot({World::entry(1)});
+  CHECK(w.take_only_assigned().second == ref);
+  SECTION("the node answers") {
+    w.run_for(2'500);  // as long as any other answer may take
+    w.ack(node, ref);
+    CHECK(w.status("t") == TaskStatus::kSent);
+    CHECK(w.task("t").issued.size() == 1);
+  }
+  SECTION("the node does not answer, though its broker is heard again") {
+    w.run_for(3'100);
+    CHECK(w.take_to_nodes<msg::Abort>().at(0).second.ref == ref);
+  }
+}
