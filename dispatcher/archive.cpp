@@ -12,7 +12,7 @@ constexpr std::size_t kRecordBytes = 1024;
 }  // namespace
 
 std::size_t Archive::bytes_of(const Task& task) {
-  return task.result.size() + task.payload.size() + kRecordBytes;
+  return task.result.size() + task.content_bytes() + kRecordBytes;
 }
 
 void Archive::add(Task& task) {

@@ -32,8 +32,8 @@ struct Config {
   Duration abort_resend = from_ms(2000);   // ABORT without ABORT_ACK
 
   // Limits of what is kept.
-  std::size_t max_tasks = 1'000'000;  // not terminal
-  std::size_t max_queued_bytes = std::size_t{4} << 30;
+  std::size_t max_tasks = 1'000'000;                             // not terminal
+  std::size_t max_queued_bytes = std::size_t{4} << 30;           // of their payloads and specs
   Duration result_retention = from_ms(24ull * 3600 * 1000);      // results nobody acknowledged
   std::size_t max_result_bytes = std::size_t{1} << 30;           // of kept results
   Duration failed_retention = from_ms(7ull * 24 * 3600 * 1000);  // Failed tasks, to be replayed

@@ -183,7 +183,7 @@ class Core {
   void on_client(const std::string& peer, const msg::ErrorReply& message, const Now& now);
   msg::Verdict submit(const std::string& peer, msg::WatchLevel level, msg::Submission& submission,
                       bool alone, const Now& now);
-  std::optional<Error> no_room_for(std::size_t payload_bytes) const;
+  std::optional<Error> no_room_for(std::size_t content_bytes) const;
   Task& admit(TaskId id, TaskSpec spec, Blob payload, const Digest& digest, std::string reason,
               const Now& now);
   msg::Verdict replay(const msg::Replay::Entry& entry, const Now& now);

@@ -101,7 +101,7 @@ msg::Verdict Core::submit(const std::string& peer, msg::WatchLevel level,
     watch(peer, level, *known);
     return {known->id, ErrorCode::kOk, ""};
   }
-  if (auto error = no_room_for(submission.payload.size()))
+  if (auto error = no_room_for(submission.payload.size() + submission.spec.raw.size()))
     return refuse(error->code, std::move(error->detail));
   // A small payload must not keep the frame of a whole batch in memory.
   Blob payload = alone ? std::move(submission.payload) : submission.payload.detached();
@@ -111,16 +111,15 @@ msg::Verdict Core::submit(const std::string& peer, msg::WatchLevel level,
   return {added.id, ErrorCode::kOk, ""};
 }
 
-std::optional<Error> Core::no_room_for(std::size_t payload_bytes) const {
+std::optional<Error> Core::no_room_for(std::size_t content_bytes) const {
   if (draining_)
     return Error{ErrorCode::kDraining, "the dispatcher is about to stop and takes no new tasks"};
   if (store_.state != StoreReport::State::kOk)
     return Error{ErrorCode::kStoreFull, "the disk has no room for new tasks"};
   if (tasks_.live() >= config_.max_tasks)
     return Error{ErrorCode::kQueueFull, fmt::format("{} tasks are queued", config_.max_tasks)};
-  if (tasks_.queued_bytes() + payload_bytes > config_.max_queued_bytes)
-    return Error{ErrorCode::kQueueFull,
-                 fmt::format("{} bytes of payloads are queued", tasks_.queued_bytes())};
+  if (tasks_.queued_bytes() + content_bytes > config_.max_queued_bytes)
+    return Error{ErrorCode::kQueueFull, fmt::format("{} bytes are queued", tasks_.queued_bytes())};
   return std::nullopt;
 }
 
@@ -260,7 +259,7 @@ msg::Verdict Core::replay(const msg::Replay::Entry& entry, const Now& now) {
     if (known->digest == failed->digest && known != failed) return {entry.as, ErrorCode::kOk, ""};
     return {entry.as, ErrorCode::kIdConflict, "this id was accepted with another content"};
   }
-  if (auto error = no_room_for(failed->payload.size()))
+  if (auto error = no_room_for(failed->content_bytes()))
     return {entry.as, error->code, std::move(error->detail)};
   admit(entry.as, failed->spec, failed->payload, failed->digest, "replay of " + entry.of.str(),
         now);

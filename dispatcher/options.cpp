@@ -102,15 +102,15 @@ std::optional<int> parse_options(int argc, const char* const* argv, ProgramOptio
              wait_ms);
   parser.add("max-tasks", raw.max_tasks, "Tasks that are not terminal, at most",
              Range(1, 100'000'000));
-  parser.add("max-queued-mib", raw.queued_mib, "Payloads of those tasks, at most",
+  parser.add("max-queued-mib", raw.queued_mib, "Payloads and specs of those tasks, at most",
              Range(1, 1 << 20));
   parser.add("result-retention-s", raw.result_retention, "How long a result waits for its client",
              Range(1, 30 * 24 * 3600));
   parser.add("max-result-mib", raw.result_mib, "Waiting results, at most", Range(1, 1 << 20));
   parser.add("failed-retention-s", raw.failed_retention, "How long a Failed task can be replayed",
              Range(1, 365 * 24 * 3600));
-  parser.add("max-failed-mib", raw.failed_mib, "Failed tasks with their payloads, at most",
-             Range(1, 1 << 20));
+  parser.add("max-failed-mib", raw.failed_mib,
+             "Failed tasks with their payloads and specs, at most", Range(1, 1 << 20));
   parser.add("history-retention-s", raw.history_retention,
              "How long a fetched task can still be asked about, and its id is known",
              Range(1, 30 * 24 * 3600));

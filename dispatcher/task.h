@@ -95,6 +95,8 @@ struct Task {
   IssuedAttempt* attempt(std::uint32_t number) {
     return const_cast<IssuedAttempt*>(std::as_const(*this).attempt(number));
   }
+  /// Of what the client sent.
+  std::size_t content_bytes() const { return payload.size() + spec.raw.size(); }
   bool is_assigned() const {
     return status == TaskStatus::kScheduled || status == TaskStatus::kSent;
   }

@@ -50,7 +50,7 @@ Task& TaskTable::enter(std::unique_ptr<Task> task) {
   GENAI_CHECK(inserted);
   by_id_.emplace(added.id.str(), &added);
   ++counts_[static_cast<std::size_t>(added.status)];
-  if (!is_terminal(added.status)) queued_bytes_ += added.payload.size();
+  if (!is_terminal(added.status)) queued_bytes_ += added.content_bytes();
   index(added);
   return added;
 }
@@ -82,7 +82,7 @@ void TaskTable::expire(Task& task, Duration now) {
 void TaskTable::remove(Task& task) {
   unindex(task);
   --counts_[static_cast<std::size_t>(task.status)];
-  if (!is_terminal(task.status)) queued_bytes_ -= task.payload.size();
+  if (!is_terminal(task.status)) queued_bytes_ -= task.content_bytes();
   by_id_.erase(task.id.str());
   tasks_.erase(task.id.str());
 }
@@ -99,7 +99,7 @@ void TaskTable::move(Task& task, TaskStatus to, std::string reason, const Now& n
   task.phase_ends = kNever;
   append(task.log, {to_ms(now.wall), to, std::move(reason), node, attempt});
   if (is_terminal(to)) {
-    queued_bytes_ -= task.payload.size();
+    queued_bytes_ -= task.content_bytes();
     if (to != TaskStatus::kFailed) task.payload = {};
     task.ended_at = now.mono;
   }
@@ -153,7 +153,7 @@ void TaskTable::check_invariants() const {
     if (is_terminal(task->status)) {
       GENAI_CHECK(task->payload.empty() || task->status == TaskStatus::kFailed);
     } else {
-      bytes += task->payload.size();
+      bytes += task->content_bytes();
       GENAI_CHECK(task->result.empty());
     }
     if (task->is_assigned()) GENAI_CHECK(task->attempt(task->current) != nullptr);

@@ -74,7 +74,7 @@ class TaskTable {
   Tasks tasks_;                                        // the key views the task's own id
   std::map<std::pair<Duration, std::uint64_t>, Task*> deadlines_;  // by time, then sequence
   std::array<std::size_t, 6> counts_{};
-  std::size_t queued_bytes_ = 0;  // payloads of tasks that are not terminal
+  std::size_t queued_bytes_ = 0;  // contents of tasks that are not terminal
 };
 
 }  // namespace genai::dispatcher

@@ -162,6 +162,39 @@ TEST_CASE("limits of the queue refuse with a code and keep what was accepted") {
   CHECK(v.submit("b").code == ErrorCode::kQueueFull);
 }
 
+TEST_CASE("what a spec holds counts wherever bytes are limited") {
+  const std::string params(4'000, 'p');
+  Config config;
+  config.max_queued_bytes = 7'000;
+  config.max_result_bytes = config.max_failed_bytes = 8'000;
+  World w(config);
+  w.snapshot();
+  const auto submit = [&](const std::string& id) {
+    msg::Submission submission = World::submission(id);
+    TaskSpec named;
+    named.max_attempts = 1;
+    submission.spec = make_spec(named, {{"params", params}});
+    w.from_client(msg::Submit{1, msg::WatchLevel::kNone, {std::move(submission)}});
+    return w.take_to_client<msg::Accepted>().at(0).verdicts.at(0).code;
+  };
+  CHECK(submit("a") == ErrorCode::kOk);
+  CHECK(submit("b") == ErrorCode::kQueueFull);
+  w.join(1);
+  w.error(1, w.take_only_assigned().second);
+  CHECK(submit("b") == ErrorCode::kOk);
+  w.error(1, w.take_only_assigned().second);
+  w.step();
+  CHECK(w.core.tasks().find(task_id("a")) == nullptr);  // two Failed tasks are too many
+  CHECK(w.status("b") == TaskStatus::kFailed);
+  for (const char* id : {"c", "d"}) {
+    CHECK(submit(id) == ErrorCode::kOk);
+    w.result(1, w.take_only_assigned().second);
+  }
+  w.step();
+  CHECK(w.task("c").fetched);  // so are two results
+  CHECK(!w.task("d").fetched);
+}
+
 TEST_CASE("a draining dispatcher takes no new tasks and finishes the old ones") {
   World w;
   w.snapshot({World::entry(1)});
