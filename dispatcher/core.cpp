@@ -69,13 +69,7 @@ void Core::assign(Task& task, Provider& provider, const Now& now) {
 
 void Core::acknowledge(Task& task, Provider& provider, const Now& now) {
   tasks_.move(task, TaskStatus::kSent, "node took it", now, provider.node_id, task.current);
-  task.acknowledged_at = now.mono;
-  // A prefetched task waits for those before it, so its clock allows for them too.
-  const Duration limit =
-      task.spec.time_limit_ms ? from_ms(task.spec.time_limit_ms) : config_.time_limit;
-  const auto rounds = 1 + (provider.outstanding() - 1) / provider.meta.slots;
-  tasks_.set_phase_end(task,
-                       now.mono + limit * static_cast<std::int64_t>(rounds) + kTimeLimitGrace);
+  start_clock(task, provider, now);
   notify(task);
 }
 
@@ -84,12 +78,19 @@ void Core::adopt(Task& task, Provider& provider, IssuedAttempt& attempt, const N
   task.current = attempt.number;
   tasks_.move(task, TaskStatus::kSent, "kept: its node still holds it", now, provider.node_id,
               attempt.number);
+  providers_.give(provider, task, now.mono);
+  start_clock(task, provider, now);
+  notify(task);
+}
+
+/// A prefetched task waits for those before it, so its clock allows for them too.
+void Core::start_clock(Task& task, const Provider& provider, const Now& now) {
   task.acknowledged_at = now.mono;
   const Duration limit =
       task.spec.time_limit_ms ? from_ms(task.spec.time_limit_ms) : config_.time_limit;
-  tasks_.set_phase_end(task, now.mono + limit + kTimeLimitGrace);
-  providers_.give(provider, task, now.mono);
-  notify(task);
+  const auto rounds = 1 + (provider.outstanding() - 1) / provider.meta.slots;
+  tasks_.set_phase_end(task,
+                       now.mono + limit * static_cast<std::int64_t>(rounds) + kTimeLimitGrace);
 }
 
 /// An Unscheduled task is about to be something else.

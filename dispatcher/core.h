@@ -118,6 +118,7 @@ class Core {
   void assign(Task& task, Provider& provider, const Now& now);
   void acknowledge(Task& task, Provider& provider, const Now& now);
   void adopt(Task& task, Provider& provider, IssuedAttempt& attempt, const Now& now);
+  void start_clock(Task& task, const Provider& provider, const Now& now);
   void requeue(Task& task, Cause cause, ErrorCode code, const std::string& reason, const Now& now);
   void finish(Task& task, TaskStatus status, ErrorCode code, std::string reason, const Now& now,
               const IssuedAttempt* by = nullptr);
