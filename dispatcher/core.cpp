@@ -256,12 +256,14 @@ void Core::end_phase(Task& task, const Now& now) {
 
 void Core::resend_aborts(const Now& now) {
   while (!abort_resends_.empty() && abort_resends_.begin()->first <= now.mono) {
+    const Duration due = abort_resends_.begin()->first;
     const auto [session, ref] = abort_resends_.begin()->second;
     abort_resends_.erase(abort_resends_.begin());
     Provider* provider = providers_.find(session);
     if (!provider) continue;
     auto zombie = provider->zombies.find(ref);
-    if (zombie == provider->zombies.end()) continue;
+    // A zombie that was given up and claimed again has a later entry of its own.
+    if (zombie == provider->zombies.end() || zombie->second.resend_at != due) continue;
     zombie->second.resend_at = now.mono + config_.abort_resend;
     abort_resends_.emplace(zombie->second.resend_at, std::pair{session, ref});
     if (provider->reach != Reach::kUnreachable) outbox_.abort(*provider, ref, zombie->second.code);

@@ -29,3 +29,21 @@ TEST_CASE("tasks that a node kept have the time of those before them too") {
   CHECK(w.task(held[1].task_id.str()).faults == 0);
   CHECK(w.task(held[1].task_id.str()).status == TaskStatus::kCompleted);
 }
+
+TEST_CASE("an abort is repeated at one pace, however often its node changes its mind") {
+  World w;
+  w.snapshot({World::entry(1)});
+  w.submit("t");
+  auto [node, ref] = w.take_only_assigned();
+  w.ack(node, ref);
+  w.cancel("t");
+  // The node's end is not known, so a claim means that it still runs it.
+  for (int i = 0; i < 5; ++i) {
+    w.beat(node, {});
+    w.beat(node, {ref});
+    w.advance(10);
+  }
+  w.take_to_nodes<msg::Abort>();
+  w.run_for(10'000);
+  CHECK(w.take_to_nodes<msg::Abort>().size() == 5);
+}
