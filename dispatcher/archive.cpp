@@ -41,25 +41,24 @@ void Archive::acknowledge(Task& task) {
   histories_.emplace(key(task), &task);
 }
 
+Task* Archive::overdue(const Order& order, Duration retention, bool over_limit, Duration now) {
+  if (order.empty()) return nullptr;
+  const bool old = ends(order, retention) <= now;
+  return old || over_limit ? order.begin()->second : nullptr;
+}
+
 Task* Archive::overdue_result(Duration now) const {
-  if (with_result_.empty()) return nullptr;
-  Task* oldest = with_result_.begin()->second;
-  const bool old = oldest->ended_at + config_.result_retention <= now;
-  return old || result_bytes_ > config_.max_result_bytes ? oldest : nullptr;
+  return overdue(with_result_, config_.result_retention, result_bytes_ > config_.max_result_bytes,
+                 now);
 }
 
 Task* Archive::overdue_history(Duration now) const {
-  if (histories_.empty()) return nullptr;
-  Task* oldest = histories_.begin()->second;
-  const bool old = oldest->ended_at + config_.history_retention <= now;
-  return old || histories_.size() > config_.max_history ? oldest : nullptr;
+  return overdue(histories_, config_.history_retention, histories_.size() > config_.max_history,
+                 now);
 }
 
 Task* Archive::overdue_failed(Duration now) const {
-  if (failed_.empty()) return nullptr;
-  Task* oldest = failed_.begin()->second;
-  const bool old = oldest->ended_at + config_.failed_retention <= now;
-  return old || failed_bytes_ > config_.max_failed_bytes ? oldest : nullptr;
+  return overdue(failed_, config_.failed_retention, failed_bytes_ > config_.max_failed_bytes, now);
 }
 
 void Archive::remove(Task& task) {
@@ -68,14 +67,14 @@ void Archive::remove(Task& task) {
   histories_.erase(key(task));
 }
 
+Duration Archive::ends(const Order& order, Duration retention) {
+  return order.empty() ? kNever : order.begin()->second->ended_at + retention;
+}
+
 Duration Archive::next_deadline() const {
-  Duration at = kNever;
-  if (!with_result_.empty()) at = with_result_.begin()->second->ended_at + config_.result_retention;
-  if (!histories_.empty())
-    at = std::min(at, histories_.begin()->second->ended_at + config_.history_retention);
-  if (!failed_.empty())
-    at = std::min(at, failed_.begin()->second->ended_at + config_.failed_retention);
-  return at;
+  return std::min({ends(with_result_, config_.result_retention),
+                   ends(histories_, config_.history_retention),
+                   ends(failed_, config_.failed_retention)});
 }
 
 }  // namespace genai::dispatcher

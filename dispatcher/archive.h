@@ -38,6 +38,10 @@ class Archive {
     return {task.ended_at, task.sequence};
   }
   static std::size_t bytes_of(const Task& task);
+  /// When the oldest has been kept for as long as it may be.
+  static Duration ends(const Order& order, Duration retention);
+  /// The oldest, when it must go.
+  static Task* overdue(const Order& order, Duration retention, bool over_limit, Duration now);
 
   const Config& config_;
   Order with_result_, failed_, histories_;
