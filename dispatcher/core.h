@@ -198,7 +198,7 @@ class Core {
   void settle_delivery(Task& task, const Now& now);
   void acknowledge_delivery(const std::string& peer, const TaskId& id, const Now& now);
   bool is_store_full() const { return store_.state == StoreReport::State::kFull; }
-  bool refuse_unwritten(const std::string& peer, std::uint64_t request);
+  void refuse_unwritten(const std::string& peer, std::uint64_t request);
   void refuse_client(const std::string& peer, std::uint64_t request, Error error);
   void note_malformed(const char* text, const std::string& key, const std::string& who,
                       const Error& error, const Now& now);

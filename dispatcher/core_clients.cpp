@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <type_traits>
 
 #include "dispatcher/core.h"
 #include "dispatcher/reports.h"
@@ -22,6 +23,14 @@ std::optional<TaskStatus> status_named(std::string_view text) {
   return std::nullopt;
 }
 
+template <class M, class... Ms>
+constexpr bool kIsOneOf = (std::is_same_v<M, Ms> || ...);
+/// What was not written may not last, so tasks are not told of while nothing can be written; and
+/// what cannot be sent should not pile up. SUBMIT and REPLAY are refused task by task.
+template <class M>
+constexpr bool kRestsOnStore =
+    kIsOneOf<M, msg::Watch, msg::Cancel, msg::Purge, msg::StatusQuery, msg::List, msg::Drain>;
+
 /// What was fetched or dropped must not pass for an empty result.
 ValueMap delivered_info(const Task& task) {
   ValueMap info = task.info;
@@ -36,8 +45,11 @@ void Core::on_client_frame(const std::string& peer, const Blob& frame, const Now
   if (!message) return refuse_client(peer, peek_request(frame.view()), message.error());
   std::visit(
       [&](auto& body) {
-        if constexpr (requires { this->on_client(peer, body, now); })
+        if constexpr (requires { this->on_client(peer, body, now); }) {
+          if constexpr (kRestsOnStore<std::decay_t<decltype(body)>>)
+            if (is_store_full()) return this->refuse_unwritten(peer, body.request);
           this->on_client(peer, body, now);
+        }
       },
       *message);
 }
@@ -52,13 +64,9 @@ void Core::refuse_client(const std::string& peer, std::uint64_t request, Error e
   outbox_.reply(peer, msg::ErrorReply{request, error.code, clip_text(error.detail)});
 }
 
-/// What was not written may not last, so tasks are not told of while nothing can be written; and
-/// what cannot be sent should not pile up.
-bool Core::refuse_unwritten(const std::string& peer, std::uint64_t request) {
-  if (!is_store_full()) return false;
+void Core::refuse_unwritten(const std::string& peer, std::uint64_t request) {
   outbox_.reply(peer, msg::ErrorReply{request, ErrorCode::kStoreFull,
                                       "the disk is full: nothing can be written"});
-  return true;
 }
 
 void Core::note_malformed(const char* text, const std::string& key, const std::string& who,
@@ -157,7 +165,6 @@ void Core::watch(const std::string& peer, msg::WatchLevel level, Task& task) {
 }
 
 void Core::on_client(const std::string& peer, const msg::Watch& message, const Now& now) {
-  if (refuse_unwritten(peer, message.request)) return;
   msg::Tasks tasks{message.request, {}, false};
   Reports::Explanations explanations;
   std::string unknown;
@@ -226,7 +233,6 @@ void Core::settle_delivery(Task& task, const Now& now) {
 // -----------------------------------------------------------------------------
 
 void Core::on_client(const std::string& peer, const msg::Cancel& message, const Now& now) {
-  if (refuse_unwritten(peer, message.request)) return;
   msg::Cancelled cancelled{message.request, {}};
   for (const TaskId& id : message.ids) cancelled.verdicts.push_back(cancel(id, now));
   outbox_.reply(peer, std::move(cancelled));
@@ -268,7 +274,6 @@ msg::Verdict Core::replay(const msg::Replay::Entry& entry, const Now& now) {
 }
 
 void Core::on_client(const std::string& peer, const msg::Purge& message, const Now&) {
-  if (refuse_unwritten(peer, message.request)) return;
   msg::Purged purged{message.request, {}};
   for (const TaskId& id : message.ids) purged.verdicts.push_back(purge(id));
   outbox_.reply(peer, std::move(purged));
@@ -285,7 +290,6 @@ msg::Verdict Core::purge(const TaskId& id) {
 }
 
 void Core::on_client(const std::string& peer, const msg::StatusQuery& message, const Now& now) {
-  if (refuse_unwritten(peer, message.request)) return;
   msg::Tasks tasks{message.request, {}, false};
   Reports::Explanations explanations;
   for (const TaskId& id : message.ids)
@@ -295,7 +299,6 @@ void Core::on_client(const std::string& peer, const msg::StatusQuery& message, c
 }
 
 void Core::on_client(const std::string& peer, const msg::List& message, const Now& now) {
-  if (refuse_unwritten(peer, message.request)) return;
   constexpr std::size_t kDefaultPage = 100;
   const std::string status_text = get_string(message.filter, "status");
   const auto status = status_named(status_text);
@@ -342,7 +345,6 @@ void Core::on_client(const std::string& peer, const msg::StatsQuery& message, co
 }
 
 void Core::on_client(const std::string& peer, const msg::Drain& message, const Now& now) {
-  if (refuse_unwritten(peer, message.request)) return;
   if (message.target.empty()) {
     draining_ = message.on;
   } else {

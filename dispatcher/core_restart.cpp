@@ -45,8 +45,7 @@ void Core::restore(std::vector<store::TaskRecord> records, const std::vector<sto
   for (const store::NodeRow& node : nodes) providers_.record(node.id).drained = node.drained;
   for (store::TaskRecord& record : records) {
     auto owned = to_task(std::move(record), now);
-    const bool was_assigned =
-        owned->is_assigned() || (owned->current != 0 && owned->status == TaskStatus::kUnscheduled);
+    const bool was_assigned = !is_terminal(owned->status) && owned->current != 0;
     if (was_assigned) {
       owned->status = TaskStatus::kUnscheduled;
       owned->recovering = true;

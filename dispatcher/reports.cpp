@@ -45,12 +45,13 @@ ValueMap Reports::task(const Core& core, const Task& task, bool with_log, const 
     map["fraction"] = task.fraction;
     if (!task.progress_text.empty()) map["text"] = task.progress_text;
   }
-  if (task.status == TaskStatus::kUnscheduled) {
+  if (task.recovering) {
+    map["waiting"] = "the dispatcher was restarted: waiting for " +
+                     task.attempt(task.current)->node_id.str() + " to report";
+  } else if (task.status == TaskStatus::kUnscheduled) {
     auto [it, missing] = explanations.try_emplace(task.spec.needs);
     if (missing) it->second = core.providers_.explain(task.spec.needs);
-    map["waiting"] = task.recovering ? "the dispatcher was restarted: waiting for " +
-                                           task.attempt(task.current)->node_id.str() + " to report"
-                                     : it->second;
+    map["waiting"] = it->second;
   }
   if (is_terminal(task.status)) {
     map["code"] = name(task.code);
