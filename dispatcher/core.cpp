@@ -210,7 +210,8 @@ void Core::tick(const Now& now) {
       else
         providers_.reindex(*provider, now.mono);
     }
-    while (Task* task = tasks_.next_due(now.mono)) end_phase(*task, now);
+    Explanations explanations;
+    while (Task* task = tasks_.next_due(now.mono)) end_phase(*task, explanations, now);
   }
   if (recovery_ends_ <= now.mono && now.mono >= judge_from_) end_recovery(now);
   resend_aborts(now);
@@ -223,13 +224,13 @@ void Core::tick(const Now& now) {
   enforce_retention(now);
 }
 
-void Core::end_phase(Task& task, const Now& now) {
+void Core::end_phase(Task& task, Explanations& explanations, const Now& now) {
   if (task.expires_at <= now.mono) {
     abort_current(task, ErrorCode::kExpired, now);
     const std::string waited = fmt::format("expired after {} ms", task.spec.ttl_ms);
     finish(task, TaskStatus::kFailed, ErrorCode::kExpired,
            task.status == TaskStatus::kUnscheduled
-               ? waited + " in the queue: " + providers_.explain(task.spec.needs)
+               ? waited + " in the queue: " + explain(task.spec.needs, explanations)
                : waited + " while " + std::string(name(task.status)),
            now);
     return;
@@ -252,6 +253,12 @@ void Core::end_phase(Task& task, const Now& now) {
             now);
   }
   providers_.count_failure(provider, now.mono);
+}
+
+const std::string& Core::explain(const Requirements& needs, Explanations& explanations) const {
+  auto [it, missing] = explanations.try_emplace(needs);
+  if (missing) it->second = providers_.explain(needs);
+  return it->second;
 }
 
 void Core::resend_aborts(const Now& now) {

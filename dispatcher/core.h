@@ -53,6 +53,9 @@ struct StoreReport {
 };
 std::string_view name(StoreReport::State state);
 
+/// Why tasks with these needs wait, worked out once for all tasks of one reply or one tick.
+using Explanations = std::map<Requirements, std::string>;
+
 /// Not thread-safe.
 class Core {
  public:
@@ -132,7 +135,7 @@ class Core {
   }
 
   // Time (core.cpp).
-  void end_phase(Task& task, const Now& now);
+  void end_phase(Task& task, Explanations& explanations, const Now& now);
   void resend_aborts(const Now& now);
   void end_recovery(const Now& now);
   void enforce_retention(const Now& now);
@@ -184,6 +187,7 @@ class Core {
   void on_client(const std::string& peer, const msg::ErrorReply& message, const Now& now);
   msg::Verdict submit(const std::string& peer, msg::WatchLevel level, msg::Submission& submission,
                       bool alone, const Now& now);
+  const std::string& explain(const Requirements& needs, Explanations& explanations) const;
   std::optional<Error> no_room_for(std::size_t content_bytes) const;
   Task& admit(TaskId id, TaskSpec spec, Blob payload, const Digest& digest, std::string reason,
               const Now& now);

@@ -166,7 +166,7 @@ void Core::watch(const std::string& peer, msg::WatchLevel level, Task& task) {
 
 void Core::on_client(const std::string& peer, const msg::Watch& message, const Now& now) {
   msg::Tasks tasks{message.request, {}, false};
-  Reports::Explanations explanations;
+  Explanations explanations;
   std::string unknown;
   for (const TaskId& id : message.ids) {
     Task* task = tasks_.find(id);
@@ -291,7 +291,7 @@ msg::Verdict Core::purge(const TaskId& id) {
 
 void Core::on_client(const std::string& peer, const msg::StatusQuery& message, const Now& now) {
   msg::Tasks tasks{message.request, {}, false};
-  Reports::Explanations explanations;
+  Explanations explanations;
   for (const TaskId& id : message.ids)
     if (const Task* task = tasks_.find(id))
       tasks.tasks.push_back(Reports::task(*this, *task, true, now, explanations));
@@ -309,7 +309,7 @@ void Core::on_client(const std::string& peer, const msg::List& message, const No
                                              limits::kMaxBatchEntries);
   const auto after = TaskId::parse(get_string(message.filter, "after"));
   msg::Tasks page{message.request, {}, false};
-  Reports::Explanations explanations;
+  Explanations explanations;
   for (auto it = after ? tasks_.after(*after) : tasks_.begin(); it != tasks_.end(); ++it) {
     if (status && it->second->status != *status) continue;
     if (page.tasks.size() >= limit) {

@@ -49,9 +49,7 @@ ValueMap Reports::task(const Core& core, const Task& task, bool with_log, const 
     map["waiting"] = "the dispatcher was restarted: waiting for " +
                      task.attempt(task.current)->node_id.str() + " to report";
   } else if (task.status == TaskStatus::kUnscheduled) {
-    auto [it, missing] = explanations.try_emplace(task.spec.needs);
-    if (missing) it->second = core.providers_.explain(task.spec.needs);
-    map["waiting"] = it->second;
+    map["waiting"] = core.explain(task.spec.needs, explanations);
   }
   if (is_terminal(task.status)) {
     map["code"] = name(task.code);

@@ -1,18 +1,12 @@
 // What the dispatcher tells of itself: the open maps of TASKS, NODE_LIST and STATS_REPLY.
 #pragma once
 
-#include <map>
-#include <string>
-
 #include "dispatcher/core.h"
 
 namespace genai::dispatcher {
 
 /// Keys as SPEC.md lists them.
 struct Reports {
-  /// Why tasks with these needs wait, worked out once for all tasks of one reply.
-  using Explanations = std::map<Requirements, std::string>;
-
   static ValueMap task(const Core& core, const Task& task, bool with_log, const Now& now,
                        Explanations& explanations);
   static ValueMap node(const Provider& provider);
