@@ -215,6 +215,7 @@ void Core::tick(const Now& now) {
   }
   if (recovery_ends_ <= now.mono && now.mono >= judge_from_) end_recovery(now);
   resend_aborts(now);
+  notify_progressed();
   // Results that cannot leave would only pile up, once more with each repetition.
   if (!is_store_full()) {
     clients_.tick(now.mono);
@@ -298,6 +299,7 @@ void Core::enforce_retention(const Now& now) {
 /// The task is about to be forgotten.
 void Core::unlink(Task& task) {
   archive_.remove(task);
+  progressed_.erase(task.sequence);
   for (const Watcher& watcher : task.watchers) clients_.unwatch(watcher.peer, task);
 }
 

@@ -198,6 +198,7 @@ class Core {
   msg::Verdict cancel(const TaskId& id, const Now& now);
   void watch(const std::string& peer, msg::WatchLevel level, Task& task);
   void notify(const Task& task);
+  void notify_progressed();
   void deliver_ready(const Now& now);
   void settle_delivery(Task& task, const Now& now);
   void acknowledge_delivery(const std::string& peer, const TaskId& id, const Now& now);
@@ -222,6 +223,7 @@ class Core {
   Archive archive_;
   std::vector<Link> links_;
   Outbox outbox_;
+  std::map<std::uint64_t, const Task*> progressed_;  // since the last tick, by sequence
   Totals totals_;
   process::RateLimit malformed_notes_{10, from_ms(1000)};  // a hostile peer must not fill the log
 

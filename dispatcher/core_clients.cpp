@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <type_traits>
+#include <utility>
 
 #include "dispatcher/core.h"
 #include "dispatcher/reports.h"
@@ -195,6 +196,12 @@ void Core::notify(const Task& task) {
                     placed && !task.progress_text.empty() ? task.progress_text
                                                           : clip_text(task.log.back().reason)});
   }
+}
+
+/// However often a node tells of a task, its watchers hear of it once per tick.
+void Core::notify_progressed() {
+  for (const auto& [sequence, task] : std::exchange(progressed_, {}))
+    if (task->status == TaskStatus::kSent) notify(*task);
 }
 
 void Core::deliver_ready(const Now& now) {

@@ -116,7 +116,7 @@ void Core::on_node(Provider& provider, const msg::Progress& message, const Now&)
     if (task->status != TaskStatus::kSent || task->current != entry.ref.attempt) continue;
     task->fraction = entry.fraction;
     task->progress_text = entry.text;
-    notify(*task);
+    progressed_.emplace(task->sequence, task);
   }
 }
 

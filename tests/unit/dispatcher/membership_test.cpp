@@ -257,3 +257,23 @@ TEST_CASE("progress reaches those who watch it and only from the present attempt
   w.from_node(node, msg::Progress{{{old, 0.9, "forged"}}});
   CHECK(w.take_to_client<msg::Update>().empty());
 }
+
+TEST_CASE("progress told of often is passed on once per tick, as it is then") {
+  World w;
+  w.snapshot({World::entry(1)});
+  w.submit("t", {}, msg::WatchLevel::kProgress);
+  auto [node, ref] = w.take_only_assigned();
+  w.ack(node, ref);
+  w.take_to_client<msg::Update>();
+  for (const double fraction : {0.1, 0.2, 0.3}) {
+    const Blob frame(encode(msg::Progress{{{ref, fraction, ""}}}));
+    w.link(msg::FromNodes{{{World::session(node), frame}}});
+  }
+  w.step();
+  auto updates = w.take_to_client<msg::Update>();
+  REQUIRE(updates.size() == 1);
+  REQUIRE(updates[0].entries.size() == 1);
+  CHECK(updates[0].entries[0].fraction == 0.3);
+  w.step();
+  CHECK(w.take_to_client<msg::Update>().empty());
+}
