@@ -123,8 +123,9 @@ void Core::on_node(Provider& provider, const msg::Progress& message, const Now&)
 void Core::on_node(Provider& provider, msg::Result& message, const Now& now) {
   const bool alone = message.entries.size() == 1;
   for (auto& entry : message.entries) {
-    // A small result must not keep the frame of a whole batch in memory.
-    if (!alone) entry.data = entry.data.detached();
+    // A small result must not keep in memory what came with it: the node's batch, or the broker's,
+    // where only what is larger than a batch travels alone.
+    if (!alone || entry.data.size() < limits::kBatchTargetBytes) entry.data = entry.data.detached();
     const ErrorCode code = take_result(provider, entry, now);
     if (code != ErrorCode::kOk) ++totals_.discarded_results;
     outbox_.ack_result(provider, entry.ref, code);

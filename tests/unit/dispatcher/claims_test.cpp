@@ -47,3 +47,21 @@ TEST_CASE("an abort is repeated at one pace, however often its node changes its 
   w.run_for(10'000);
   CHECK(w.take_to_nodes<msg::Abort>().size() == 5);
 }
+
+TEST_CASE("a small result does not keep its link frame in memory, a large one is not copied") {
+  World w;
+  w.snapshot({World::entry(1)});
+  w.submit("t");
+  auto [node, ref] = w.take_only_assigned();
+  const auto lies_in_its_frame = [&](std::size_t bytes) {
+    const msg::Result result{{{ref, msg::Outcome::kOk, {}, Blob(std::string(bytes, 'r'))}}};
+    const Blob frame(encode(msg::FromNodes{{{World::session(node), Blob(encode(result))}}}));
+    w.core.on_link_frame(0, frame, w.now);
+    const std::string_view kept = w.task("t").result.view();
+    REQUIRE(kept.size() == bytes);
+    return kept.data() >= frame.view().data() &&
+           kept.data() < frame.view().data() + frame.view().size();
+  };
+  SECTION("small") { CHECK(!lies_in_its_frame(100)); }
+  SECTION("large") { CHECK(lies_in_its_frame(limits::kBatchTargetBytes)); }
+}
