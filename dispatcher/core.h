@@ -97,8 +97,8 @@ class Core {
   void read_debug_notes(bool on) { outbox_.read_debug(on); }
   void set_store_report(StoreReport report) { store_ = std::move(report); }
 
-  /// No new tasks from now on.
-  void drain() { draining_ = true; }
+  /// No new tasks from now on, whatever operators say.
+  void drain() { stopping_ = true; }
   /// Whether every accepted task is terminal and no client waits for a result.
   bool is_idle() const { return tasks_.live() == 0 && clients_.is_idle(); }
   std::size_t live_tasks() const { return tasks_.live(); }
@@ -187,6 +187,7 @@ class Core {
   void on_client(const std::string& peer, const msg::ErrorReply& message, const Now& now);
   msg::Verdict submit(const std::string& peer, msg::WatchLevel level, msg::Submission& submission,
                       bool alone, const Now& now);
+  bool is_draining() const { return draining_ || stopping_; }
   const std::string& explain(const Requirements& needs, Explanations& explanations) const;
   std::optional<Error> no_room_for(std::size_t content_bytes) const;
   Task& admit(TaskId id, TaskSpec spec, Blob payload, const Digest& digest, std::string reason,
@@ -231,7 +232,8 @@ class Core {
   std::uint64_t sequence_ = 0;
   StoreReport store_;
   std::size_t uncommitted_bytes_ = 0;
-  bool draining_ = false;
+  bool draining_ = false;  // an operator's wish
+  bool stopping_ = false;  // the process is about to end
   Duration last_tick_;
   Duration judge_from_{0};  // links and acks are not judged before: this process itself was late
 };

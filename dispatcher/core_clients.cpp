@@ -121,7 +121,7 @@ msg::Verdict Core::submit(const std::string& peer, msg::WatchLevel level,
 }
 
 std::optional<Error> Core::no_room_for(std::size_t content_bytes) const {
-  if (draining_)
+  if (is_draining())
     return Error{ErrorCode::kDraining, "the dispatcher is about to stop and takes no new tasks"};
   if (store_.state != StoreReport::State::kOk)
     return Error{ErrorCode::kStoreFull, "the disk has no room for new tasks"};

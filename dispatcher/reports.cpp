@@ -92,7 +92,7 @@ ValueMap Reports::stats(const Core& core, const Now& now) {
         ValueMap{{"endpoint", link.endpoint}, {"state", link.up ? "connected" : "down"}});
   return {{"epoch", core.epoch_},
           {"uptime_ms", to_ms(now.mono - core.started_)},
-          {"draining", core.draining_},
+          {"draining", core.is_draining()},
           {"store", core.store_.name},
           {"store_state", name(core.store_.state)},
           {"commits_total", core.store_.commits},

@@ -201,6 +201,9 @@ TEST_CASE("a draining dispatcher takes no new tasks and finishes the old ones") 
   w.submit("t");
   w.core.drain();
   CHECK(w.submit("u").code == ErrorCode::kDraining);
+  w.from_client(msg::Drain{3, "", false});  // no operator keeps a process from ending
+  CHECK(w.take_to_client<msg::Done>().size() == 1);
+  CHECK(w.submit("u").code == ErrorCode::kDraining);
   CHECK(w.submit("t").code == ErrorCode::kOk);
   CHECK(!w.core.is_idle());
   auto [node, ref] = w.take_only_assigned();
