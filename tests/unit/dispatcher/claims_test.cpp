@@ -65,3 +65,16 @@ TEST_CASE("a small result does not keep its link frame in memory, a large one is
   SECTION("small") { CHECK(!lies_in_its_frame(100)); }
   SECTION("large") { CHECK(lies_in_its_frame(limits::kBatchTargetBytes)); }
 }
+
+TEST_CASE("a node that gives a task back without leaving is not asked again at once") {
+  World w;
+  w.snapshot({World::entry(1)});
+  w.submit("t");
+  auto [node, ref] = w.take_only_assigned();
+  w.ack(node, ref);
+  w.give_back(node, ref);
+  w.run_for(900);
+  CHECK(w.take_assigned().empty());
+  w.run_for(200);
+  CHECK(w.take_only_assigned().second.attempt == 2);
+}

@@ -351,6 +351,7 @@ TEST_CASE("the log of a task that is requeued without end keeps its beginning an
     auto [node, ref] = w.take_only_assigned();
     w.ack(node, ref);
     w.give_back(node, ref);
+    w.run_for(1'000);
   }
   CHECK(w.task("t").log.size() == limits::kMaxTaskLogEntries);
   CHECK(w.task("t").log.front().reason == "accepted");
