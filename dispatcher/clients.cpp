@@ -37,8 +37,8 @@ std::vector<Task*> Clients::remove(const std::string& peer) {
 void Clients::enqueue(const std::string& peer, Task& task) {
   Client& client = clients_[peer];
   client.watched.emplace(task.sequence, &task);
-  forget_unacked(peer, client, task.sequence);
-  client.queue.push_back(task.sequence);
+  if (client.unacked.contains(task.sequence)) return;
+  if (client.queued.insert(task.sequence).second) client.queue.push_back(task.sequence);
   ready_.insert(peer);
 }
 
@@ -47,8 +47,10 @@ Task* Clients::next(const std::string& peer) {
   if (it == clients_.end()) return nullptr;
   Client& client = it->second;
   while (!client.queue.empty() && (!client.watched.contains(client.queue.front()) ||
-                                   client.unacked.contains(client.queue.front())))
+                                   client.unacked.contains(client.queue.front()))) {
+    client.queued.erase(client.queue.front());
     client.queue.pop_front();
+  }
   if (client.queue.empty() || client.unacked.size() >= kWindowResults ||
       client.unacked_bytes >= kWindowBytes)
     return nullptr;
@@ -87,6 +89,7 @@ void Clients::tick(Duration now) {
       client.unacked.erase(it);
     }
     if (!again.empty()) {
+      std::erase_if(again, [&](Sequence s) { return !client.queued.insert(s).second; });
       client.queue.insert(client.queue.begin(), again.begin(), again.end());
       client.resends = std::min(client.resends + 1, kMaxResendFactor - 1);
       ready_.insert(peer);

@@ -31,7 +31,8 @@ class Clients {
   /// Forgets the client and returns what it watched.
   std::vector<Task*> remove(const std::string& peer);
 
-  /// The result of the task should go to the peer, now or when its window has room.
+  /// The result of the task should go to the peer, now or when its window has room; no change when
+  /// it waits for that, or is on its way, already.
   void enqueue(const std::string& peer, Task& task);
   /// The next result to send to a peer, if its window has room; call until it returns nothing. The
   /// caller says by sent() how large it was, or by unwatch() that it is gone.
@@ -54,7 +55,8 @@ class Clients {
   using Sequence = std::uint64_t;  // of a task: never used twice, and cheap to look up
   struct Client {
     std::unordered_map<Sequence, Task*> watched;
-    std::deque<Sequence> queue;  // may hold what is not watched any more
+    std::deque<Sequence> queue;           // may hold what is not watched any more
+    std::unordered_set<Sequence> queued;  // what is in it: each once
     struct Sent {
       std::size_t bytes;
       Duration at;

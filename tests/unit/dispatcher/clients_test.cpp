@@ -92,3 +92,26 @@ TEST_CASE("only what has waited for its time is sent again") {
   clients.sent("peer", id(2), 1, from_ms(1'010));
   CHECK(clients.next("peer") == nullptr);
 }
+
+TEST_CASE("what is asked for again and again is queued once and opens no window") {
+  Clients clients(from_ms(1'000));
+  const auto ask_for_all = [&] {
+    for (unsigned i = 0; i < kWindowResults + 10; ++i) clients.enqueue("peer", id(i));
+  };
+  const auto send_all = [&] {
+    std::size_t sent = 0;
+    for (; const Task* next = clients.next("peer"); ++sent)
+      clients.sent("peer", *next, 1, Duration{0});
+    return sent;
+  };
+  ask_for_all();
+  ask_for_all();
+  CHECK(send_all() == kWindowResults);
+  ask_for_all();
+  CHECK(send_all() == 0);
+  for (unsigned i = 0; i < kWindowResults; ++i) clients.acknowledged("peer", id(i));
+  CHECK(send_all() == 10);  // and not once for each time they were asked for
+  CHECK(!clients.is_idle());
+  for (unsigned i = 0; i < 10; ++i) clients.acknowledged("peer", id(kWindowResults + i));
+  CHECK(clients.size() == 0);
+}
