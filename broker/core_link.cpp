@@ -51,6 +51,8 @@ void Core::on_link_hello(std::string_view peer, const msg::LinkHello& hello, con
   }
   dispatcher_ = Dispatcher{Peer(peer), hello.dispatcher, hello.epoch, monitor_.clock(),
                            now.mono + settings_.timing.heartbeat};
+  // What nodes said before need not have reached it.
+  registry_.expect_beats();
   msg::Snapshot known = snapshot(now);
   outbox_.connect(dispatcher_->peer, std::move(known.providers), known.uptime_ms, effects);
   const Kind kind = resync ? Kind::kDispatcherResync : Kind::kDispatcherConnected;

@@ -59,6 +59,10 @@ void Registry::remove(const SessionId& id) {
   sessions_.erase(it);
 }
 
+void Registry::expect_beats() {
+  for (auto& [id, session] : sessions_) session.spoke = true;
+}
+
 void Registry::remember_replaced(const SessionId& id) {
   if (!replaced_.insert(id).second) return;
   replaced_order_.push_back(id);

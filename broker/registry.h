@@ -30,7 +30,7 @@ struct Session {
   std::vector<AssignmentRef> held;  // likewise
   bool draining = false;            // said LEAVE
   bool suspect = false;             // silent for too long
-  bool spoke = false;               // of tasks, since its last beat that was passed on
+  bool spoke = false;  // its next beat is news: it spoke of tasks, or the dispatcher is new
 
   ProviderState state() const;
   msg::ProviderEntry entry() const;
@@ -49,6 +49,8 @@ class Registry {
   /// The session goes on over `peer`; its old connection is forgotten.
   void rebind(Session& session, std::string_view peer);
   void remove(const SessionId& id);
+  /// The next beat of every session is passed on, whatever it says.
+  void expect_beats();
 
   /// Keeps in mind that a newer process took the session's node id over, so that the older one
   /// cannot take it back. The latest few thousand are kept.

@@ -189,6 +189,20 @@ TEST_CASE("the first beat after a node spoke of tasks goes on even when it holds
   CHECK(world.link_changes().empty());
 }
 
+TEST_CASE("a new dispatcher is told what the former was not") {
+  World world;
+  world.node("a", hello("a", 1));
+  world.node("a", msg::AssignAck{{{ref_of("t"), ErrorCode::kOk, ""}}});
+  world.node("a", msg::Heartbeat{1, {}, {}});  // there is nobody to hear it
+  world.connect_dispatcher();
+  world.node("a", msg::Heartbeat{2, {}, {}});
+  world.tick();
+  CHECK(world.link_changes().size() == 1);
+  world.node("a", msg::Heartbeat{3, {}, {}});
+  world.tick();
+  CHECK(world.link_changes().empty());
+}
+
 TEST_CASE("link heartbeats go out every interval with the last delta's number") {
   World world;
   world.connect_dispatcher();
