@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "dispatcher/archive.h"
@@ -35,8 +36,9 @@ struct Link {
   std::uint64_t seq = 0;  // of the last delta applied
   bool up = false;        // has given a snapshot and been heard since
   Duration heard_at{0};
-  Duration hello_at{0};      // when to ask (again) for a snapshot
-  Duration heartbeat_at{0};  // when to send the next one
+  Duration hello_at{0};                     // when to ask (again) for a snapshot
+  Duration heartbeat_at{0};                 // when to send the next one
+  std::unordered_set<SessionId> elsewhere;  // listed in its snapshot, but heard at another broker
 };
 
 /// What the loop tells of the store.
@@ -151,6 +153,8 @@ class Core {
   void apply(std::size_t broker, const msg::Delta::Joined& change, const Now& now);
   void apply(std::size_t broker, const msg::Delta::StateChanged& change, const Now& now);
   void apply(std::size_t broker, const msg::Delta::Beat& change, const Now& now);
+  bool is_online_elsewhere(std::size_t broker, const SessionId& session);
+  void ask_elsewhere(const SessionId& session, const Now& now);
   Provider& join(std::size_t broker, const msg::ProviderEntry& entry, const Now& now);
   void set_graces(const Now& now);
   void set_reach(Provider& provider, Reach reach, const Now& now);

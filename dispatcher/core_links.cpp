@@ -57,9 +57,14 @@ void Core::on_link(std::size_t broker, const msg::Snapshot& snapshot, const Now&
          "broker connected",
          {{"broker", link.endpoint}, {"providers", std::uint64_t{snapshot.providers.size()}}}});
 
+  link.elsewhere.clear();
   std::unordered_set<SessionId> present;
   for (const msg::ProviderEntry& entry : snapshot.providers) {
     present.insert(entry.session);
+    if (is_online_elsewhere(broker, entry.session)) {
+      link.elsewhere.insert(entry.session);
+      continue;
+    }
     Provider& provider = join(broker, entry, now);
     for (const AssignmentRef& ref : entry.held) claim(provider, ref, now);
   }
@@ -167,7 +172,10 @@ void Core::link_down(std::size_t broker, const Now& now) {
   link.hello_at = now.mono + config_.heartbeat / 5;
   outbox_.note({Note::Level::kWarn, "broker lost", {{"broker", link.endpoint}}});
   for (const auto& [session, provider] : providers_.sessions())
-    if (provider->broker == broker) set_reach(*provider, Reach::kUnreachable, now);
+    if (provider->broker == broker) {
+      set_reach(*provider, Reach::kUnreachable, now);
+      ask_elsewhere(session, now);
+    }
   set_graces(now);
 }
 
@@ -188,6 +196,25 @@ void Core::set_reach(Provider& provider, Reach reach, const Now& now) {
   if (reach != Reach::kUnreachable || provider.reach != reach) provider.lost_at = kNever;
   provider.reach = reach;
   providers_.reindex(provider, now.mono);
+}
+
+/// A node that has moved to another broker stays in the list of the former until that has judged
+/// its silence.
+bool Core::is_online_elsewhere(std::size_t broker, const SessionId& session) {
+  const Provider* provider = providers_.find(session);
+  return provider && provider->broker != broker && links_[provider->broker].up &&
+         (provider->reach == Reach::kOnline || provider->reach == Reach::kDraining);
+}
+
+/// The session is not heard any more where it was: it may have moved to a broker that lists it too.
+void Core::ask_elsewhere(const SessionId& session, const Now& now) {
+  for (std::size_t i = 0; i < links_.size(); ++i) {
+    Link& link = links_[i];
+    if (!link.up || !link.elsewhere.contains(session)) continue;
+    link.elsewhere.clear();  // asked once: the snapshot lists them again
+    link.hello_at = now.mono;
+    say_hello(i, now);
+  }
 }
 
 /// Enters or refreshes a session. Assignments that crossed with a reconnect are sent again: the
@@ -220,6 +247,8 @@ void Core::apply(std::size_t broker, const msg::Delta::Joined& change, const Now
 void Core::apply(std::size_t broker, const msg::Delta::StateChanged& change, const Now& now) {
   Provider* provider = providers_.find(change.session);
   if (!provider || provider->broker != broker) return;
+  if (change.state == ProviderState::kSuspect || change.state == ProviderState::kLost)
+    ask_elsewhere(change.session, now);
   if (change.state == ProviderState::kLost)
     return lose(*provider, Cause::kLoss, ErrorCode::kProviderLost, change.reason, now);
   if (change.state == ProviderState::kLeft)

@@ -277,3 +277,37 @@ TEST_CASE("progress told of often is passed on once per tick, as it is then") {
   w.step();
   CHECK(w.take_to_client<msg::Update>().empty());
 }
+
+TEST_CASE("a broker's snapshot does not take back a node that has moved to another broker") {
+  World w({}, {"ipc://one", "ipc://two"});
+  const auto broker = [&] { return w.core.providers().sessions().at(World::session(1))->broker; };
+  w.snapshot({World::entry(1)}, 0);
+  w.snapshot({}, 1);
+  w.join(1, 1, {}, 1);
+  CHECK(broker() == 1);
+  w.snapshot({World::entry(1)}, 0);  // which has not missed the node yet
+  CHECK(broker() == 1);
+  w.state(1, ProviderState::kLost, 0);
+  CHECK(w.core.providers().size() == 1);
+}
+
+TEST_CASE("a node that was said to be elsewhere is found again where it is") {
+  World w({}, {"ipc://one", "ipc://two"});
+  w.snapshot({World::entry(1)}, 1);
+  w.snapshot({World::entry(1)}, 0);  // it has moved here, and its Joined was missed
+  hellos(w);
+  SECTION("its former broker misses it") {
+    w.state(1, ProviderState::kSuspect, 1);
+    CHECK(hellos(w) == 1);
+    w.snapshot({World::entry(1)}, 0);
+    w.state(1, ProviderState::kLost, 1);
+  }
+  SECTION("its former broker is gone") {
+    w.link(msg::ErrorReply{0, ErrorCode::kSuperseded, ""}, 1);
+    w.step();
+    CHECK(hellos(w) == 1);
+    w.snapshot({World::entry(1)}, 0);
+  }
+  REQUIRE(w.core.providers().size() == 1);
+  CHECK(w.core.providers().sessions().begin()->second->broker == 0);
+}
