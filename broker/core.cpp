@@ -37,7 +37,8 @@ Duration Core::next_deadline() const {
 }
 
 msg::Snapshot Core::snapshot(const Now& now) const {
-  msg::Snapshot snapshot{settings_.instance, outbox_.seq(), to_ms(now.mono - started_.mono), {}};
+  msg::Snapshot snapshot{
+      settings_.instance, outbox_.seq(), to_ms(now.mono - started_.mono), {}, false};
   for (const auto& [id, session] : registry_.sessions())
     snapshot.providers.push_back(session.entry());
   return snapshot;

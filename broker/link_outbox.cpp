@@ -49,17 +49,19 @@ void LinkOutbox::connect(const Peer& peer, std::vector<msg::ProviderEntry> provi
   else
     disconnect();
   peer_ = peer;
-  std::size_t bytes = kEntryBytes, fitting = 0;
-  while (fitting < providers.size() && fitting < limits::kMaxSnapshotEntries) {
-    bytes += bytes_of(providers[fitting]);
-    if (bytes > kSnapshotTargetBytes) break;
-    ++fitting;
+  msg::Snapshot part{broker_, seq_, uptime_ms, {}, false};
+  std::size_t bytes = kEntryBytes;
+  for (msg::ProviderEntry& entry : providers) {
+    bytes += bytes_of(entry);
+    if (bytes > kSnapshotTargetBytes || part.providers.size() == limits::kMaxSnapshotEntries) {
+      part.more = true;
+      send(part, effects);
+      part = {broker_, seq_, uptime_ms, {}, false};
+      bytes = kEntryBytes + bytes_of(entry);
+    }
+    part.providers.push_back(std::move(entry));
   }
-  std::vector<msg::ProviderEntry> rest;
-  for (std::size_t i = fitting; i < providers.size(); ++i) rest.push_back(std::move(providers[i]));
-  providers.resize(fitting);
-  send(msg::Snapshot{broker_, seq_, uptime_ms, std::move(providers)}, effects);
-  for (msg::ProviderEntry& entry : rest) put(msg::Delta::Joined{std::move(entry)}, effects);
+  send(part, effects);
 }
 
 void LinkOutbox::disconnect() {

@@ -20,8 +20,8 @@ class LinkOutbox {
  public:
   explicit LinkOutbox(const InstanceId& broker) : broker_(broker) {}
 
-  /// From now on all goes to `peer`, beginning with a snapshot of `providers`. If they do not fit
-  /// one frame, the rest follows as Joined changes.
+  /// From now on all goes to `peer`, beginning with a snapshot of `providers`, in as many parts as
+  /// it takes.
   void connect(const Peer& peer, std::vector<msg::ProviderEntry> providers, std::uint64_t uptime_ms,
                Effects& effects);
   /// What has not been flushed is dropped.

@@ -36,8 +36,13 @@ struct Link {
   std::uint64_t seq = 0;  // of the last delta applied
   bool up = false;        // has given a snapshot and been heard since
   Duration heard_at{0};
-  Duration hello_at{0};                     // when to ask (again) for a snapshot
-  Duration heartbeat_at{0};                 // when to send the next one
+  Duration hello_at{0};      // when to ask (again) for a snapshot
+  Duration heartbeat_at{0};  // when to send the next one
+  struct Listing {
+    bool same_broker, was_up;  // before it
+    std::unordered_set<SessionId> present;
+  };
+  std::optional<Listing> listing;           // of a snapshot whose last part has not come yet
   std::unordered_set<SessionId> elsewhere;  // listed in its snapshot, but heard at another broker
 };
 
@@ -147,6 +152,8 @@ class Core {
   // Membership (core_links.cpp).
   template <class M>
   void on_link(std::size_t broker, const M& message, const Now& now);
+  void begin_listing(std::size_t broker, const msg::Snapshot& snapshot, const Now& now);
+  void end_listing(std::size_t broker, const msg::Snapshot& snapshot, const Now& now);
   void tick_link(std::size_t broker, const Now& now);
   void say_hello(std::size_t broker, const Now& now);
   void link_down(std::size_t broker, const Now& now);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <unordered_set>
+#include <utility>
 
 #include "dispatcher/core.h"
 
@@ -44,23 +45,11 @@ void Core::on_link(std::size_t, const M&, const Now&) {}  // not for this direct
 template <>
 void Core::on_link(std::size_t broker, const msg::Snapshot& snapshot, const Now& now) {
   Link& link = links_[broker];
-  const bool was_up = link.up;
-  const bool same_broker = link.broker == snapshot.broker;
-  link.broker = snapshot.broker;
-  link.seq = snapshot.seq;
-  link.up = true;
   link.heard_at = now.mono;
-  if (!recovering_.empty() && recovery_ends_ == kNever) recovery_ends_ = now.mono + config_.lost;
-  if (!was_up || !same_broker)
-    outbox_.note(
-        {Note::Level::kInfo,
-         "broker connected",
-         {{"broker", link.endpoint}, {"providers", std::uint64_t{snapshot.providers.size()}}}});
-
-  link.elsewhere.clear();
-  std::unordered_set<SessionId> present;
+  if (!link.listing || link.broker != snapshot.broker || link.seq != snapshot.seq)
+    begin_listing(broker, snapshot, now);
   for (const msg::ProviderEntry& entry : snapshot.providers) {
-    present.insert(entry.session);
+    link.listing->present.insert(entry.session);
     if (is_online_elsewhere(broker, entry.session)) {
       link.elsewhere.insert(entry.session);
       continue;
@@ -68,11 +57,35 @@ void Core::on_link(std::size_t broker, const msg::Snapshot& snapshot, const Now&
     Provider& provider = join(broker, entry, now);
     for (const AssignmentRef& ref : entry.held) claim(provider, ref, now);
   }
+  if (!snapshot.more) end_listing(broker, snapshot, now);
+}
+
+void Core::begin_listing(std::size_t broker, const msg::Snapshot& snapshot, const Now& now) {
+  Link& link = links_[broker];
+  const bool same_broker = link.broker == snapshot.broker;
+  link.listing = Link::Listing{same_broker, link.up, {}};
+  link.elsewhere.clear();
+  link.broker = snapshot.broker;
+  link.seq = snapshot.seq;
+  link.up = true;
+  if (!recovering_.empty() && recovery_ends_ == kNever) recovery_ends_ = now.mono + config_.lost;
+}
+
+/// All parts have come: whoever is in none of them is missing.
+void Core::end_listing(std::size_t broker, const msg::Snapshot& snapshot, const Now& now) {
+  Link& link = links_[broker];
+  const Link::Listing listing = *std::exchange(link.listing, std::nullopt);
+  if (!listing.was_up || !listing.same_broker)
+    outbox_.note(
+        {Note::Level::kInfo,
+         "broker connected",
+         {{"broker", link.endpoint}, {"providers", std::uint64_t{listing.present.size()}}}});
   std::vector<Provider*> missing;
   for (const auto& [session, provider] : providers_.sessions())
-    if (provider->broker == broker && !present.contains(session)) missing.push_back(provider.get());
+    if (provider->broker == broker && !listing.present.contains(session))
+      missing.push_back(provider.get());
   // A broker that has watched for long enough has judged them; a young one has yet to hear.
-  const bool judged = same_broker || snapshot.uptime_ms >= to_ms(config_.lost);
+  const bool judged = listing.same_broker || snapshot.uptime_ms >= to_ms(config_.lost);
   for (Provider* provider : missing) {
     if (judged)
       lose(*provider, Cause::kLoss, ErrorCode::kProviderLost, "gone from its broker's membership",
@@ -169,6 +182,7 @@ void Core::link_down(std::size_t broker, const Now& now) {
   Link& link = links_[broker];
   if (!link.up) return;
   link.up = false;
+  link.listing.reset();
   link.hello_at = now.mono + config_.heartbeat / 5;
   outbox_.note({Note::Level::kWarn, "broker lost", {{"broker", link.endpoint}}});
   for (const auto& [session, provider] : providers_.sessions())

@@ -208,11 +208,13 @@ struct ProviderEntry {
   PublicMetaInfo meta;
   std::vector<AssignmentRef> held;  // as of its last Hello or Heartbeat
 };
+/// One part of what is known of all sessions; the parts follow each other with nothing in between.
 struct Snapshot {
   InstanceId broker;
   std::uint64_t seq = 0;        // of the last delta that is in it
   std::uint64_t uptime_ms = 0;  // of the broker: a young one has not heard from everybody yet
   std::vector<ProviderEntry> providers;
+  bool more = false;  // another part follows
 };
 
 /// One membership change. Deltas are numbered by one per message; a gap means: ask for a snapshot.

@@ -161,6 +161,7 @@ void fields(Ar& ar, msg::Snapshot& m) {
   ar.uint("seq", m.seq);
   ar.uint("uptime_ms", m.uptime_ms);
   ar.list("providers", m.providers, 0, kMaxSnapshotEntries);
+  ar.flag("more", m.more);
 }
 template <class Ar>
 void fields(Ar& ar, msg::Delta::Joined& m) {

@@ -73,7 +73,7 @@ std::vector<Message> messages() {
       msg::AbortAck{{{ref(), msg::AbortOutcome::kFinished}}},
       msg::Keep{{ref()}},
       msg::LinkHello{binary<InstanceId>(0xd0), 1'763'900'000'000},
-      msg::Snapshot{broker, 41, 60'000, {provider()}},
+      msg::Snapshot{broker, 41, 60'000, {provider()}, false},
       msg::Delta{
           broker,
           42,

@@ -52,25 +52,24 @@ TEST_CASE("batches close at their limits in entries and bytes") {
   }
 }
 
-TEST_CASE("providers beyond one frame follow the snapshot as joined changes") {
+TEST_CASE("a snapshot too large for a frame goes out in parts, and all but the last say so") {
   Effects effects;
   LinkOutbox outbox(id_of<InstanceId>(1));
   std::vector<msg::ProviderEntry> providers;
   for (std::uint32_t n = 0; n < 1200; ++n) providers.push_back(large_entry(n));
-  outbox.connect("D", providers, 0, effects);
-  outbox.flush(effects);
+  outbox.connect("D", providers, 7, effects);
+  CHECK(!outbox.pending());
   REQUIRE(effects.to_link.size() > 1);
-  const auto snapshot = std::get<msg::Snapshot>(link_message(effects.to_link[0]));
-  std::size_t seen = snapshot.providers.size();
-  CHECK(seen > 100);
-  for (std::size_t i = 1; i < effects.to_link.size(); ++i) {
-    CHECK(effects.to_link[i].frame.size() <= limits::kBatchTargetBytes);
-    const auto delta = std::get<msg::Delta>(link_message(effects.to_link[i]));
-    CHECK(delta.seq == snapshot.seq + i);
-    seen += delta.changes.size();
+  std::size_t seen = 0;
+  for (const LinkOutput& output : effects.to_link) {
+    CHECK(output.frame.size() < limits::kMaxLinkFrameBytes);
+    const auto part = std::get<msg::Snapshot>(link_message(output));
+    CHECK(part.seq == outbox.seq());
+    CHECK(part.uptime_ms == 7);
+    CHECK(part.more == (&output != &effects.to_link.back()));
+    for (const auto& entry : part.providers) CHECK(entry.session == providers.at(seen++).session);
   }
   CHECK(seen == providers.size());
-  CHECK(effects.to_link[0].frame.size() < limits::kMaxLinkFrameBytes);
 }
 
 TEST_CASE("without a dispatcher nothing is kept") {

@@ -311,3 +311,35 @@ TEST_CASE("a node that was said to be elsewhere is found again where it is") {
   REQUIRE(w.core.providers().size() == 1);
   CHECK(w.core.providers().sessions().begin()->second->broker == 0);
 }
+
+TEST_CASE("who is missing from a snapshot is known only after its last part") {
+  World w;
+  w.snapshot({World::entry(1), World::entry(2), World::entry(3)});
+  for (const char* id : {"a", "b", "c"}) w.submit(id);
+  for (auto& [node, ref] : w.take_assigned()) w.ack(node, ref);
+  const auto part = [&](unsigned node, bool more) {
+    w.link(msg::Snapshot{World::broker_id(0, w.life), 10, 60'000, {World::entry(node)}, more});
+    w.step();
+    return w.core.providers().size();
+  };
+  CHECK(part(2, true) == 3);
+  SECTION("the last part judges") {
+    CHECK(part(3, false) == 2);
+    CHECK(w.core.tasks().count(TaskStatus::kUnscheduled) == 1);
+  }
+  SECTION("what a broker listed before it was lost counts no more") {
+    w.link(msg::ErrorReply{0, ErrorCode::kSuperseded, ""});
+    CHECK(part(1, true) == 3);
+    CHECK(part(3, false) == 2);
+  }
+}
+
+TEST_CASE("a young broker's snapshot in parts loses nobody") {
+  World w;
+  w.snapshot({World::entry(1), World::entry(2)});
+  w.life = 1;
+  w.link(msg::Snapshot{World::broker_id(0, 1), 3, 100, {World::entry(1)}, true});
+  w.link(msg::Snapshot{World::broker_id(0, 1), 3, 100, {World::entry(3)}, false});
+  w.step();
+  CHECK(w.core.providers().size() == 3);
+}

@@ -80,7 +80,8 @@ struct World {
   void snapshot(std::vector<msg::ProviderEntry> providers = {}, std::size_t broker = 0,
                 std::uint64_t uptime_ms = 60'000) {
     seqs[broker] = 10;
-    link(msg::Snapshot{broker_id(broker, life), 10, uptime_ms, std::move(providers)}, broker);
+    link(msg::Snapshot{broker_id(broker, life), 10, uptime_ms, std::move(providers), false},
+         broker);
     step();
   }
   void change(msg::Delta::Change change, std::size_t broker = 0) {
