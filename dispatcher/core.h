@@ -196,14 +196,14 @@ class Core {
   void on_client(const std::string& peer, const msg::Drain& message, const Now& now);
   void on_client(const std::string& peer, const msg::Ping& message, const Now& now);
   void on_client(const std::string& peer, const msg::ErrorReply& message, const Now& now);
-  msg::Verdict submit(const std::string& peer, msg::WatchLevel level, msg::Submission& submission,
-                      bool alone, const Now& now);
+  msg::Acceptance submit(const std::string& peer, msg::WatchLevel level,
+                         msg::Submission& submission, bool alone, const Now& now);
   bool is_draining() const { return draining_ || stopping_; }
   const std::string& explain(const Requirements& needs, Explanations& explanations) const;
   std::optional<Error> no_room_for(std::size_t content_bytes) const;
   Task& admit(TaskId id, TaskSpec spec, Blob payload, const Digest& digest, std::string reason,
               const Now& now);
-  msg::Verdict replay(const msg::Replay::Entry& entry, const Now& now);
+  msg::Acceptance replay(const msg::Replay::Entry& entry, const Now& now);
   msg::Verdict purge(const TaskId& id);
   void unlink(Task& task);
   void expire(Task& task, const Now& now);

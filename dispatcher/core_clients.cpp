@@ -98,10 +98,10 @@ void Core::on_client(const std::string& peer, msg::Submit& message, const Now& n
   outbox_.reply(peer, std::move(accepted));
 }
 
-msg::Verdict Core::submit(const std::string& peer, msg::WatchLevel level,
-                          msg::Submission& submission, bool alone, const Now& now) {
+msg::Acceptance Core::submit(const std::string& peer, msg::WatchLevel level,
+                             msg::Submission& submission, bool alone, const Now& now) {
   const auto refuse = [&](ErrorCode code, std::string detail) {
-    return msg::Verdict{submission.task_id, code, std::move(detail)};
+    return msg::Acceptance{submission.task_id, code, std::move(detail)};
   };
   const Digest digest = content_digest(submission.spec.raw, submission.payload.view());
   if (Task* known = tasks_.find(submission.task_id)) {
@@ -263,7 +263,7 @@ void Core::on_client(const std::string& peer, const msg::Replay& message, const 
 }
 
 /// A Failed task stays what it is; its content starts anew under another id.
-msg::Verdict Core::replay(const msg::Replay::Entry& entry, const Now& now) {
+msg::Acceptance Core::replay(const msg::Replay::Entry& entry, const Now& now) {
   Task* failed = tasks_.find(entry.of);
   if (!failed) return {entry.as, ErrorCode::kUnknownTask, "no task " + entry.of.str()};
   if (failed->status != TaskStatus::kFailed)

@@ -29,6 +29,8 @@ constexpr std::array kNames = std::to_array<std::pair<ErrorCode, std::string_vie
     {ErrorCode::kNotWatched, "not_watched"},
     {ErrorCode::kNotFailed, "not_failed"},
     {ErrorCode::kStoreFull, "store_full"},
+    {ErrorCode::kOverQuota, "over_quota"},
+    {ErrorCode::kNotQueued, "not_queued"},
     {ErrorCode::kNodeFull, "node_full"},
     {ErrorCode::kNodeLeaving, "node_leaving"},
     {ErrorCode::kModelMissing, "model_missing"},
@@ -42,6 +44,9 @@ constexpr std::array kNames = std::to_array<std::pair<ErrorCode, std::string_vie
     {ErrorCode::kNodeDrained, "node_drained"},
     {ErrorCode::kAssignUnanswered, "assign_unanswered"},
     {ErrorCode::kResultDiscarded, "result_discarded"},
+    {ErrorCode::kDeadlineMissed, "deadline_missed"},
+    {ErrorCode::kQuarantined, "quarantined"},
+    {ErrorCode::kTakenBack, "taken_back"},
 });
 
 }  // namespace

@@ -36,6 +36,8 @@ enum class ErrorCode : std::uint16_t {
   kNotWatched = 306,
   kNotFailed = 307,
   kStoreFull = 308,
+  kOverQuota = 309,
+  kNotQueued = 310,
   // A node refuses an assignment.
   kNodeFull = 400,
   kNodeLeaving = 401,
@@ -51,6 +53,9 @@ enum class ErrorCode : std::uint16_t {
   kNodeDrained = 507,
   kAssignUnanswered = 508,
   kResultDiscarded = 509,
+  kDeadlineMissed = 510,
+  kQuarantined = 511,
+  kTakenBack = 512,
 };
 
 /// The snake_case name of a code as SPEC.md, logs and --json print it; "unknown" for other numbers.

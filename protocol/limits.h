@@ -39,6 +39,8 @@ inline constexpr std::size_t kMaxLogReasonBytes = 512;  // in a task's log
 inline constexpr std::size_t kMaxModels = 4096;         // at one node
 
 // Counts.
+inline constexpr std::uint8_t kMaxPriority = 9;
+inline constexpr std::uint8_t kDefaultPriority = 5;
 inline constexpr std::uint32_t kMaxSlots = 1024;
 inline constexpr std::size_t kMaxHeld = 4096;  // assignments at one node
 inline constexpr std::uint32_t kMaxAttempts = 1000;
@@ -48,6 +50,7 @@ inline constexpr std::size_t kMaxTaskLogEntries = 64;  // the oldest in the midd
 inline constexpr std::uint64_t kMinHeartbeatMs = 10;
 inline constexpr std::uint64_t kMaxHeartbeatMs = 60'000;
 inline constexpr std::uint64_t kMaxTtlMs = 30ull * 24 * 3600 * 1000;
+inline constexpr std::uint64_t kMaxUnixMs = 253'402'300'799'999;  // the end of the year 9999
 inline constexpr std::uint64_t kDefaultTtlMs = 20ull * 60 * 1000;
 
 // Sockets.

@@ -106,6 +106,7 @@ struct Assign {
   std::vector<Assignment> entries;
 };
 
+/// With kTakenBack: only what has not started yet, since another node could start it sooner.
 struct Abort {
   struct Entry {
     AssignmentRef ref;
@@ -169,8 +170,9 @@ enum class AbortOutcome : std::uint8_t {
   kStopped = 0,   // was held, is not any more; no result will follow
   kNotHeld = 1,   // the node does not know it
   kFinished = 2,  // had finished already: its Result stands
+  kStarted = 3,   // asked to give back only (kTakenBack), but it runs already and goes on
 };
-inline constexpr std::uint8_t kMaxAbortOutcome = 2;
+inline constexpr std::uint8_t kMaxAbortOutcome = 3;
 
 struct AbortAck {
   struct Entry {
@@ -313,6 +315,13 @@ struct Purge {
   std::vector<TaskId> ids;
 };
 
+/// Changes the priority of tasks that wait in the queue.
+struct Reprioritise {
+  std::uint64_t request = 0;
+  std::uint8_t priority = limits::kDefaultPriority;
+  std::vector<TaskId> ids;
+};
+
 struct StatusQuery {
   std::uint64_t request = 0;
   std::vector<TaskId> ids;
@@ -326,6 +335,7 @@ struct List {
 
 struct NodesQuery {
   std::uint64_t request = 0;
+  bool measured = false;  // with what the dispatcher measured of each node
 };
 
 struct StatsQuery {
@@ -352,9 +362,26 @@ struct Verdict {
   ErrorCode code = ErrorCode::kOk;
   std::string detail;
 };
+
+/// When a task is expected to start and finish, in ms from now; all 0: not known.
+struct Estimate {
+  std::uint64_t start_p50_ms = 0, start_p95_ms = 0;
+  std::uint64_t finish_p50_ms = 0, finish_p95_ms = 0;
+
+  friend bool operator==(const Estimate&, const Estimate&) = default;
+};
+
+/// The verdict on a submission.
+struct Acceptance {
+  TaskId task_id;
+  ErrorCode code = ErrorCode::kOk;
+  std::string detail;                // kOk: why no node that is there fits, or empty
+  std::uint64_t retry_after_ms = 0;  // of a refusal that time may change; else 0
+  Estimate estimate = {};
+};
 struct Accepted {
   std::uint64_t request = 0;
-  std::vector<Verdict> verdicts;
+  std::vector<Acceptance> verdicts;
 };
 
 struct Cancelled {
@@ -363,6 +390,11 @@ struct Cancelled {
 };
 
 struct Purged {
+  std::uint64_t request = 0;
+  std::vector<Verdict> verdicts;
+};
+
+struct Reprioritised {
   std::uint64_t request = 0;
   std::vector<Verdict> verdicts;
 };
@@ -426,13 +458,15 @@ struct ErrorReply {
 
 }  // namespace msg
 
-using Message = std::variant<
-    msg::Hello, msg::Heartbeat, msg::Leave, msg::Bye, msg::Welcome, msg::HeartbeatReply,
-    msg::Goodbye, msg::Assign, msg::Abort, msg::Keep, msg::ResultAck, msg::AssignAck, msg::Progress,
-    msg::Result, msg::AbortAck, msg::LinkHello, msg::ToNodes, msg::Snapshot, msg::Delta,
-    msg::FromNodes, msg::Undelivered, msg::LinkHeartbeat, msg::Submit, msg::Watch, msg::DeliverAck,
-    msg::Cancel, msg::StatusQuery, msg::List, msg::NodesQuery, msg::StatsQuery, msg::Drain,
-    msg::Ping, msg::Accepted, msg::Cancelled, msg::Update, msg::Deliver, msg::Tasks, msg::NodeList,
-    msg::Stats, msg::Done, msg::Pong, msg::Replay, msg::Purge, msg::Purged, msg::ErrorReply>;
+using Message =
+    std::variant<msg::Hello, msg::Heartbeat, msg::Leave, msg::Bye, msg::Welcome,
+                 msg::HeartbeatReply, msg::Goodbye, msg::Assign, msg::Abort, msg::Keep,
+                 msg::ResultAck, msg::AssignAck, msg::Progress, msg::Result, msg::AbortAck,
+                 msg::LinkHello, msg::ToNodes, msg::Snapshot, msg::Delta, msg::FromNodes,
+                 msg::Undelivered, msg::LinkHeartbeat, msg::Submit, msg::Watch, msg::DeliverAck,
+                 msg::Cancel, msg::StatusQuery, msg::List, msg::NodesQuery, msg::StatsQuery,
+                 msg::Drain, msg::Ping, msg::Accepted, msg::Cancelled, msg::Update, msg::Deliver,
+                 msg::Tasks, msg::NodeList, msg::Stats, msg::Done, msg::Pong, msg::Replay,
+                 msg::Purge, msg::Purged, msg::Reprioritise, msg::Reprioritised, msg::ErrorReply>;
 
 }  // namespace genai

@@ -15,7 +15,7 @@ struct PublicMetaInfo {
   std::uint64_t ram_mib = 0;
   std::uint64_t vram_mib = 0;
   std::uint32_t slots = 1;  // tasks it runs at once, 1..kMaxSlots
-  double min_cost = 0;      // the least it asks for a task; 0: no opinion
+  double min_cost = 0;      // what it asks for a task, in whatever unit tasks use; 0: free
 
   friend bool operator==(const PublicMetaInfo&, const PublicMetaInfo&) = default;
 };

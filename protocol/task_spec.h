@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 
 #include "protocol/limits.h"
@@ -30,6 +31,19 @@ struct TaskSpec {
       0;  // of one execution, from the node's ack; 0: the dispatcher's default
   std::uint32_t max_attempts = 0;  // error results before Failed; 0: the dispatcher's default
   std::string label;               // for people, at most kMaxNameBytes
+
+  // Order.
+  std::string tenant;  // whom the time is charged to, at most kMaxNameBytes; empty: nobody's own
+  std::uint8_t priority = limits::kDefaultPriority;  // 0..kMaxPriority, the highest first
+  std::uint64_t not_before_ms = 0;                   // Unix time; 0: at once
+  std::uint64_t deadline_ms = 0;                     // Unix time; 0: only ttl_ms counts
+
+  // Cost against time.
+  double max_cost = kUnlimited;             // providers that ask for more are not eligible
+  double time_to_money_ratio = kUnlimited;  // what a second is worth; kUnlimited: cost is no matter
+  double work = 0;  // how much there is to do, against other tasks of its model; 0: not said
+
+  static constexpr double kUnlimited = std::numeric_limits<double>::infinity();
   std::string raw;
 
   friend bool operator==(const TaskSpec&, const TaskSpec&) = default;

@@ -255,6 +255,17 @@ void fields(Ar& ar, msg::Purged& m) {
   ar.list("verdicts", m.verdicts, 1, kMaxBatchEntries);
 }
 template <class Ar>
+void fields(Ar& ar, msg::Reprioritise& m) {
+  ar.uint("request", m.request);
+  ar.uint("priority", m.priority, 0, kMaxPriority);
+  ar.list("ids", m.ids, 1, kMaxBatchEntries);
+}
+template <class Ar>
+void fields(Ar& ar, msg::Reprioritised& m) {
+  ar.uint("request", m.request);
+  ar.list("verdicts", m.verdicts, 1, kMaxBatchEntries);
+}
+template <class Ar>
 void fields(Ar& ar, msg::StatusQuery& m) {
   ar.uint("request", m.request);
   ar.list("ids", m.ids, 1, kMaxStatusIds);
@@ -267,6 +278,7 @@ void fields(Ar& ar, msg::List& m) {
 template <class Ar>
 void fields(Ar& ar, msg::NodesQuery& m) {
   ar.uint("request", m.request);
+  ar.flag("measured", m.measured);
 }
 template <class Ar>
 void fields(Ar& ar, msg::StatsQuery& m) {
@@ -287,6 +299,21 @@ void fields(Ar& ar, msg::Verdict& m) {
   ar.id("task_id", m.task_id);
   ar.code("code", m.code);
   ar.text("detail", m.detail, kMaxTextBytes);
+}
+template <class Ar>
+void fields(Ar& ar, msg::Estimate& m) {
+  ar.uint("start_p50_ms", m.start_p50_ms);
+  ar.uint("start_p95_ms", m.start_p95_ms);
+  ar.uint("finish_p50_ms", m.finish_p50_ms);
+  ar.uint("finish_p95_ms", m.finish_p95_ms);
+}
+template <class Ar>
+void fields(Ar& ar, msg::Acceptance& m) {
+  ar.id("task_id", m.task_id);
+  ar.code("code", m.code);
+  ar.text("detail", m.detail, kMaxTextBytes);
+  ar.uint("retry_after_ms", m.retry_after_ms);
+  ar.nested("estimate", m.estimate);
 }
 template <class Ar>
 void fields(Ar& ar, msg::Accepted& m) {

@@ -98,6 +98,13 @@ Expected<TaskSpec> spec_from(const ValueMap& map) {
   keys.uint("time_limit_ms", spec.time_limit_ms, 0, kMaxTtlMs);
   keys.uint("max_attempts", spec.max_attempts, 0, kMaxAttempts);
   keys.text("label", spec.label);
+  keys.text("tenant", spec.tenant);
+  keys.uint("priority", spec.priority, 0, kMaxPriority);
+  keys.uint("not_before_ms", spec.not_before_ms, 0, kMaxUnixMs);
+  keys.uint("deadline_ms", spec.deadline_ms, 0, kMaxUnixMs);
+  keys.real("max_cost", spec.max_cost);
+  keys.real("time_to_money_ratio", spec.time_to_money_ratio);
+  keys.real("work", spec.work);
   return keys.finish(std::move(spec));
 }
 
@@ -113,6 +120,13 @@ ValueMap map_from(const TaskSpec& spec) {
   put_unless(map, "time_limit_ms", spec.time_limit_ms, defaults.time_limit_ms);
   put_unless(map, "max_attempts", spec.max_attempts, defaults.max_attempts);
   put_unless(map, "label", spec.label, defaults.label);
+  put_unless(map, "tenant", spec.tenant, defaults.tenant);
+  put_unless(map, "priority", std::uint32_t{spec.priority}, std::uint32_t{defaults.priority});
+  put_unless(map, "not_before_ms", spec.not_before_ms, defaults.not_before_ms);
+  put_unless(map, "deadline_ms", spec.deadline_ms, defaults.deadline_ms);
+  put_unless(map, "max_cost", spec.max_cost, defaults.max_cost);
+  put_unless(map, "time_to_money_ratio", spec.time_to_money_ratio, defaults.time_to_money_ratio);
+  put_unless(map, "work", spec.work, defaults.work);
   return map;
 }
 

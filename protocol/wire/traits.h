@@ -77,6 +77,8 @@ GENAI_TRAITS(Pong, 58, "PONG", kToClient);
 GENAI_TRAITS(Replay, 59, "REPLAY", kFromClient);
 GENAI_TRAITS(Purge, 60, "PURGE", kFromClient);
 GENAI_TRAITS(Purged, 61, "PURGED", kToClient);
+GENAI_TRAITS(Reprioritise, 62, "REPRIORITISE", kFromClient);
+GENAI_TRAITS(Reprioritised, 63, "REPRIORITISED", kToClient);
 
 GENAI_TRAITS(ErrorReply, 99, "ERROR",
              kFromNode | kToNode | kToBroker | kToDispatcher | kFromClient | kToClient);

@@ -86,8 +86,8 @@ std::vector<Message> messages() {
       msg::Undelivered{{{session, ErrorCode::kUnreachable}}},
       msg::Submit{1, msg::WatchLevel::kProgress, {{task(), spec(), Blob("a red sphere")}}},
       msg::Accepted{1,
-                    {{task(), ErrorCode::kOk, ""},
-                     {task("t-2"), ErrorCode::kQueueFull, "1000000 tasks are queued"}}},
+                    {{task(), ErrorCode::kOk, "", 0, {1200, 5000, 2400, 9800}},
+                     {task("t-2"), ErrorCode::kQueueFull, "1000000 tasks are queued", 1000, {}}}},
       msg::Watch{2, msg::WatchLevel::kResult, {task(), task("t-2")}},
       msg::Update{{{task(), TaskStatus::kSent, "node-1", 0.5, "step 10 of 20"}}},
       msg::Deliver{{{task(),
@@ -105,7 +105,7 @@ std::vector<Message> messages() {
                    {"waiting", "no provider is connected"}}},
                  true},
       msg::List{5, {{"status", "Sent"}, {"after", "t-1"}, {"limit", 100}}},
-      msg::NodesQuery{6},
+      msg::NodesQuery{6, true},
       msg::NodeList{6, {{{"node_id", "node-1"}, {"state", "online"}, {"slots", 2}}}},
       msg::StatsQuery{7},
       msg::Stats{7, {{"epoch", 1'763'900'000'000}, {"store", "memory"}}},
@@ -116,6 +116,8 @@ std::vector<Message> messages() {
       msg::Replay{10, {{task(), task("t-9")}}},
       msg::Purge{11, {task()}},
       msg::Purged{11, {{task(), ErrorCode::kNotFailed, "Completed"}}},
+      msg::Reprioritise{12, 9, {task()}},
+      msg::Reprioritised{12, {{task(), ErrorCode::kNotQueued, "Sent"}}},
       msg::ErrorReply{4, ErrorCode::kBadField, "STATUS.ids[0]: expected a str, got integer"},
   };
 }

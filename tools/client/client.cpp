@@ -349,7 +349,7 @@ std::vector<Verdict> Client::cancel(const std::vector<std::string>& ids) {
   std::vector<Verdict> verdicts;
   each_page(parse_ids(ids), [&](const std::vector<TaskId>& page) {
     const auto reply = impl_->expect<msg::Cancelled>(impl_->ask(msg::Cancel{0, page}));
-    for (const msg::Verdict& verdict : reply.verdicts) verdicts.push_back(verdict_from(verdict));
+    for (const auto& verdict : reply.verdicts) verdicts.push_back(verdict_from(verdict));
   });
   return verdicts;
 }
@@ -366,7 +366,7 @@ std::vector<Verdict> Client::replay(const std::vector<Replay>& entries) {
   std::vector<Verdict> verdicts;
   each_page(checked, [&](const std::vector<msg::Replay::Entry>& page) {
     const auto reply = impl_->expect<msg::Accepted>(impl_->ask(msg::Replay{0, page}));
-    for (const msg::Verdict& verdict : reply.verdicts) verdicts.push_back(verdict_from(verdict));
+    for (const auto& verdict : reply.verdicts) verdicts.push_back(verdict_from(verdict));
   });
   return verdicts;
 }
@@ -375,7 +375,7 @@ std::vector<Verdict> Client::purge(const std::vector<std::string>& ids) {
   std::vector<Verdict> verdicts;
   each_page(parse_ids(ids), [&](const std::vector<TaskId>& page) {
     const auto reply = impl_->expect<msg::Purged>(impl_->ask(msg::Purge{0, page}));
-    for (const msg::Verdict& verdict : reply.verdicts) verdicts.push_back(verdict_from(verdict));
+    for (const auto& verdict : reply.verdicts) verdicts.push_back(verdict_from(verdict));
   });
   return verdicts;
 }

@@ -91,6 +91,10 @@ Verdict verdict_from(const msg::Verdict& verdict) {
   return {verdict.task_id.str(), std::string(genai::name(verdict.code)), verdict.detail};
 }
 
+Verdict verdict_from(const msg::Acceptance& verdict) {
+  return verdict_from(msg::Verdict{verdict.task_id, verdict.code, verdict.detail});
+}
+
 TaskInfo task_from(const ValueMap& map) {
   TaskInfo task;
   task.id = get_string(map, "task_id");

@@ -11,6 +11,7 @@ Expected<msg::Submission> submission_from(const TaskRequest& request, const Task
 TaskResult result_from(const msg::Deliver::Entry& entry);
 TaskUpdate update_from(const msg::Update::Entry& entry);
 Verdict verdict_from(const msg::Verdict& verdict);
+Verdict verdict_from(const msg::Acceptance& verdict);
 TaskInfo task_from(const ValueMap& map);
 NodeInfo node_from(const ValueMap& map);
 Stats stats_from(const ValueMap& map);

@@ -115,7 +115,7 @@ void SessionCore::on_reply(M& message) {
 void SessionCore::on(msg::Accepted& message, const Now&) {
   if (pending_.contains(message.request)) return on_reply(message);  // to a REPLAY
   batches_.erase(message.request);
-  for (msg::Verdict& verdict : message.verdicts) {
+  for (msg::Acceptance& verdict : message.verdicts) {
     auto it = open_.find(verdict.task_id);
     if (it == open_.end() || it->second.accepted) continue;
     // Nothing more is told about a task at level none.

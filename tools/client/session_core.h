@@ -23,7 +23,7 @@ struct Effects {
   std::vector<std::string> frames;  // to send, in order
   bool reconnect = false;           // on a fresh connection, before the frames are sent
   std::vector<std::string> notices;
-  std::vector<msg::Verdict> verdicts;  // on submissions
+  std::vector<msg::Acceptance> verdicts;  // on submissions
   std::vector<std::variant<msg::Deliver::Entry, msg::Update::Entry>> events;
   std::unordered_map<std::uint64_t, Message> replies;  // to request()
 };

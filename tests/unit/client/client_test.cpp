@@ -90,9 +90,9 @@ std::vector<Message> echo(const Message& message) {
   } else if (const auto* replay = std::get_if<msg::Replay>(&message)) {
     msg::Accepted accepted{replay->request, {}};
     for (const auto& entry : replay->entries)
-      accepted.verdicts.push_back(entry.of.str() == "done"
-                                      ? msg::Verdict{entry.as, ErrorCode::kNotFailed, "Completed"}
-                                      : msg::Verdict{entry.as, {}, ""});
+      accepted.verdicts.push_back(
+          entry.of.str() == "done" ? msg::Acceptance{entry.as, ErrorCode::kNotFailed, "Completed"}
+                                   : msg::Acceptance{entry.as, {}, ""});
     replies = {accepted};
   } else if (const auto* purge = std::get_if<msg::Purge>(&message)) {
     msg::Purged purged{purge->request, {}};

@@ -170,9 +170,10 @@ struct World {
                                     const std::string& payload = "prompt") {
     return {task_id(id), make_spec(std::move(spec), {}), Blob(payload)};
   }
-  msg::Verdict submit(const std::string& id, TaskSpec spec = {},
-                      msg::WatchLevel watch = msg::WatchLevel::kResult,
-                      const std::string& peer = "client", const std::string& payload = "prompt") {
+  msg::Acceptance submit(const std::string& id, TaskSpec spec = {},
+                         msg::WatchLevel watch = msg::WatchLevel::kResult,
+                         const std::string& peer = "client",
+                         const std::string& payload = "prompt") {
     from_client(msg::Submit{1, watch, {submission(id, std::move(spec), payload)}}, peer);
     auto accepted = take_to_client<msg::Accepted>(peer);
     REQUIRE(accepted.size() == 1);
