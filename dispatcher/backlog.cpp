@@ -1,47 +1,198 @@
 #include "dispatcher/backlog.h"
 
+#include <algorithm>
+
 #include "dispatcher/check.h"
 
 namespace genai::dispatcher {
+namespace {
 
-void Backlog::add(Task& task) {
-  Class& group = classes_[task.spec.needs];
-  if (group.queue.empty())
-    group.needs = task.spec.needs;
+// Kinds of tasks at once. Each costs an index of the fleet.
+constexpr std::size_t kMaxClasses = 4096;
+// Indexes kept for kinds that have no tasks just now, and providers in all of those together.
+constexpr std::size_t kMaxIdleClasses = 64;
+constexpr std::size_t kMaxIdleEntries = 1'000'000;
+
+}  // namespace
+
+TaskClass::Key Backlog::key_of(const TaskSpec& spec) {
+  return {spec.needs, spec.max_cost, spec.time_to_money_ratio, size_class(spec.work)};
+}
+
+bool Backlog::has_class_for(const TaskSpec& spec) const {
+  return classes_.size() - idle_.size() < kMaxClasses || classes_.contains(key_of(spec));
+}
+
+void Backlog::enroll(Task& task, const Now& now) {
+  const auto key = key_of(task.spec);
+  const ModelId model = measures_.model(task.spec.needs.model);
+  TaskClass& group = classes_.try_emplace(key, key, model).first->second;
+  if (group.members++ == 0 && group.is_idle) {
+    idle_.erase(group.idle);
+    group.is_idle = false;
+  }
+  task.group = &group;
+  task.tenant = &tenants_.of(task.spec.tenant);
+  ++task.tenant->members;
+  task.tenant->bytes += task.content_bytes();
+  const Duration wait = from_ms(task.spec.not_before_ms) - now.wall;
+  task.not_before = wait > Duration{0} ? now.mono + wait : Duration{0};
+}
+
+void Backlog::forget(Task& task) {
+  TaskClass& group = *task.group;
+  --task.tenant->members;
+  task.tenant->bytes -= task.content_bytes();
+  tenants_.release(*task.tenant);
+  task.tenant = nullptr;
+  task.group = nullptr;
+  if (--group.members != 0) return;
+  group.idle = idle_.insert(idle_.end(), &group);
+  group.is_idle = true;
+  std::size_t entries = 0;
+  for (const TaskClass* idle : idle_) entries += idle->ranking.size();
+  while (idle_.size() > kMaxIdleClasses || (entries > kMaxIdleEntries && idle_.size() > 1)) {
+    TaskClass& oldest = *idle_.front();
+    entries -= oldest.ranking.size();
+    idle_.pop_front();
+    classes_.erase(classes_.find(oldest.key));
+  }
+}
+
+TenantQueue::Key Backlog::place_of(const Task& task) const {
+  const auto credit = task.priority() * static_cast<std::int64_t>(to_ms(config_.priority_step));
+  return {static_cast<std::int64_t>(task.created_ms) - credit, task.sequence};
+}
+
+void Backlog::add(Task& task, Duration now) {
+  if (task.tenant->queued++ == 0) reorder(*task.tenant, [&] { tenants_.wake(*task.tenant); });
+  if (task.not_before > now)
+    delayed_.emplace(std::pair{task.not_before, task.sequence}, &task);
   else
-    by_age_.erase(group.queue.begin()->first);
-  const bool inserted = group.queue.emplace(task.sequence, &task).second;
-  GENAI_CHECK(inserted);
-  by_age_.emplace(group.queue.begin()->first, &group);
-  ++size_;
+    enter(task);
 }
 
 void Backlog::remove(Task& task) {
-  auto it = classes_.find(task.spec.needs);
-  GENAI_CHECK(it != classes_.end());
-  Class& group = it->second;
-  by_age_.erase(group.queue.begin()->first);
-  const bool erased = group.queue.erase(task.sequence) == 1;
+  --task.tenant->queued;
+  if (delayed_.erase({task.not_before, task.sequence}) == 0) leave(task);
+}
+
+void Backlog::set_priority(Task& task, int priority) {
+  const bool delayed = delayed_.contains({task.not_before, task.sequence});
+  if (!delayed) leave(task);
+  task.priority_override = priority;
+  if (!delayed) enter(task);
+}
+
+void Backlog::release_due(Duration now) {
+  while (!delayed_.empty() && delayed_.begin()->first.first <= now) {
+    Task& task = *delayed_.begin()->second;
+    delayed_.erase(delayed_.begin());
+    enter(task);
+  }
+}
+
+void Backlog::enter(Task& task) {
+  TaskClass& group = *task.group;
+  TenantQueue& queue = group.queues[task.tenant->name];
+  if (queue.tasks.empty()) {
+    queue.tenant = task.tenant;
+    queue.group = &group;
+    task.tenant->queues.push_back(&queue);
+    if (task.tenant->may_run()) group.order.insert(&queue);
+  }
+  const bool inserted = queue.tasks.emplace(place_of(task), &task).second;
+  GENAI_CHECK(inserted);
+  if (group.queued++ == 0) set_active(group, true);
+  ++queued_of_[group.model];
+  ++ready_;
+}
+
+void Backlog::leave(Task& task) {
+  TaskClass& group = *task.group;
+  const auto it = group.queues.find(task.tenant->name);
+  GENAI_CHECK(it != group.queues.end());
+  TenantQueue& queue = it->second;
+  const bool erased = queue.tasks.erase(place_of(task)) == 1;
   GENAI_CHECK(erased);
-  if (group.queue.empty())
-    classes_.erase(it);
-  else
-    by_age_.emplace(group.queue.begin()->first, &group);
-  --size_;
+  if (queue.tasks.empty()) {
+    group.order.erase(&queue);
+    std::erase(task.tenant->queues, &queue);
+    group.queues.erase(it);
+  }
+  if (--group.queued == 0) set_active(group, false);
+  if (const auto of = queued_of_.find(group.model); --of->second == 0) queued_of_.erase(of);
+  --ready_;
+}
+
+void Backlog::set_active(TaskClass& group, bool active) {
+  if (active) {
+    group.active_index = active_.size();
+    active_.push_back(&group);
+    return;
+  }
+  active_.back()->active_index = group.active_index;
+  std::swap(active_[group.active_index], active_.back());
+  active_.pop_back();
+}
+
+template <class Change>
+void Backlog::reorder(Tenant& tenant, Change change) {
+  for (TenantQueue* queue : tenant.queues) queue->group->order.erase(queue);
+  change();
+  if (!tenant.may_run()) return;
+  for (TenantQueue* queue : tenant.queues) queue->group->order.insert(queue);
+}
+
+void Backlog::placed(Task& task) {
+  reorder(*task.tenant, [&] {
+    ++task.tenant->running;
+    tenants_.serve(*task.tenant, task.expected_s);
+  });
+}
+
+void Backlog::unplaced(Task& task, double executed_s) {
+  reorder(*task.tenant, [&] {
+    --task.tenant->running;
+    tenants_.correct(*task.tenant, executed_s - task.expected_s);
+  });
+}
+
+std::size_t Backlog::queued_of(ModelId model) const {
+  const auto it = queued_of_.find(model);
+  return it == queued_of_.end() ? 0 : it->second;
 }
 
 void Backlog::check_invariants() const {
-  std::size_t size = 0;
-  GENAI_CHECK(classes_.size() == by_age_.size());
-  for (const auto& [needs, group] : classes_) {
-    GENAI_CHECK(!group.queue.empty() && group.needs == needs);
-    GENAI_CHECK(by_age_.at(group.queue.begin()->first) == &group);
-    for (const auto& [sequence, task] : group.queue) {
-      GENAI_CHECK(task->status == TaskStatus::kUnscheduled && task->sequence == sequence);
-      ++size;
+  std::size_t ready = 0, active = 0;
+  std::map<const Tenant*, std::size_t> queued;
+  for (const auto& [key, group] : classes_) {
+    GENAI_CHECK(group.is_idle == (group.members == 0));
+    std::size_t of_class = 0, in_order = 0;
+    for (const auto& [name, queue] : group.queues) {
+      GENAI_CHECK(!queue.tasks.empty() && queue.tenant->name == name && queue.group == &group);
+      GENAI_CHECK(std::ranges::count(queue.tenant->queues, &queue) == 1);
+      GENAI_CHECK(group.order.contains(const_cast<TenantQueue*>(&queue)) ==
+                  queue.tenant->may_run());
+      in_order += queue.tenant->may_run();
+      of_class += queue.tasks.size();
+      queued[queue.tenant] += queue.tasks.size();
+      for (const auto& [place, task] : queue.tasks) {
+        GENAI_CHECK(task->status == TaskStatus::kUnscheduled && task->group == &group);
+        GENAI_CHECK(place == place_of(*task) && task->tenant == queue.tenant);
+      }
     }
+    GENAI_CHECK(group.order.size() == in_order);
+    GENAI_CHECK(group.queued == of_class && group.members >= of_class);
+    if (of_class == 0) continue;
+    GENAI_CHECK(active_.at(group.active_index) == &group);
+    ready += of_class;
+    ++active;
   }
-  GENAI_CHECK(size == size_);
+  for (const auto& [at, task] : delayed_) ++queued[task->tenant];
+  for (const auto& [name, tenant] : tenants_.all())
+    GENAI_CHECK(tenant->queued == queued[tenant.get()]);
+  GENAI_CHECK(ready == ready_ && active == active_.size());
 }
 
 }  // namespace genai::dispatcher

@@ -3,38 +3,130 @@
 #pragma once
 
 #include <cstddef>
+#include <list>
 #include <map>
 #include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
 
+#include "dispatcher/config.h"
+#include "dispatcher/measures.h"
+#include "dispatcher/ranking.h"
 #include "dispatcher/task.h"
+#include "dispatcher/tenants.h"
+#include "protocol/time.h"
 
 namespace genai::dispatcher {
 
-/// Order: by acceptance, over all classes. A requeued task was accepted before those that never
-/// left the backlog, so it is at their head without any special case. Not thread-safe.
-class Backlog {
- public:
-  using Queue = std::map<std::uint64_t, Task*>;  // by sequence
-  struct Class {
+/// What one tenant has queued in one class, in the order of service. Never empty.
+///
+/// Order: by the time of acceptance less `priority` times the priority step: a task that is one
+/// step more urgent goes before what came up to one step's time earlier, and behind what waits
+/// longer (linear aging; nobody starves). A requeued task was accepted before those that never left
+/// the backlog, so it is at their head without any special case.
+struct TenantQueue {
+  using Key = std::pair<std::int64_t, std::uint64_t>;  // ms, then sequence
+  Tenant* tenant = nullptr;
+  TaskClass* group = nullptr;
+  std::map<Key, Task*> tasks;
+
+  Key head() const { return tasks.begin()->first; }
+};
+
+/// All that placement depends on: tasks of one class go wherever any of them goes.
+struct TaskClass {
+  struct Key {
     Requirements needs;
-    Queue queue;  // never empty
+    double max_cost, time_to_money_ratio;
+    SizeClass size;
+    friend auto operator<=>(const Key&, const Key&) = default;
+  };
+  struct ByTurn {
+    bool operator()(const TenantQueue* a, const TenantQueue* b) const {
+      return a->tenant->turn < b->tenant->turn;
+    }
   };
 
-  void add(Task& task);
+  explicit TaskClass(Key k, ModelId m) : key(std::move(k)), model(m), ranking(*this) {}
+
+  const Key key;
+  const ModelId model;
+  Ranking ranking;
+  std::map<std::string, TenantQueue> queues;  // by tenant
+  std::set<TenantQueue*, ByTurn> order;       // of those that may run
+  std::size_t queued = 0;
+  std::size_t members = 0;       // tasks that are not terminal
+  std::size_t active_index = 0;  // in Backlog::active()
+  std::uint64_t blocked_at = 0;  // version of the fleet that had no place for it; 0: not known
+  bool is_idle = false;          // has no members
+  std::list<TaskClass*>::iterator idle;
+  std::string obstacles;           // why nothing fits, as of `obstacles_at`
+  std::uint64_t obstacles_at = 0;  // version of the fleet
+};
+
+/// Not thread-safe. Pure. Adding and removing is O(log n) in the queued tasks of the class and
+/// tenant, and linear in the classes in which the tenant has tasks.
+class Backlog {
+ public:
+  Backlog(const Config& config, Measures& measures, Tenants& tenants)
+      : config_(config), measures_(measures), tenants_(tenants) {}
+
+  /// Classes are limited: whether a task of that kind can be taken.
+  bool has_class_for(const TaskSpec& spec) const;
+  Tenant& tenant_of(const TaskSpec& spec) { return tenants_.of(spec.tenant); }
+  /// Enters a task's class and tenant; it stays a member of both until it is terminal.
+  void enroll(Task& task, const Now& now);
+  void forget(Task& task);
+
+  void add(Task& task, Duration now);
   void remove(Task& task);  // must be in it
+  void set_priority(Task& task, int priority);
 
-  std::size_t size() const { return size_; }
-  bool empty() const { return size_ == 0; }
+  /// Moves those whose time has come into their queues.
+  void release_due(Duration now);
+  Duration next_deadline() const {
+    return delayed_.empty() ? kNever : delayed_.begin()->first.first;
+  }
 
-  /// Classes in the order of their oldest task.
-  const std::map<std::uint64_t, Class*>& by_age() const { return by_age_; }
+  /// The task was placed, and its tenant is charged what it is expected to take.
+  void placed(Task& task);
+  /// It has left its place after it was executed for so long.
+  void unplaced(Task& task, double executed_s);
+
+  /// Of those that wait for a provider (not those whose time has yet to come).
+  std::size_t ready() const { return ready_; }
+  std::size_t size() const { return ready_ + delayed_.size(); }
+  bool empty() const { return size() == 0; }
+  std::size_t queued_of(ModelId model) const;
+
+  /// Classes that have queued tasks, in no order.
+  const std::vector<TaskClass*>& active() const { return active_; }
 
   void check_invariants() const;
 
  private:
-  std::map<Requirements, Class> classes_;
-  std::map<std::uint64_t, Class*> by_age_;  // by the sequence of the class's oldest task
-  std::size_t size_ = 0;
+  using Classes = std::map<TaskClass::Key, TaskClass>;
+
+  static TaskClass::Key key_of(const TaskSpec& spec);
+  TenantQueue::Key place_of(const Task& task) const;
+  void enter(Task& task);
+  void leave(Task& task);
+  void set_active(TaskClass& group, bool active);
+  /// Runs `change`, which may change the tenant's turn or whether it may run.
+  template <class Change>
+  void reorder(Tenant& tenant, Change change);
+
+  const Config& config_;
+  Measures& measures_;
+  Tenants& tenants_;
+  Classes classes_;
+  std::list<TaskClass*> idle_;  // without members, the longest first
+  std::vector<TaskClass*> active_;
+  std::map<std::pair<Duration, std::uint64_t>, Task*> delayed_;  // not_before, then sequence
+  std::unordered_map<ModelId, std::size_t> queued_of_;
+  std::size_t ready_ = 0;
 };
 
 }  // namespace genai::dispatcher

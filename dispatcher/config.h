@@ -3,7 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <string>
 
+#include "dispatcher/tenants.h"
 #include "protocol/limits.h"
 #include "protocol/time.h"
 
@@ -18,12 +21,16 @@ struct Config {
   Duration lost = from_ms(5000);
 
   // Placement.
-  std::uint32_t prefetch = 1;  // tasks at a node beyond its slots, while the backlog is long
+  std::uint32_t prefetch = 1;      // tasks at a node beyond its slots, while the backlog is long
+  bool queue_length_only = false;  // place by queue length alone
+  Duration priority_step = from_ms(60'000);  // what one step of priority is worth in waiting
+  std::map<std::string, Quota> quotas;       // by tenant; "*": everybody else
 
   // Attempts. Each counter has its own limit (DESIGN.md, point 5).
   std::uint32_t max_faults = 5;   // error results
   std::uint32_t max_losses = 10;  // attempts that died with, or were dropped by, a provider
   std::uint32_t max_drains = 100;
+  std::uint32_t max_crashes = 3;  // nodes lost while they executed it: then it is quarantined
 
   // Times.
   Duration assign_ack = from_ms(3000);     // ASSIGN without an answer: requeued

@@ -13,8 +13,6 @@
 namespace genai::dispatcher {
 namespace {
 
-// Tasks of one class looked at beyond a head that avoids the nodes with room.
-constexpr std::size_t kLookahead = 32;
 // Attempts remembered per task. A result of one that was forgotten is discarded.
 constexpr std::size_t kMaxIssued = 64;
 // Nodes keep the time limit themselves and tell it better; this side is for those that do not.
@@ -39,7 +37,11 @@ Core::Core(const Config& config, InstanceId instance, std::uint64_t epoch,
       started_(now.mono),
       journal_(config.durable),
       tasks_(journal_),
-      providers_(config_),
+      measures_(config_.queue_length_only),
+      tenants_(config_.quotas),
+      backlog_(config_, measures_, tenants_),
+      providers_(config_, measures_),
+      scheduler_(config_, measures_, backlog_, providers_),
       clients_(config_.resend),
       archive_(config_),
       last_tick_(now.mono) {
@@ -54,15 +56,15 @@ Core::Core(const Config& config, InstanceId instance, std::uint64_t epoch,
 // ---- edges of the life cycle
 // ---------------------------------------------------------------------
 
-void Core::assign(Task& task, Provider& provider, const Now& now) {
+void Core::assign(Task& task, Provider& provider, std::string reason, const Now& now) {
   backlog_.remove(task);
   const std::uint32_t number = task.issued.empty() ? 1 : task.issued.back().number + 1;
   if (task.issued.size() == kMaxIssued) task.issued.erase(task.issued.begin());
   task.issued.push_back({number, epoch_, provider.session, provider.node_id});
   task.current = number;
-  tasks_.move(task, TaskStatus::kScheduled, "least loaded", now, provider.node_id, number);
+  tasks_.move(task, TaskStatus::kScheduled, std::move(reason), now, provider.node_id, number);
   tasks_.set_phase_end(task, now.mono + config_.assign_ack);
-  providers_.give(provider, task, now.mono);
+  occupy(task, provider, now);
   outbox_.assign(provider, {ref_of(task), task.spec, task.payload});
   notify(task);
 }
@@ -78,9 +80,15 @@ void Core::adopt(Task& task, Provider& provider, IssuedAttempt& attempt, const N
   task.current = attempt.number;
   tasks_.move(task, TaskStatus::kSent, "kept: its node still holds it", now, provider.node_id,
               attempt.number);
-  providers_.give(provider, task, now.mono);
+  occupy(task, provider, now);
   start_clock(task, provider, now);
   notify(task);
+}
+
+void Core::occupy(Task& task, Provider& provider, const Now& now) {
+  providers_.give(provider, task, now.mono);
+  backlog_.placed(task);
+  task.asked_back = false;
 }
 
 /// A prefetched task waits for those before it, so its clock allows for them too.
@@ -103,7 +111,9 @@ void Core::leave_queue(Task& task) {
 Provider* Core::detach(Task& task, const Now& now) {
   Provider* provider = providers_.find(task.attempt(task.current)->session);
   GENAI_CHECK(provider != nullptr);
+  const bool begun = task.begun_at != Duration{0};
   providers_.take(*provider, task, now.mono);
+  backlog_.unplaced(task, begun ? seconds(now.mono - task.begun_at) : 0);
   task.fraction = 0;
   task.progress_text.clear();
   return provider;
@@ -136,7 +146,7 @@ void Core::requeue(Task& task, Cause cause, ErrorCode code, const std::string& r
                  {"code", name(code)},
                  {"reason", reason}}});
   tasks_.move(task, TaskStatus::kUnscheduled, reason, now, ended.node_id, ended.number);
-  backlog_.add(task);
+  backlog_.add(task, now.mono);
   notify(task);
 }
 
@@ -146,6 +156,8 @@ void Core::finish(Task& task, TaskStatus status, ErrorCode code, std::string rea
     leave_queue(task);
   else
     detach(task, now);
+  if (status == TaskStatus::kCompleted) scheduler_.observe(task, now);
+  backlog_.forget(task);
   task.code = code;
   if (status != TaskStatus::kCompleted) {
     task.info["error"] = clip_text(reason);
@@ -219,23 +231,16 @@ void Core::tick(const Now& now) {
   // Results that cannot leave would only pile up, once more with each repetition.
   if (!is_store_full()) {
     clients_.tick(now.mono);
+    backlog_.release_due(now.mono);
     schedule(now);
+    ask_back(now);
     deliver_ready(now);
   }
   enforce_retention(now);
 }
 
 void Core::end_phase(Task& task, Explanations& explanations, const Now& now) {
-  if (task.expires_at <= now.mono) {
-    abort_current(task, ErrorCode::kExpired, now);
-    const std::string waited = fmt::format("expired after {} ms", task.spec.ttl_ms);
-    finish(task, TaskStatus::kFailed, ErrorCode::kExpired,
-           task.status == TaskStatus::kUnscheduled
-               ? waited + " in the queue: " + explain(task.spec.needs, explanations)
-               : waited + " while " + std::string(name(task.status)),
-           now);
-    return;
-  }
+  if (task.expires_at <= now.mono) return expire_task(task, explanations, now);
   IssuedAttempt& attempt = *task.attempt(task.current);
   Provider& provider = *providers_.find(attempt.session);
   // The answer may be stuck behind the link's silence, which is judged first.
@@ -256,9 +261,32 @@ void Core::end_phase(Task& task, Explanations& explanations, const Now& now) {
   providers_.count_failure(provider, now.mono);
 }
 
-const std::string& Core::explain(const Requirements& needs, Explanations& explanations) const {
-  auto [it, missing] = explanations.try_emplace(needs);
-  if (missing) it->second = providers_.explain(needs);
+void Core::expire_task(Task& task, Explanations& explanations, const Now& now) {
+  const bool missed =
+      task.spec.deadline_ms != 0 && from_ms(task.spec.deadline_ms) <= now.wall + from_ms(1);
+  const ErrorCode code = missed ? ErrorCode::kDeadlineMissed : ErrorCode::kExpired;
+  abort_current(task, code, now);
+  std::string reason =
+      missed ? "its deadline passed" : fmt::format("expired after {} ms", task.spec.ttl_ms);
+  if (task.status == TaskStatus::kUnscheduled)
+    reason += " in the queue: " + explain(task, explanations, now);
+  else
+    reason += " while " + std::string(name(task.status));
+  finish(task, TaskStatus::kFailed, code, clip_text(reason), now);
+}
+
+/// Why a task waits.
+std::string Core::explain(const Task& task, Explanations& explanations, const Now& now) const {
+  if (task.recovering)
+    return "the dispatcher was restarted: waiting for " +
+           task.attempt(task.current)->node_id.str() + " to report";
+  if (task.not_before > now.mono)
+    return fmt::format("not to be started for another {} ms", to_ms(task.not_before - now.mono));
+  if (!task.tenant->may_run())
+    return fmt::format("tenant '{}' has {} tasks running, its limit", task.tenant->name,
+                       task.tenant->running);
+  auto [it, missing] = explanations.try_emplace(task.group);
+  if (missing) it->second = providers_.explain(task.spec.needs, task.spec.max_cost, now.mono);
   return it->second;
 }
 
@@ -309,35 +337,21 @@ void Core::expire(Task& task, const Now& now) {
 }
 
 void Core::schedule(const Now& now) {
-  std::uint64_t from = 0;
-  while (providers_.any_room()) {
-    auto it = backlog_.by_age().lower_bound(from);
-    if (it == backlog_.by_age().end()) return;
-    const std::uint64_t oldest = it->first;
-    if (!place_one(*it->second, now)) from = oldest + 1;
-  }
+  scheduler_.start();
+  while (auto placement = scheduler_.next(now))
+    assign(*placement->task, *placement->provider, std::move(placement->reason), now);
 }
 
-bool Core::place_one(const Backlog::Class& group, const Now& now) {
-  // While the fleet could run everything that waits, nothing is prefetched: the tail of the queue
-  // then goes to whoever is free first.
-  const bool may_prefetch = backlog_.size() > providers_.slots_online();
-  std::size_t looked = 0;
-  for (const auto& [sequence, task] : group.queue) {
-    if (Provider* provider = providers_.pick(*task, may_prefetch)) {
-      assign(*task, *provider, now);
-      return true;
-    }
-    // Only a task with a past is choosy; where a fresh one finds nothing, its class finds nothing.
-    if (task->issued.empty() || ++looked == kLookahead) return false;
-  }
-  return false;
+/// The attempt stays what it is until its node says that it has not begun.
+void Core::ask_back(const Now& now) {
+  for (const auto& [task, provider] : scheduler_.recalls(now))
+    outbox_.abort(*provider, ref_of(*task), ErrorCode::kTakenBack);
 }
 
 Duration Core::next_deadline() const {
   // However little there is to do: a long sleep of its own must not pass for lateness.
   Duration at = std::min(last_tick_ + config_.lost / 4, archive_.next_deadline());
-  if (!is_store_full()) at = std::min(at, clients_.next_deadline());
+  if (!is_store_full()) at = std::min({at, clients_.next_deadline(), backlog_.next_deadline()});
   // Judgements that wait for judge_from_ must not make the loop spin until then.
   const Duration judged = std::min(tasks_.next_deadline(), providers_.next_deadline());
   at = std::min(at, judged == kNever ? kNever : std::max(judged, judge_from_));

@@ -6,6 +6,7 @@
 // drops them, and stays whole.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -20,6 +21,7 @@
 #include "dispatcher/journal.h"
 #include "dispatcher/outbox.h"
 #include "dispatcher/providers.h"
+#include "dispatcher/scheduler.h"
 #include "dispatcher/task_table.h"
 #include "protocol/codec.h"
 #include "protocol/process/rate_limit.h"
@@ -61,7 +63,7 @@ struct StoreReport {
 std::string_view name(StoreReport::State state);
 
 /// Why tasks with these needs wait, worked out once for all tasks of one reply or one tick.
-using Explanations = std::map<Requirements, std::string>;
+using Explanations = std::map<const TaskClass*, std::string>;
 
 /// Not thread-safe.
 class Core {
@@ -125,7 +127,8 @@ class Core {
   };
 
   // Life cycle: one function per edge (core.cpp).
-  void assign(Task& task, Provider& provider, const Now& now);
+  void assign(Task& task, Provider& provider, std::string reason, const Now& now);
+  void occupy(Task& task, Provider& provider, const Now& now);
   void acknowledge(Task& task, Provider& provider, const Now& now);
   void adopt(Task& task, Provider& provider, IssuedAttempt& attempt, const Now& now);
   void start_clock(Task& task, const Provider& provider, const Now& now);
@@ -143,11 +146,12 @@ class Core {
 
   // Time (core.cpp).
   void end_phase(Task& task, Explanations& explanations, const Now& now);
+  void expire_task(Task& task, Explanations& explanations, const Now& now);
   void resend_aborts(const Now& now);
+  void ask_back(const Now& now);
   void end_recovery(const Now& now);
   void enforce_retention(const Now& now);
   void schedule(const Now& now);
-  bool place_one(const Backlog::Class& group, const Now& now);
 
   // Membership (core_links.cpp).
   template <class M>
@@ -167,6 +171,9 @@ class Core {
   void set_reach(Provider& provider, Reach reach, const Now& now);
   void lose(Provider& provider, Cause cause, ErrorCode code, const std::string& reason,
             const Now& now);
+  bool is_mass_loss(const Now& now);
+  bool is_dangerous(const Task& task) const;
+  void quarantine(Task& task, const Now& now);
   bool any_link_up() const;
 
   // What nodes say of tasks (core_nodes.cpp).
@@ -178,6 +185,7 @@ class Core {
   ErrorCode take_result(Provider& provider, msg::Result::Entry& entry, const Now& now);
   void complete(Task& task, IssuedAttempt& attempt, Provider& provider, msg::Result::Entry& entry,
                 const Now& now);
+  void measure(const Task& task, Provider& provider, const ValueMap& info, const Now& now);
   void refuse(Task& task, Provider& provider, const msg::AssignAck::Entry& entry, const Now& now);
   void claim(Provider& provider, const AssignmentRef& ref, const Now& now);
   void drop_unheld(Provider& provider, const std::vector<AssignmentRef>& held, const Now& now);
@@ -189,6 +197,7 @@ class Core {
   void on_client(const std::string& peer, const msg::Cancel& message, const Now& now);
   void on_client(const std::string& peer, const msg::Replay& message, const Now& now);
   void on_client(const std::string& peer, const msg::Purge& message, const Now& now);
+  void on_client(const std::string& peer, const msg::Reprioritise& message, const Now& now);
   void on_client(const std::string& peer, const msg::StatusQuery& message, const Now& now);
   void on_client(const std::string& peer, const msg::List& message, const Now& now);
   void on_client(const std::string& peer, const msg::NodesQuery& message, const Now& now);
@@ -199,12 +208,16 @@ class Core {
   msg::Acceptance submit(const std::string& peer, msg::WatchLevel level,
                          msg::Submission& submission, bool alone, const Now& now);
   bool is_draining() const { return draining_ || stopping_; }
-  const std::string& explain(const Requirements& needs, Explanations& explanations) const;
-  std::optional<Error> no_room_for(std::size_t content_bytes) const;
+  std::string explain(const Task& task, Explanations& explanations, const Now& now) const;
+  std::optional<Error> no_room_for(const TaskSpec& spec, std::size_t content_bytes);
+  msg::Acceptance acceptance(Task& task, const Now& now);
+  std::uint64_t retry_after_ms(ErrorCode code, const TaskSpec& spec);
+  void set_times(Task& task, const Now& now) const;
   Task& admit(TaskId id, TaskSpec spec, Blob payload, const Digest& digest, std::string reason,
               const Now& now);
   msg::Acceptance replay(const msg::Replay::Entry& entry, const Now& now);
   msg::Verdict purge(const TaskId& id);
+  msg::Verdict reprioritise(const TaskId& id, std::uint8_t priority, const Now& now);
   void unlink(Task& task);
   void expire(Task& task, const Now& now);
   msg::Verdict cancel(const TaskId& id, const Now& now);
@@ -227,10 +240,13 @@ class Core {
 
   Journal journal_;
   TaskTable tasks_;
+  Measures measures_;
+  Tenants tenants_;
   Backlog backlog_;
   std::map<std::uint64_t, Task*> recovering_;  // by sequence
   Duration recovery_ends_ = kNever;            // set when the first link is up
   Providers providers_;
+  Scheduler scheduler_;
   Clients clients_;
   Archive archive_;
   std::vector<Link> links_;
@@ -241,6 +257,8 @@ class Core {
 
   std::multimap<Duration, std::pair<SessionId, AssignmentRef>> abort_resends_;
   std::uint64_t sequence_ = 0;
+  std::uint64_t crashes_ = 0;    // nodes lost while they were not expected to
+  std::deque<Duration> losses_;  // when nodes were lost of late
   StoreReport store_;
   std::size_t uncommitted_bytes_ = 0;
   bool draining_ = false;  // an operator's wish

@@ -29,8 +29,8 @@ constexpr bool kIsOneOf = (std::is_same_v<M, Ms> || ...);
 /// What was not written may not last, so tasks are not told of while nothing can be written; and
 /// what cannot be sent should not pile up. SUBMIT and REPLAY are refused task by task.
 template <class M>
-constexpr bool kRestsOnStore =
-    kIsOneOf<M, msg::Watch, msg::Cancel, msg::Purge, msg::StatusQuery, msg::List, msg::Drain>;
+constexpr bool kRestsOnStore = kIsOneOf<M, msg::Watch, msg::Cancel, msg::Purge, msg::Reprioritise,
+                                        msg::StatusQuery, msg::List, msg::Drain>;
 
 /// What was fetched or dropped must not pass for an empty result.
 ValueMap delivered_info(const Task& task) {
@@ -110,17 +110,27 @@ msg::Acceptance Core::submit(const std::string& peer, msg::WatchLevel level,
     watch(peer, level, *known);
     return {known->id, ErrorCode::kOk, ""};
   }
-  if (auto error = no_room_for(submission.payload.size() + submission.spec.raw.size()))
-    return refuse(error->code, std::move(error->detail));
+  if (auto error =
+          no_room_for(submission.spec, submission.payload.size() + submission.spec.raw.size())) {
+    msg::Acceptance refusal = refuse(error->code, std::move(error->detail));
+    refusal.retry_after_ms = retry_after_ms(error->code, submission.spec);
+    return refusal;
+  }
   // A small payload must not keep the frame of a whole batch in memory.
   Blob payload = alone ? std::move(submission.payload) : submission.payload.detached();
   Task& added = admit(submission.task_id, std::move(submission.spec), std::move(payload), digest,
                       "accepted", now);
   watch(peer, level, added);
-  return {added.id, ErrorCode::kOk, ""};
+  return acceptance(added, now);
 }
 
-std::optional<Error> Core::no_room_for(std::size_t content_bytes) const {
+msg::Acceptance Core::acceptance(Task& task, const Now& now) {
+  msg::Acceptance answer{task.id, ErrorCode::kOk, scheduler_.misfits(task, now)};
+  if (answer.detail.empty()) answer.estimate = scheduler_.estimate(task, now);
+  return answer;
+}
+
+std::optional<Error> Core::no_room_for(const TaskSpec& spec, std::size_t content_bytes) {
   if (is_draining())
     return Error{ErrorCode::kDraining, "the dispatcher is about to stop and takes no new tasks"};
   if (store_.state != StoreReport::State::kOk)
@@ -129,7 +139,27 @@ std::optional<Error> Core::no_room_for(std::size_t content_bytes) const {
     return Error{ErrorCode::kQueueFull, fmt::format("{} tasks are queued", config_.max_tasks)};
   if (tasks_.queued_bytes() + content_bytes > config_.max_queued_bytes)
     return Error{ErrorCode::kQueueFull, fmt::format("{} bytes are queued", tasks_.queued_bytes())};
-  return std::nullopt;
+  if (!backlog_.has_class_for(spec))
+    return Error{ErrorCode::kQueueFull, "tasks of too many kinds (requirements, costs) are queued"};
+  return tenants_.over_quota(spec.tenant, content_bytes);
+}
+
+/// When it may be worth a try: what is in the way is other tasks, which end.
+std::uint64_t Core::retry_after_ms(ErrorCode code, const TaskSpec& spec) {
+  constexpr double kLeastMs = 1000, kMostMs = 60'000;
+  if (code == ErrorCode::kDraining) return 0;
+  const auto run_s = measures_.fleet_run(measures_.model(spec.needs.model), size_class(spec.work));
+  return static_cast<std::uint64_t>(std::clamp(run_s.value_or(0) * 1000, kLeastMs, kMostMs));
+}
+
+/// The ttl of a task that is to be started later counts from then on.
+void Core::set_times(Task& task, const Now& now) const {
+  const Duration wait = from_ms(task.spec.not_before_ms) - now.wall;
+  const Duration from = std::max(task.accepted_at, now.mono + wait);
+  task.expires_at = from + from_ms(task.spec.ttl_ms);
+  if (task.spec.deadline_ms != 0)
+    task.expires_at =
+        std::min(task.expires_at, now.mono + (from_ms(task.spec.deadline_ms) - now.wall));
 }
 
 Task& Core::admit(TaskId id, TaskSpec spec, Blob payload, const Digest& digest, std::string reason,
@@ -143,9 +173,11 @@ Task& Core::admit(TaskId id, TaskSpec spec, Blob payload, const Digest& digest, 
   task->sequence = ++sequence_;
   task->accepted_at = now.mono;
   task->created_ms = to_ms(now.wall);
-  task->expires_at = now.mono + from_ms(task->spec.ttl_ms);
+  task->crashes_before = crashes_;
+  set_times(*task, now);
   Task& added = tasks_.insert(std::move(task), now, std::move(reason));
-  backlog_.add(added);
+  backlog_.enroll(added, now);
+  backlog_.add(added, now.mono);
   ++totals_.accepted;
   return added;
 }
@@ -272,12 +304,16 @@ msg::Acceptance Core::replay(const msg::Replay::Entry& entry, const Now& now) {
     if (known->digest == failed->digest && known != failed) return {entry.as, ErrorCode::kOk, ""};
     return {entry.as, ErrorCode::kIdConflict, "this id was accepted with another content"};
   }
-  if (auto error = no_room_for(failed->content_bytes()))
-    return {entry.as, error->code, std::move(error->detail)};
-  admit(entry.as, failed->spec, failed->payload, failed->digest, "replay of " + entry.of.str(),
-        now);
+  if (auto error = no_room_for(failed->spec, failed->content_bytes()))
+    return {entry.as,
+            error->code,
+            std::move(error->detail),
+            retry_after_ms(error->code, failed->spec),
+            {}};
+  Task& added = admit(entry.as, failed->spec, failed->payload, failed->digest,
+                      "replay of " + entry.of.str(), now);
   tasks_.annotate(*failed, "replayed as " + entry.as.str(), now);
-  return {entry.as, ErrorCode::kOk, ""};
+  return acceptance(added, now);
 }
 
 void Core::on_client(const std::string& peer, const msg::Purge& message, const Now&) {
@@ -293,6 +329,29 @@ msg::Verdict Core::purge(const TaskId& id) {
     return {id, ErrorCode::kNotFailed, std::string(name(task->status))};
   unlink(*task);
   tasks_.erase(*task);
+  return {id, ErrorCode::kOk, ""};
+}
+
+void Core::on_client(const std::string& peer, const msg::Reprioritise& message, const Now& now) {
+  msg::Reprioritised reply{message.request, {}};
+  for (const TaskId& id : message.ids)
+    reply.verdicts.push_back(reprioritise(id, message.priority, now));
+  outbox_.reply(peer, std::move(reply));
+}
+
+msg::Verdict Core::reprioritise(const TaskId& id, std::uint8_t priority, const Now& now) {
+  Task* task = tasks_.find(id);
+  if (!task) return {id, ErrorCode::kUnknownTask, "no task with this id"};
+  if (is_terminal(task->status))
+    return {id, ErrorCode::kAlreadyTerminal, std::string(name(task->status))};
+  if (task->status != TaskStatus::kUnscheduled)
+    return {id, ErrorCode::kNotQueued, std::string(name(task->status))};
+  if (task->priority() == priority) return {id, ErrorCode::kOk, ""};
+  if (task->recovering)
+    task->priority_override = priority;
+  else
+    backlog_.set_priority(*task, priority);
+  tasks_.annotate(*task, fmt::format("priority {} from now on", priority), now);
   return {id, ErrorCode::kOk, ""};
 }
 
@@ -328,19 +387,21 @@ void Core::on_client(const std::string& peer, const msg::List& message, const No
   outbox_.reply(peer, std::move(page));
 }
 
-void Core::on_client(const std::string& peer, const msg::NodesQuery& message, const Now&) {
+void Core::on_client(const std::string& peer, const msg::NodesQuery& message, const Now& now) {
   std::map<std::string, ValueMap> by_name;
   for (const auto& [session, provider] : providers_.sessions())
-    by_name[provider->node_id.str()] = Reports::node(*provider);
+    by_name[provider->node_id.str()] = Reports::node(*this, *provider, message.measured, now);
   msg::NodeList list{message.request, {}};
   std::size_t bytes = 0;
   for (auto& [node_id, map] : by_name) {
     if (list.nodes.size() == limits::kMaxSnapshotEntries) break;
     // The lists of models are all that can be long; a reply must stay within a frame.
-    bytes += encode_map({{"", map["models"]}, {" ", map["loaded_models"]}}).size();
+    bytes += encode_map({{"", map["models"]}, {" ", map["loaded_models"]}, {"m", map["measured"]}})
+                 .size();
     if (bytes > kMaxModelBytes) {
       map.erase("models");
       map.erase("loaded_models");
+      map.erase("measured");
     }
     list.nodes.push_back(std::move(map));
   }

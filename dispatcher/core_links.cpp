@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <unordered_set>
 #include <utility>
 
@@ -242,7 +243,7 @@ Provider& Core::join(std::size_t broker, const msg::ProviderEntry& entry, const 
     outbox_.note(node_note("node joined", *provider));
   }
   provider->broker = broker;
-  provider->meta = entry.meta;
+  providers_.set_meta(*provider, entry.meta, now.mono);
   set_reach(*provider, reach_of(entry.state), now);
   for (Task* task : provider->tasks) {
     if (task->status != TaskStatus::kScheduled) continue;
@@ -275,7 +276,7 @@ void Core::apply(std::size_t broker, const msg::Delta::StateChanged& change, con
 void Core::apply(std::size_t broker, const msg::Delta::Beat& change, const Now& now) {
   Provider* provider = providers_.find(change.session);
   if (!provider || provider->broker != broker) return;
-  provider->meta.loaded_models = change.loaded_models;
+  providers_.set_loaded(*provider, change.loaded_models, now.mono);
   for (const AssignmentRef& ref : change.held) claim(*provider, ref, now);
   drop_unheld(*provider, change.held, now);
 }
@@ -287,12 +288,49 @@ void Core::lose(Provider& provider, Cause cause, ErrorCode code, const std::stri
   std::vector<std::pair<Task*, bool>> held;
   for (Task* task : provider.tasks) held.emplace_back(task, provider.is_executing(*task));
   provider.record->lost += held.size();
+  const bool crashed = cause == Cause::kLoss && !is_mass_loss(now);
+  if (crashed) ++crashes_;
   for (auto& [task, executing] : held) {
-    if (executing && cause == Cause::kLoss) task->attempt(task->current)->failed = true;
+    const bool blamed = executing && cause == Cause::kLoss;
+    if (blamed) task->attempt(task->current)->failed = true;
+    if (blamed && crashed)
+      measures_.failed(provider.record->measured, task->group->model, true, to_ms(now.wall));
+    if (blamed && crashed && is_dangerous(*task)) {
+      quarantine(*task, now);
+      continue;
+    }
     requeue(*task, executing || cause == Cause::kDrain ? cause : Cause::kNobody, code,
             (cause == Cause::kDrain ? "node " : "node lost: ") + reason, now);
   }
+  // One that comes and goes is given less and less.
+  if (crashed) providers_.count_failure(provider, now.mono);
   providers_.remove(provider);
+}
+
+/// Whether so many nodes vanish at once that this side, or the network, is the likelier cause.
+bool Core::is_mass_loss(const Now& now) {
+  constexpr std::size_t kLeast = 3;
+  while (!losses_.empty() && losses_.front() + config_.lost <= now.mono) losses_.pop_front();
+  if (losses_.size() < providers_.size() + kLeast) losses_.push_back(now.mono);
+  return losses_.size() >= kLeast && losses_.size() > providers_.size();
+}
+
+/// Whether nodes are lost because of the task: it has brought down several different ones, and was
+/// there when at least half of all that were lost since it was accepted went down.
+bool Core::is_dangerous(const Task& task) const {
+  std::set<NodeId> failed_on;
+  for (const IssuedAttempt& attempt : task.issued)
+    if (attempt.failed) failed_on.insert(attempt.node_id);
+  const std::uint32_t losses = task.losses + 1;
+  return losses >= config_.max_crashes && failed_on.size() >= config_.max_crashes &&
+         2 * std::uint64_t{losses} >= crashes_ - std::min(task.crashes_before, crashes_);
+}
+
+void Core::quarantine(Task& task, const Now& now) {
+  ++task.losses;
+  finish(task, TaskStatus::kFailed, ErrorCode::kQuarantined,
+         fmt::format("quarantined: {} nodes were lost while they executed it", task.losses), now,
+         task.attempt(task.current));
 }
 
 }  // namespace genai::dispatcher

@@ -155,6 +155,7 @@ ErrorCode Core::take_result(Provider& provider, msg::Result::Entry& entry, const
   }
   attempt->failed = true;
   ++provider.record->failed;
+  measures_.failed(provider.record->measured, task->group->model, false, to_ms(now.wall));
   task->info = entry.info;
   requeue(*task, Cause::kFault, ErrorCode::kTaskError,
           clip_text("the node reported: " + get_string(entry.info, "error", "an error")), now);
@@ -169,6 +170,8 @@ void Core::complete(Task& task, IssuedAttempt& attempt, Provider& provider,
   if (late) {
     ++totals_.late_results;
     abort_current(task, ErrorCode::kResultDiscarded, now);
+  } else if (task.begun_at != Duration{0} && attempt.epoch == epoch_) {
+    measure(task, provider, entry.info, now);
   }
   task.info = std::move(entry.info);
   task.result = std::move(entry.data);
@@ -180,11 +183,29 @@ void Core::complete(Task& task, IssuedAttempt& attempt, Provider& provider,
 
 void Core::on_node(Provider& provider, const msg::AbortAck& message, const Now& now) {
   for (const auto& entry : message.entries) {
+    if (entry.outcome == msg::AbortOutcome::kStarted) continue;  // asked back too late: it goes on
     provider.zombies.erase(entry.ref);
-    if (IssuedAttempt* attempt = issued_to(tasks_.find(entry.ref.task_id), entry.ref, provider))
+    Task* task = tasks_.find(entry.ref.task_id);
+    IssuedAttempt* attempt = issued_to(task, entry.ref, provider);
+    if (!attempt) continue;
+    if (task->is_assigned() && task->current == entry.ref.attempt) {
+      if (!task->asked_back || entry.outcome != msg::AbortOutcome::kStopped) continue;
       attempt->open = false;
+      requeue(*task, Cause::kNobody, ErrorCode::kTakenBack,
+              "taken back before it began: another node can begin sooner", now);
+      continue;
+    }
+    attempt->open = false;
   }
   providers_.reindex(provider, now.mono);
+}
+
+/// What the attempt took, as far as this side has seen it from beginning to end.
+void Core::measure(const Task& task, Provider& provider, const ValueMap& info, const Now& now) {
+  const double took_s = seconds(now.mono - task.begun_at);
+  const double load_s = std::min(static_cast<double>(get_uint(info, "load_ms")) / 1000, took_s);
+  measures_.ran(provider.record->measured, task.group->model, task.group->key.size, took_s - load_s,
+                load_s, to_ms(now.wall));
 }
 
 }  // namespace genai::dispatcher

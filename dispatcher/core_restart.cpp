@@ -28,7 +28,6 @@ std::unique_ptr<Task> to_task(store::TaskRecord record, const Now& now) {
   task->drains = record.drains;
   task->accepted_at = mono_of(record.created_ms, now);
   task->created_ms = record.created_ms;
-  task->expires_at = task->accepted_at + from_ms(task->spec.ttl_ms);
   task->code = record.code;
   task->info = std::move(record.info);
   task->result = std::move(record.result);
@@ -50,17 +49,21 @@ void Core::restore(std::vector<store::TaskRecord> records, const std::vector<sto
       owned->status = TaskStatus::kUnscheduled;
       owned->recovering = true;
     }
+    set_times(*owned, now);
     Task& task = tasks_.restore(std::move(owned));
     sequence_ = std::max(sequence_, task.sequence);
     if (is_terminal(task.status)) {
       archive_.add(task);
-    } else if (was_assigned) {
+      continue;
+    }
+    backlog_.enroll(task, now);
+    if (was_assigned) {
       recovering_.emplace(task.sequence, &task);
       const IssuedAttempt& attempt = *task.attempt(task.current);
       tasks_.annotate(task, "the dispatcher was restarted: waiting for its node to report", now,
                       attempt.node_id, attempt.number);
     } else {
-      backlog_.add(task);
+      backlog_.add(task, now.mono);
     }
   }
 }
@@ -75,7 +78,7 @@ void Core::end_recovery(const Now& now) {
     tasks_.annotate(*task, "its node did not report it after the restart", now, attempt.node_id,
                     attempt.number);
     ++totals_.requeued;
-    backlog_.add(*task);
+    backlog_.add(*task, now.mono);
     notify(*task);
   }
 }

@@ -4,14 +4,16 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <limits>
 
+#include "dispatcher/backlog.h"
 #include "dispatcher/check.h"
 #include "dispatcher/fit.h"
 
 namespace genai::dispatcher {
 namespace {
 
-constexpr std::uint64_t kLoadOne = 1u << 20;
 constexpr std::uint32_t kFailuresToRest = 3;
 constexpr std::uint32_t kMaxDoublings = 5;
 constexpr Duration kBarred = from_ms(1000);
@@ -46,6 +48,23 @@ Provider* Providers::find_node(const NodeId& node) {
   return it == nodes_.end() ? nullptr : it->second;
 }
 
+bool Provider::holds(ModelId model) const {
+  return model == 0 || std::ranges::find(in_memory, model) != in_memory.end();
+}
+
+double Provider::wait_s(Duration now) const {
+  if (!is_timed()) return committed_s / meta.slots;
+  const double left = (executing_due_s + waiting_s) / meta.slots - seconds(now);
+  const double least = committed_s / static_cast<double>(tasks.size()) / 8;
+  return left >= least ? left : least + (least - left) / 4;
+}
+
+double Provider::firm_until() const {
+  if (!is_timed()) return std::numeric_limits<double>::infinity();
+  const double least = committed_s / static_cast<double>(tasks.size()) / 8;
+  return (executing_due_s + waiting_s) / meta.slots - least;
+}
+
 Provider& Providers::add(const msg::ProviderEntry& entry, std::size_t broker, const Now& now) {
   auto owned = std::make_unique<Provider>();
   Provider& provider = *owned;
@@ -56,6 +75,15 @@ Provider& Providers::add(const msg::ProviderEntry& entry, std::size_t broker, co
   provider.since_ms = to_ms(now.wall);
   provider.record = &records_[entry.node_id];
   provider.ordinal = ++joins_;
+  if (free_indexes_.empty()) {
+    provider.index = by_index_.size();
+    by_index_.push_back(&provider);
+    places_.emplace_back();
+  } else {
+    provider.index = free_indexes_.back();
+    free_indexes_.pop_back();
+    by_index_[provider.index] = &provider;
+  }
   sessions_.emplace(entry.session, std::move(owned));
   nodes_[entry.node_id] = &provider;
   return provider;
@@ -64,6 +92,9 @@ Provider& Providers::add(const msg::ProviderEntry& entry, std::size_t broker, co
 void Providers::remove(Provider& provider) {
   GENAI_CHECK(provider.tasks.empty());
   unindex(provider);
+  log_change(provider.index);
+  by_index_[provider.index] = nullptr;
+  free_indexes_.push_back(provider.index);
   if (find_node(provider.node_id) == &provider) {
     nodes_.erase(provider.node_id);
     if (records_.size() > kMaxRecords && !provider.record->drained)
@@ -72,61 +103,171 @@ void Providers::remove(Provider& provider) {
   sessions_.erase(SessionId(provider.session));
 }
 
-Providers::Rank Providers::rank_of(const Provider& provider) {
-  return {provider.outstanding() * kLoadOne / provider.meta.slots, provider.last_assigned,
-          provider.ordinal};
-}
-
 std::size_t Providers::capacity(const Provider& provider) const {
   if (provider.record->failures >= kFailuresToRest) return 1;  // on trial
   return std::size_t{provider.meta.slots} + config_.prefetch;
 }
 
 void Providers::unindex(Provider& provider) {
-  auto it = places_.find(&provider);
-  if (it == places_.end()) return;
-  const Place& place = it->second;
-  if (place.ranked) ranked_.erase(place.rank);
-  if (place.resting) resting_.erase(place.rank);
+  Place& place = places_[provider.index];
   if (place.deadline != kNever) deadlines_.erase({place.deadline, provider.ordinal});
   slots_online_ -= place.slots;
-  places_.erase(it);
+  with_room_ -= place.room;
+  place = {};
+}
+
+/// Whoever has not looked for longer than the fleet is large is as well off to look at all.
+void Providers::log_change(std::size_t index) {
+  if (log_.size() > 2 * by_index_.size() + 64) {
+    log_start_ += log_.size();
+    log_.clear();
+  }
+  log_.push_back(index);
 }
 
 void Providers::reindex(Provider& provider, Duration now) {
   unindex(provider);
-  Place place;
+  Place& place = places_[provider.index];
   const bool rests = provider.record->probation_ends > now;
   if (provider.reach == Reach::kOnline && !provider.record->drained) {
-    place.slots = provider.meta.slots;
-    place.rank = rank_of(provider);
-    const bool room = provider.outstanding() < capacity(provider);
     const bool barred = provider.barred_until > now;
-    place.ranked = room && !rests && !barred;
-    place.resting = room && rests && !barred;
+    place.slots = provider.meta.slots;
+    place.room = !barred && provider.outstanding() < capacity(provider);
     if (rests) place.deadline = provider.record->probation_ends;
     if (barred) place.deadline = std::min(place.deadline, provider.barred_until);
   }
   if (provider.reach == Reach::kUnreachable) place.deadline = provider.lost_at;
-
-  if (place.ranked) ranked_.emplace(place.rank, &provider);
-  if (place.resting) resting_.emplace(place.rank, &provider);
   if (place.deadline != kNever)
     deadlines_.emplace(std::pair{place.deadline, provider.ordinal}, &provider);
   slots_online_ += place.slots;
-  places_.emplace(&provider, place);
+  with_room_ += place.room;
+  log_change(provider.index);
+}
+
+void Providers::set_loaded(Provider& provider, const std::vector<std::string>& models,
+                           Duration now) {
+  provider.meta.loaded_models = models;
+  provider.reports_models |= !models.empty();
+  // While it works on something, what it will hold afterwards is known better here.
+  if (!provider.reports_models || !provider.tasks.empty()) return;
+  provider.memory_models = std::max(provider.memory_models, models.size());
+  std::vector<ModelId> held;
+  for (const std::string& model : models) held.push_back(measures_.model(model));
+  // The order in which they go is the node's; ours is only a guess, kept where it agrees.
+  if (std::ranges::is_permutation(held, provider.in_memory)) return;
+  provider.in_memory = std::move(held);
+  reindex(provider, now);
+}
+
+Ranking::Shelf Providers::shelf_of(const Provider& provider, const TaskClass& group,
+                                   Duration now) const {
+  using Shelf = Ranking::Shelf;
+  if (provider.reach != Reach::kOnline || provider.record->drained || provider.barred_until > now)
+    return Shelf::kNone;
+  if (provider.meta.min_cost > group.key.max_cost) return Shelf::kNone;
+  if (misfit(group.key.needs, provider.meta) != Misfit::kNone) return Shelf::kNone;
+  const bool room = provider.outstanding() < capacity(provider);
+  if (provider.record->probation_ends > now) return room ? Shelf::kResting : Shelf::kNone;
+  if (!room) return provider.record->failures < kFailuresToRest ? Shelf::kFull : Shelf::kNone;
+  return provider.outstanding() < provider.meta.slots ? Shelf::kFree : Shelf::kPrefetch;
+}
+
+Offer Providers::offer(const Provider& provider, const TaskClass& group, Duration now) const {
+  const Expectation expected =
+      measures_.expect(provider.record->measured, group.model, group.key.size);
+  Offer offer;
+  offer.wait_s = provider.wait_s(now);
+  offer.cold = !provider.holds(group.model);
+  offer.load_s = offer.cold ? expected.load_s : 0;
+  offer.run_s = expected.run_s;
+  offer.success = expected.success;
+  offer.cost = provider.meta.min_cost;
+  offer.known = expected.known;
+  return offer;
+}
+
+void Providers::set_meta(Provider& provider, const PublicMetaInfo& meta, Duration now) {
+  const std::size_t slots = provider.meta.slots;
+  provider.meta = meta;
+  if (slots != meta.slots) recount(provider, now);
+  set_loaded(provider, meta.loaded_models, now);
+  reindex(provider, now);
+}
+
+/// As if its slots had never been others.
+void Providers::recount(Provider& provider, Duration now) {
+  provider.executing_due_s = provider.waiting_s = 0;
+  for (std::size_t i = 0; i < provider.tasks.size(); ++i) {
+    Task& task = *provider.tasks[i];
+    if (i >= provider.meta.slots)
+      provider.waiting_s += task.expected_s;
+    else if (task.begun_at == Duration{0})
+      begin(provider, task, now);
+    else
+      provider.executing_due_s += seconds(task.begun_at) + task.expected_s;
+  }
+  if (provider.tasks.size() > provider.meta.slots)
+    prefetching_.emplace(provider.ordinal, &provider);
+  else
+    prefetching_.erase(provider.ordinal);
+}
+
+/// The task is now among those the node executes.
+void Providers::begin(Provider& provider, Task& task, Duration now) {
+  task.begun_at = now;
+  provider.executing_due_s += seconds(now) + task.expected_s;
 }
 
 void Providers::give(Provider& provider, Task& task, Duration now) {
+  const ModelId model = task.group->model;
+  const Expectation expected =
+      measures_.expect(provider.record->measured, model, task.group->key.size);
+  const bool cold = !provider.holds(model);
+  task.expected_s = expected.run_s + (cold ? expected.load_s : 0);
+  task.expectation_known = expected.known;
+  if (model != 0) {
+    if (cold) provider.switched_at = now;
+    std::erase(provider.in_memory, model);
+    provider.in_memory.insert(provider.in_memory.begin(), model);
+    if (provider.in_memory.size() > provider.memory_models)
+      provider.in_memory.resize(provider.memory_models);
+  }
+  task.begun_at = Duration{0};
   provider.tasks.push_back(&task);
+  provider.committed_s += task.expected_s;
+  provider.unknown += !expected.known;
+  if (provider.tasks.size() <= provider.meta.slots)
+    begin(provider, task, now);
+  else
+    provider.waiting_s += task.expected_s;
+  if (provider.tasks.size() > provider.meta.slots)
+    prefetching_.emplace(provider.ordinal, &provider);
   provider.last_assigned = ++assignments_;
   ++provider.record->assigned;
   reindex(provider, now);
 }
 
 void Providers::take(Provider& provider, Task& task, Duration now) {
-  const auto erased = std::erase(provider.tasks, &task);
-  GENAI_CHECK(erased == 1);
+  const auto it = std::ranges::find(provider.tasks, &task);
+  GENAI_CHECK(it != provider.tasks.end());
+  const auto position = static_cast<std::size_t>(it - provider.tasks.begin());
+  provider.tasks.erase(it);
+  provider.committed_s -= task.expected_s;
+  provider.unknown -= !task.expectation_known;
+  const std::size_t slots = provider.meta.slots;
+  if (position >= slots) {
+    provider.waiting_s -= task.expected_s;
+  } else {
+    provider.executing_due_s -= seconds(task.begun_at) + task.expected_s;
+    if (provider.tasks.size() >= slots) {
+      Task& next = *provider.tasks[slots - 1];
+      provider.waiting_s -= next.expected_s;
+      begin(provider, next, now);
+    }
+  }
+  if (provider.tasks.size() <= slots) prefetching_.erase(provider.ordinal);
+  if (provider.tasks.empty())  // what rounding has left must not add up
+    provider.committed_s = provider.executing_due_s = provider.waiting_s = 0;
   reindex(provider, now);
 }
 
@@ -150,48 +291,33 @@ void Providers::bar(Provider& provider, Duration now) {
   reindex(provider, now);
 }
 
-Provider* Providers::pick(const Task& task, bool may_prefetch) {
-  Provider* avoided = nullptr;
-  for (const Ranking* ranking : {&ranked_, &resting_}) {
-    for (const auto& [rank, provider] : *ranking) {
-      if (rank.load >= kLoadOne && !may_prefetch) break;
-      if (misfit(task.spec.needs, provider->meta) != Misfit::kNone) continue;
-      if (ranking == &ranked_ && !task.failed_on(provider->node_id)) return provider;
-      if (!avoided) avoided = provider;
-    }
-  }
-  // Only second choices have room. Wait when a first choice exists and is merely busy.
-  return avoided && !has_healthy_fit(task) ? avoided : nullptr;
+std::string Providers::obstacle(const Provider& provider, const Requirements& needs,
+                                double max_cost, Duration now) const {
+  if (const Misfit m = misfit(needs, provider.meta); m != Misfit::kNone)
+    return "lack " + describe(m, needs);
+  if (provider.meta.min_cost > max_cost) return "cost more than max_cost";
+  if (provider.reach != Reach::kOnline) return "are " + std::string(name(provider.reach));
+  if (provider.record->drained) return "are drained";
+  if (provider.barred_until > now) return "refused just now";
+  if (provider.outstanding() >= capacity(provider) || provider.outstanding() >= provider.meta.slots)
+    return "are busy";
+  if (provider.record->probation_ends > now) return "are on probation";
+  return "";
 }
 
-bool Providers::has_healthy_fit(const Task& task) const {
-  return std::ranges::any_of(sessions_, [&](const auto& entry) {
-    const Provider& p = *entry.second;
-    return p.reach == Reach::kOnline && !p.record->drained && p.outstanding() > 0 &&
-           p.record->failures < kFailuresToRest && !task.failed_on(p.node_id) &&
-           misfit(task.spec.needs, p.meta) == Misfit::kNone;
-  });
-}
-
-std::string Providers::explain(const Requirements& needs) const {
+std::string Providers::explain(const Requirements& needs, double max_cost, Duration now) const {
   if (sessions_.empty()) return "no provider is connected";
   std::map<std::string, std::size_t> reasons;
   for (const auto& [session, provider] : sessions_) {
-    if (const Misfit m = misfit(needs, provider->meta); m != Misfit::kNone)
-      ++reasons["lack " + describe(m, needs)];
-    else if (provider->reach != Reach::kOnline)
-      ++reasons["are " + std::string(name(provider->reach))];
-    else if (provider->record->drained)
-      ++reasons["are drained"];
-    else
-      ++reasons["are busy"];
+    const std::string reason = obstacle(*provider, needs, max_cost, now);
+    ++reasons[reason.empty() ? "are free" : reason];
   }
   std::string text;
   for (const auto& [reason, count] : reasons) {
     if (!text.empty()) text += ", ";
     std::string verb = reason;
     if (count == 1) {  // "1 provider lacks", "1 provider is"
-      if (verb.starts_with("lack ")) verb.insert(4, "s");
+      if (verb.starts_with("lack ") || verb.starts_with("cost ")) verb.insert(4, "s");
       if (verb.starts_with("are ")) verb.replace(0, 3, "is");
     }
     text += fmt::format("{} provider{} {}", count, count == 1 ? "" : "s", verb);
@@ -205,24 +331,41 @@ Provider* Providers::next_due(Duration now) {
 }
 
 void Providers::check_invariants() const {
-  std::size_t slots = 0;
+  std::size_t slots = 0, room = 0;
   for (const auto& [session, provider] : sessions_) {
     GENAI_CHECK(provider->session == session);
-    GENAI_CHECK(places_.contains(provider.get()));
-    const Place& place = places_.at(provider.get());
+    GENAI_CHECK(by_index_[provider->index] == provider.get());
+    const Place& place = places_[provider->index];
     slots += place.slots;
-    if (place.ranked || place.resting) {
+    room += place.room;
+    if (place.room) {
       GENAI_CHECK(provider->reach == Reach::kOnline && !provider->record->drained);
-      GENAI_CHECK(place.rank == rank_of(*provider));
       GENAI_CHECK(provider->outstanding() < capacity(*provider));
     }
-    for (const Task* task : provider->tasks) {
-      GENAI_CHECK(task->is_assigned());
-      GENAI_CHECK(task->attempt(task->current)->session == session);
+    double committed = 0, due = 0, waiting = 0;
+    std::size_t unknown = 0;
+    for (std::size_t i = 0; i < provider->tasks.size(); ++i) {
+      const Task& task = *provider->tasks[i];
+      GENAI_CHECK(task.is_assigned());
+      GENAI_CHECK(task.attempt(task.current)->session == session);
+      committed += task.expected_s;
+      unknown += !task.expectation_known;
+      (i < provider->meta.slots ? due : waiting) +=
+          task.expected_s + (i < provider->meta.slots ? seconds(task.begun_at) : 0);
     }
+    const auto close = [](double a, double b) {
+      return std::abs(a - b) <= 1e-6 * (1 + std::abs(b));
+    };
+    GENAI_CHECK(close(provider->committed_s, committed));
+    GENAI_CHECK(close(provider->executing_due_s, due));
+    GENAI_CHECK(close(provider->waiting_s, waiting));
+    GENAI_CHECK(provider->unknown == unknown);
+    GENAI_CHECK(prefetching_.contains(provider->ordinal) ==
+                (provider->tasks.size() > provider->meta.slots));
   }
   GENAI_CHECK(slots == slots_online_);
-  GENAI_CHECK(places_.size() == sessions_.size());
+  GENAI_CHECK(room == with_room_);
+  GENAI_CHECK(by_index_.size() == sessions_.size() + free_indexes_.size());
 }
 
 }  // namespace genai::dispatcher

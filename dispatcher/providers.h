@@ -1,5 +1,5 @@
-// The fleet as the dispatcher sees it: sessions the brokers report, what each has been given, and
-// the order in which they should be given more.
+// The fleet as the dispatcher sees it: sessions the brokers report, what each has been given and
+// how long that will take.
 #pragma once
 
 #include <cstdint>
@@ -9,13 +9,15 @@
 #include <vector>
 
 #include "dispatcher/config.h"
+#include "dispatcher/measures.h"
+#include "dispatcher/ranking.h"
 #include "dispatcher/task.h"
 #include "protocol/messages.h"
 #include "protocol/time.h"
 
 namespace genai::dispatcher {
 
-/// What outlives a session: the account of a node under its id (part of PrivateMetaInfo).
+/// What outlives a session: the account of a node under its id (PrivateMetaInfo).
 struct NodeRecord {
   std::uint64_t assigned = 0;
   std::uint64_t completed = 0;
@@ -24,6 +26,7 @@ struct NodeRecord {
   bool drained = false;        // by an operator
   std::uint32_t failures = 0;  // attempts in a row that did not complete
   Duration probation_ends{0};  // until then it gets work only when no healthier provider fits
+  Account measured;
 };
 
 enum class Reach : std::uint8_t { kOnline, kSuspect, kDraining, kUnreachable };
@@ -50,28 +53,56 @@ struct Provider {
 
   Duration barred_until{0};  // refused or unreachable just now: not asked again before
 
+  /// In memory once it has done what it was given, the latest first; what it is able to hold is
+  /// taken to be as many as it has ever reported.
+  std::vector<ModelId> in_memory;
+  std::size_t memory_models = 1;
+  bool reports_models = false;
+  Duration switched_at{-1};  // when a task was given that needs another model; below 0: never
+
+  /// Of what `tasks` are expected to take, in seconds; Providers keeps them.
+  double committed_s = 0;      // all
+  double executing_due_s = 0;  // the sum of the times at which the first `slots` should end
+  double waiting_s = 0;        // the others
+  std::size_t unknown = 0;     // tasks of which nothing was measured
+
   std::uint64_t last_assigned = 0;  // a counter, not a time
   std::uint64_t ordinal = 0;        // order of joining: breaks ties the same way in every run
+  std::size_t index = 0;            // dense, used again once it is free
 
   std::size_t outstanding() const { return tasks.size() + zombies.size(); }
   bool is_executing(const Task& task) const;
+  bool holds(ModelId model) const;
+  /// All slots are taken by what was measured: its wait ends at a certain time. Else its wait is
+  /// what it has to do per slot, and does not change as time passes.
+  bool is_timed() const { return unknown == 0 && tasks.size() >= meta.slots; }
+  /// Its load: how long what it has been given will still take, per slot. Seconds. What is overdue
+  /// is expected to take a quarter of its delay longer, and an eighth of a task at least.
+  double wait_s(Duration now) const;
+  /// On the mono clock, seconds: until then the end of the wait stays where it is.
+  double firm_until() const;
 };
 
 /// Not thread-safe. After changing anything of a provider that its place depends on, call
-/// reindex(). Pick is O(log n) when the least loaded provider fits, O(n) at worst.
+/// reindex(): it is noted in a log of changes from which the rankings catch up.
 class Providers {
  public:
-  explicit Providers(const Config& config) : config_(config) {}
+  Providers(const Config& config, Measures& measures) : config_(config), measures_(measures) {}
 
   Provider* find(const SessionId& session);
   Provider* find_node(const NodeId& node);
   /// The account of a node, made when it is new.
   NodeRecord& record(const NodeId& node) { return records_[node]; }
   bool knows(const NodeId& node) const { return records_.contains(node); }
+  const std::unordered_map<NodeId, NodeRecord>& records() const { return records_; }
 
   Provider& add(const msg::ProviderEntry& entry, std::size_t broker, const Now& now);
   void remove(Provider& provider);
   void reindex(Provider& provider, Duration now);
+  /// The node says what it is; reindexes.
+  void set_meta(Provider& provider, const PublicMetaInfo& meta, Duration now);
+  /// The node says what is in its memory.
+  void set_loaded(Provider& provider, const std::vector<std::string>& models, Duration now);
 
   void give(Provider& provider, Task& task, Duration now);
   void take(Provider& provider, Task& task, Duration now);
@@ -83,17 +114,31 @@ class Providers {
   /// Gives it nothing for a second: what was refused would only be refused again at once.
   void bar(Provider& provider, Duration now);
 
-  /// The least loaded provider that fits and has room: load = outstanding / slots, the longest
-  /// unassigned first among equals. Beyond its slots a node is given only `prefetch` more, and only
-  /// while `may_prefetch`. Prefers nodes the task has not failed on and nodes not on probation, and
-  /// waits for a busy one of those rather than take another. Null: wait.
-  Provider* pick(const Task& task, bool may_prefetch);
+  // ---- what rankings ask
+  const Measures& measures() const { return measures_; }
+  Provider* at(std::size_t index) const { return by_index_[index]; }
+  std::size_t indexes() const { return by_index_.size(); }
+  /// Grows with each change; from 1.
+  std::uint64_t version() const { return log_start_ + log_.size(); }
+  /// The log of indexes that changed, to be read from change_offset(version) on; null: it is not
+  /// kept so far back.
+  const std::vector<std::size_t>* changes_since(std::uint64_t version) const {
+    return version < log_start_ ? nullptr : &log_;
+  }
+  std::size_t change_offset(std::uint64_t version) const { return version - log_start_; }
+  Ranking::Shelf shelf_of(const Provider& provider, const TaskClass& group, Duration now) const;
+  Offer offer(const Provider& provider, const TaskClass& group, Duration now) const;
 
-  /// Why nothing takes a task with these needs now: "3 providers lack model 'sdxl', 1 is full".
-  std::string explain(const Requirements& needs) const;
+  /// Why nothing takes such a task now: "3 providers lack model 'sdxl', 1 is full".
+  std::string explain(const Requirements& needs, double max_cost, Duration now) const;
+  /// As above, of one provider; empty: it could be taken.
+  std::string obstacle(const Provider& provider, const Requirements& needs, double max_cost,
+                       Duration now) const;
 
   /// Whether any provider could be picked at all, so that a full fleet costs nothing to ask.
-  bool any_room() const { return !ranked_.empty() || !resting_.empty(); }
+  bool any_room() const { return with_room_ != 0; }
+  /// Those with tasks that wait behind others.
+  const std::map<std::uint64_t, Provider*>& prefetching() const { return prefetching_; }
 
   /// Ends of probations and of grace for unreachable providers.
   Duration next_deadline() const {
@@ -111,34 +156,32 @@ class Providers {
   void check_invariants() const;
 
  private:
-  struct Rank {
-    std::uint64_t load;  // outstanding / slots, in 2^-20
-    std::uint64_t last_assigned;
-    std::uint64_t ordinal;
-    friend auto operator<=>(const Rank&, const Rank&) = default;
-  };
   struct Place {  // what reindex last entered
-    Rank rank{};
-    bool ranked = false, resting = false;
+    bool room = false;
     std::size_t slots = 0;
     Duration deadline = kNever;
   };
 
-  static Rank rank_of(const Provider& provider);
   std::size_t capacity(const Provider& provider) const;
   void unindex(Provider& provider);
-  bool has_healthy_fit(const Task& task) const;
+  void log_change(std::size_t index);
+  void recount(Provider& provider, Duration now);
+  void begin(Provider& provider, Task& task, Duration now);
 
   const Config& config_;
+  Measures& measures_;
   Sessions sessions_;
   std::unordered_map<NodeId, Provider*> nodes_;
   std::unordered_map<NodeId, NodeRecord> records_;
-  std::unordered_map<const Provider*, Place> places_;
-  using Ranking = std::map<Rank, Provider*>;
-  Ranking ranked_;                                                     // room, online, healthy
-  Ranking resting_;                                                    // room, online, on probation
+  std::vector<Provider*> by_index_;  // null: free
+  std::vector<std::size_t> free_indexes_;
+  std::vector<Place> places_;  // by index
+  std::vector<std::size_t> log_;
+  std::uint64_t log_start_ = 1;
   std::map<std::pair<Duration, std::uint64_t>, Provider*> deadlines_;  // by time, then ordinal
+  std::map<std::uint64_t, Provider*> prefetching_;                     // by ordinal
   std::size_t slots_online_ = 0;
+  std::size_t with_room_ = 0;
   std::uint64_t assignments_ = 0;
   std::uint64_t joins_ = 0;
 };

@@ -1,6 +1,8 @@
 #include "dispatcher/reports.h"
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 
 namespace genai::dispatcher {
 namespace {
@@ -20,6 +22,18 @@ ValueList log_of(const Task& task) {
   return list;
 }
 
+std::uint64_t ms(double seconds) {
+  return static_cast<std::uint64_t>(std::clamp(seconds * 1000, 0.0, 1e15));
+}
+
+/// What its client was told, as far as it lies ahead.
+void add_estimate(ValueMap& map, const Task& task, const Now& now) {
+  if (task.finish_p95_s <= 0) return;
+  const double age = seconds(now.mono - task.accepted_at);
+  map["finish_p50_ms"] = ms(task.finish_p50_s - age);
+  map["finish_p95_ms"] = ms(task.finish_p95_s - age);
+}
+
 }  // namespace
 
 std::string_view name(StoreReport::State state) {
@@ -27,7 +41,7 @@ std::string_view name(StoreReport::State state) {
   return kNames[static_cast<std::size_t>(state)];
 }
 
-ValueMap Reports::task(const Core& core, const Task& task, bool with_log, const Now& now,
+ValueMap Reports::task(Core& core, const Task& task, bool with_log, const Now& now,
                        Explanations& explanations) {
   const Duration until = is_terminal(task.status) ? task.ended_at : now.mono;
   ValueMap map{{"task_id", task.id.str()},
@@ -45,12 +59,13 @@ ValueMap Reports::task(const Core& core, const Task& task, bool with_log, const 
     map["fraction"] = task.fraction;
     if (!task.progress_text.empty()) map["text"] = task.progress_text;
   }
-  if (task.recovering) {
-    map["waiting"] = "the dispatcher was restarted: waiting for " +
-                     task.attempt(task.current)->node_id.str() + " to report";
-  } else if (task.status == TaskStatus::kUnscheduled) {
-    map["waiting"] = core.explain(task.spec.needs, explanations);
+  if (!task.spec.tenant.empty()) map["tenant"] = task.spec.tenant;
+  map["priority"] = task.priority();
+  if (task.status == TaskStatus::kUnscheduled) {
+    map["waiting"] = core.explain(task, explanations, now);
+    if (with_log && !task.recovering) map["candidates"] = candidates_of(core, task, now);
   }
+  if (!is_terminal(task.status)) add_estimate(map, task, now);
   if (is_terminal(task.status)) {
     map["code"] = name(task.code);
     for (const char* key : {"node_id", "error", "run_ms", "queued_ms", "total_ms"})
@@ -60,24 +75,80 @@ ValueMap Reports::task(const Core& core, const Task& task, bool with_log, const 
   return map;
 }
 
-ValueMap Reports::node(const Provider& provider) {
+ValueList Reports::candidates_of(Core& core, const Task& task, const Now& now) {
+  constexpr std::size_t kShown = 8;
+  ValueList list;
+  for (const Candidate& candidate : core.scheduler_.candidates(task, kShown, now)) {
+    const Offer& offer = candidate.offer;
+    list.emplace_back(ValueMap{{"node_id", candidate.provider->node_id.str()},
+                               {"state", candidate.obstacle},
+                               {"finish_ms", ms(offer.finish_s())},
+                               {"wait_ms", ms(offer.wait_s)},
+                               {"load_ms", ms(offer.load_s)},
+                               {"run_ms", ms(offer.run_s)},
+                               {"cost", offer.cost}});
+  }
+  return list;
+}
+
+ValueList Reports::measured_of(const Core& core, const Provider& provider) {
+  ValueList list;
+  for (const ModelAccount& account : provider.record->measured.models)
+    for (const auto& [size, run] : account.sizes) {
+      const Expectation expected =
+          core.measures_.expect(provider.record->measured, account.model, size);
+      list.emplace_back(
+          ValueMap{{"model", core.measures_.name(account.model)},
+                   {"size", std::uint32_t{size}},
+                   {"runs", run.weight},
+                   {"run_mean_ms", ms(expected.run_s)},
+                   {"run_p50_ms", ms(std::exp(run.mean))},
+                   {"run_p95_ms", ms(std::exp(run.mean + 1.645 * std::sqrt(run.variance)))},
+                   {"load_ms", account.load.empty() ? 0 : ms(std::exp(account.load.mean))},
+                   {"success_ratio", expected.success},
+                   {"lost", account.lost}});
+    }
+  return list;
+}
+
+ValueMap Reports::node(const Core& core, const Provider& provider, bool measured, const Now& now) {
   const NodeRecord& record = *provider.record;
-  return {{"node_id", provider.node_id.str()},
-          {"state", name(provider.reach)},
-          {"slots", provider.meta.slots},
-          {"in_flight", std::uint64_t{provider.outstanding()}},
-          {"models", texts(provider.meta.models)},
-          {"loaded_models", texts(provider.meta.loaded_models)},
-          {"gpu_type", provider.meta.gpu_type},
-          {"ncpu", provider.meta.ncpu},
-          {"ram_mib", provider.meta.ram_mib},
-          {"vram_mib", provider.meta.vram_mib},
-          {"assigned_total", record.assigned},
-          {"completed_total", record.completed},
-          {"failed_total", record.failed},
-          {"lost_total", record.lost},
-          {"drained", record.drained},
-          {"since_ms", provider.since_ms}};
+  ValueMap map = {{"node_id", provider.node_id.str()},
+                  {"state", name(provider.reach)},
+                  {"slots", provider.meta.slots},
+                  {"in_flight", std::uint64_t{provider.outstanding()}},
+                  {"models", texts(provider.meta.models)},
+                  {"loaded_models", texts(provider.meta.loaded_models)},
+                  {"gpu_type", provider.meta.gpu_type},
+                  {"ncpu", provider.meta.ncpu},
+                  {"ram_mib", provider.meta.ram_mib},
+                  {"vram_mib", provider.meta.vram_mib},
+                  {"assigned_total", record.assigned},
+                  {"completed_total", record.completed},
+                  {"failed_total", record.failed},
+                  {"lost_total", record.lost},
+                  {"drained", record.drained},
+                  {"min_cost", provider.meta.min_cost},
+                  {"load_ms", ms(provider.unknown == 0 ? provider.wait_s(now.mono) : 0)},
+                  {"probation_ms", to_ms(record.probation_ends - now.mono)},
+                  {"since_ms", provider.since_ms}};
+  if (measured) map["measured"] = measured_of(core, provider);
+  return map;
+}
+
+ValueList Reports::tenants_of(const Core& core) {
+  constexpr std::size_t kShown = 100;  // STATS_REPLY is small
+  ValueList list;
+  for (const auto& [name, tenant] : core.tenants_.all()) {
+    if (list.size() == kShown) break;
+    list.emplace_back(ValueMap{{"tenant", name},
+                               {"weight", tenant->quota.weight},
+                               {"queued", tenant->queued},
+                               {"running", tenant->running},
+                               {"bytes", tenant->bytes},
+                               {"seconds", tenant->seconds}});
+  }
+  return list;
 }
 
 ValueMap Reports::stats(const Core& core, const Now& now) {
@@ -109,6 +180,9 @@ ValueMap Reports::stats(const Core& core, const Now& now) {
           {"queued_bytes", std::uint64_t{core.tasks_.queued_bytes()}},
           {"result_bytes", std::uint64_t{core.archive_.result_bytes()}},
           {"failed_bytes", std::uint64_t{core.archive_.failed_bytes()}},
+          {"calibration", core.scheduler_.calibration().held()},
+          {"calibrated_total", core.scheduler_.calibration().observed()},
+          {"tenants", tenants_of(core)},
           {"brokers", std::move(brokers)}};
 }
 

@@ -7,10 +7,15 @@ namespace genai::dispatcher {
 
 /// Keys as SPEC.md lists them.
 struct Reports {
-  static ValueMap task(const Core& core, const Task& task, bool with_log, const Now& now,
+  static ValueMap task(Core& core, const Task& task, bool with_log, const Now& now,
                        Explanations& explanations);
-  static ValueMap node(const Provider& provider);
+  static ValueMap node(const Core& core, const Provider& provider, bool measured, const Now& now);
   static ValueMap stats(const Core& core, const Now& now);
+
+ private:
+  static ValueList candidates_of(Core& core, const Task& task, const Now& now);
+  static ValueList measured_of(const Core& core, const Provider& provider);
+  static ValueList tenants_of(const Core& core);
 };
 
 }  // namespace genai::dispatcher

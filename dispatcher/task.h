@@ -12,6 +12,9 @@
 
 namespace genai::dispatcher {
 
+struct TaskClass;
+struct Tenant;
+
 /// One change, kept with its reason.
 struct LogEntry {
   std::uint64_t at_ms;  // Unix time
@@ -79,6 +82,19 @@ struct Task {
     std::size_t dirty_slot = kClean;       // where the journal noted the task
   } stored;
 
+  // Placement, while it is not terminal.
+  TaskClass* group = nullptr;
+  Tenant* tenant = nullptr;
+  int priority_override = -1;  // -1: as the spec says
+  Duration not_before{0};      // mono
+  double expected_s = 0;       // of the present attempt, when it was given
+  bool expectation_known = false;
+  Duration begun_at{0};     // of the present attempt: among those its node executes; 0: not yet
+  bool asked_back = false;  // the present attempt, before it starts
+  std::uint64_t crashes_before = 0;  // nodes that had been lost when it was accepted
+  double finish_p50_s = 0;           // what its client was told, from acceptance; 0: nothing
+  double finish_p95_s = 0;
+
   bool acknowledged = false;  // by a client; fetched once no other waits for it
   std::vector<Watcher> watchers;
   std::vector<LogEntry> log;
@@ -100,6 +116,7 @@ struct Task {
   bool is_assigned() const {
     return status == TaskStatus::kScheduled || status == TaskStatus::kSent;
   }
+  int priority() const { return priority_override >= 0 ? priority_override : spec.priority; }
   bool failed_on(const NodeId& node) const {
     for (const auto& a : issued)
       if (a.failed && a.node_id == node) return true;

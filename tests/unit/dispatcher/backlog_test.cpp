@@ -1,47 +1,188 @@
+// The order of what waits: within a tenant by priority and age, between tenants by what they used.
 #include "dispatcher/backlog.h"
 
 #include <catch2/catch.hpp>
+#include <deque>
 
 using namespace genai;
 using namespace genai::dispatcher;
 
 namespace {
 
-Task make(std::uint64_t sequence, const std::string& model = "") {
-  Task task;
-  task.sequence = sequence;
-  task.spec.needs.model = model;
-  return task;
+struct Queue {
+  Config config;
+  Measures measures{false};
+  Tenants tenants;
+  Backlog backlog;
+  Now now{from_ms(1'000'000), from_ms(1'700'000'000'000)};
+  std::deque<Task> tasks;
+
+  explicit Queue(std::map<std::string, Quota> quotas = {})
+      : tenants(std::move(quotas)), backlog(config, measures, tenants) {}
+
+  Task& add(TaskSpec spec = {}, std::uint64_t age_ms = 0) {
+    Task& task = tasks.emplace_back();
+    task.sequence = tasks.size();
+    task.created_ms = to_ms(now.wall) - age_ms;
+    task.spec = std::move(spec);
+    backlog.enroll(task, now);
+    backlog.add(task, now.mono);
+    backlog.check_invariants();
+    return task;
+  }
+  void end(Task& task, double executed_s) {
+    backlog.unplaced(task, executed_s);
+    backlog.forget(task);
+    backlog.check_invariants();
+  }
+  /// Of all classes: the first task of the tenant whose turn it is.
+  Task& take(double expected_s = 1) {
+    const TenantQueue* first = nullptr;
+    for (const TaskClass* group : backlog.active())
+      for (const TenantQueue* queue : group->order)
+        if (!first || std::pair(queue->tenant->turn, queue->head()) <
+                          std::pair(first->tenant->turn, first->head()))
+          first = queue;
+    REQUIRE(first);
+    Task& task = *first->tasks.begin()->second;
+    backlog.remove(task);
+    task.expected_s = expected_s;
+    backlog.placed(task);
+    backlog.check_invariants();
+    return task;
+  }
+};
+
+TaskSpec spec_of(const std::string& tenant, std::uint8_t priority = limits::kDefaultPriority,
+                 const std::string& model = "") {
+  TaskSpec spec;
+  spec.tenant = tenant;
+  spec.priority = priority;
+  spec.needs.model = model;
+  return spec;
 }
 
 }  // namespace
 
-TEST_CASE("classes come in the order of their oldest task") {
-  Backlog backlog;
-  Task a = make(1, "x"), b = make(2, "y"), c = make(3, "x");
-  for (Task* task : {&c, &b, &a}) backlog.add(*task);
-  backlog.check_invariants();
-  CHECK(backlog.size() == 3);
-  CHECK(backlog.by_age().begin()->second->needs.model == "x");
-  backlog.remove(a);
-  backlog.check_invariants();
-  CHECK(backlog.by_age().begin()->second->needs.model == "y");
+TEST_CASE("a task that comes back is ahead of what came after it") {
+  Queue q;
+  Task &a = q.add(), &b = q.add();
+  CHECK(&q.take() == &a);
+  q.backlog.unplaced(a, 0);
+  q.backlog.add(a, q.now.mono);
+  CHECK(&q.take() == &a);
+  CHECK(&q.take() == &b);
 }
 
-TEST_CASE("an old task that comes back is its class's first again") {
-  Backlog backlog;
-  Task old = make(1), young = make(2);
-  backlog.add(young);
-  backlog.add(old);
-  CHECK(backlog.by_age().begin()->second->queue.begin()->second == &old);
+TEST_CASE("the more urgent goes first, until another has waited a step longer") {
+  Queue q;
+  Task& low = q.add(spec_of("", 0));
+  Task& high = q.add(spec_of("", 9));
+  Task& normal = q.add();
+  Task& old = q.add(spec_of("", 0), 9 * 60'000 + 1);  // nine steps and a little
+  CHECK(&q.take() == &old);
+  CHECK(&q.take() == &high);
+  CHECK(&q.take() == &normal);
+  CHECK(&q.take() == &low);
+  CHECK(q.backlog.empty());
 }
 
-TEST_CASE("an emptied class is gone") {
-  Backlog backlog;
-  Task task = make(1, "x");
-  backlog.add(task);
-  backlog.remove(task);
-  backlog.check_invariants();
-  CHECK(backlog.empty());
-  CHECK(backlog.by_age().empty());
+TEST_CASE("a task changes its place with its priority") {
+  Queue q;
+  Task &a = q.add(), &b = q.add(), &c = q.add(spec_of("", 5, "x"));
+  q.backlog.set_priority(b, 6);
+  q.backlog.check_invariants();
+  CHECK(&q.take() == &b);
+  q.backlog.set_priority(c, 9);
+  CHECK(&q.take() == &c);
+  CHECK(&q.take() == &a);
+}
+
+TEST_CASE("a delayed task waits for its time, not in the way of others") {
+  Queue q;
+  TaskSpec later;
+  later.not_before_ms = to_ms(q.now.wall) + 5000;
+  Task& delayed = q.add(later);
+  CHECK(q.backlog.size() == 1);
+  CHECK(q.backlog.ready() == 0);
+  CHECK(q.backlog.next_deadline() == q.now.mono + from_ms(5000));
+  q.backlog.release_due(q.now.mono + from_ms(4999));
+  CHECK(q.backlog.ready() == 0);
+  q.backlog.set_priority(delayed, 9);
+  q.backlog.release_due(q.now.mono + from_ms(5000));
+  CHECK(q.backlog.next_deadline() == kNever);
+  CHECK(&q.take() == &delayed);
+}
+
+TEST_CASE("tenants share by weight what is measured, not how many tasks they have") {
+  Queue q({{"gold", {3, 0, 0, 0}}});
+  for (int i = 0; i < 400; ++i) q.add(spec_of("gold", 5, i % 2 ? "x" : "y"));
+  for (int i = 0; i < 400; ++i) q.add(spec_of("long"));
+  for (int i = 0; i < 400; ++i) q.add(spec_of("short"));
+  std::map<std::string, double> used;
+  for (int i = 0; i < 300; ++i) {
+    Task& task = q.take(1);  // all are expected to take a second
+    const std::string tenant = task.spec.tenant;
+    const double took = tenant == "long" ? 4 : 1;
+    used[tenant] += took;
+    q.end(task, took);
+  }
+  CHECK(used["long"] == Approx(used["short"]).margin(5));
+  CHECK(used["gold"] == Approx(3 * used["short"]).margin(10));
+}
+
+TEST_CASE("who was away has saved nothing up") {
+  Queue q;
+  for (int i = 0; i < 100; ++i) q.add(spec_of("busy"));
+  for (int i = 0; i < 50; ++i) q.end(q.take(10), 10);
+  for (int i = 0; i < 50; ++i) q.add(spec_of("newcomer"));
+  int newcomers = 0;
+  for (int i = 0; i < 20; ++i) {
+    Task& task = q.take(10);
+    newcomers += task.spec.tenant == "newcomer";
+    q.end(task, 10);
+  }
+  CHECK(newcomers >= 9);
+  CHECK(newcomers <= 11);
+}
+
+TEST_CASE("a tenant that may not run more is passed over until one ends") {
+  Queue q({{"*", {1, 0, 2, 0}}});
+  for (int i = 0; i < 4; ++i) q.add(spec_of("a"));
+  Task& other = q.add(spec_of("b"));
+  Task &first = q.take(), &second = q.take(), &third = q.take();
+  CHECK((&first == &other) + (&second == &other) + (&third == &other) == 1);
+  for (const TaskClass* group : q.backlog.active()) CHECK(group->order.empty());
+  Task& ended = &first == &other ? second : first;
+  q.end(ended, 1);
+  CHECK(q.take().spec.tenant == "a");
+}
+
+TEST_CASE("quotas count tasks and bytes of one tenant") {
+  Queue q({{"small", {1, 2, 0, 100}}});
+  CHECK_FALSE(q.tenants.over_quota("small", 100));
+  CHECK(q.tenants.over_quota("small", 101)->code == ErrorCode::kOverQuota);
+  TaskSpec spec = spec_of("small");
+  spec.raw = std::string(30, 'x');
+  q.add(spec);
+  CHECK_FALSE(q.tenants.over_quota("small", 70));
+  CHECK(q.tenants.over_quota("small", 71)->detail ==
+        "tenant 'small' may have 100 bytes of tasks at once");
+  Task& task = q.add(spec);
+  CHECK(q.tenants.over_quota("small", 1)->detail ==
+        "tenant 'small' may have 2 queued tasks at once");
+  q.backlog.remove(task);
+  q.backlog.forget(task);
+  CHECK_FALSE(q.tenants.over_quota("small", 70));
+  CHECK_FALSE(q.tenants.over_quota("other", 1'000'000));
+}
+
+TEST_CASE("names of tenants that owe nothing are forgotten") {
+  Queue q;
+  for (int i = 0; i < 20'000; ++i) {
+    Task& task = q.add(spec_of("t" + std::to_string(i)));
+    q.backlog.remove(task);
+    q.backlog.forget(task);
+  }
+  CHECK(q.tenants.all().empty());
 }

@@ -132,13 +132,15 @@ TEST_CASE("an empty fleet is explained, busy and drained ones too") {
   World w;
   w.snapshot();
   w.submit("t");
-  CHECK(w.core.providers().explain({}) == "no provider is connected");
+  CHECK(w.core.providers().explain({}, TaskSpec::kUnlimited, w.now.mono) ==
+        "no provider is connected");
   w.join(1);
   w.join(2);
   w.submit("u");
   w.state(1, ProviderState::kSuspect);
   w.from_client(msg::Drain{3, "node-2", true});
-  CHECK(w.core.providers().explain({}) == "1 provider is drained, 1 provider is suspect");
+  CHECK(w.core.providers().explain({}, TaskSpec::kUnlimited, w.now.mono) ==
+        "1 provider is drained, 1 provider is suspect");
 }
 
 TEST_CASE("a drained node gets nothing until the drain ends") {

@@ -1,0 +1,146 @@
+#include "dispatcher/ranking.h"
+
+#include <cmath>
+#include <tuple>
+
+#include "dispatcher/backlog.h"
+#include "dispatcher/check.h"
+#include "dispatcher/providers.h"
+
+namespace genai::dispatcher {
+namespace {
+
+/// Free providers within 5 % of each other are equals: what is measured is not more exact, and the
+/// longest unassigned gets its turn.
+double grade(double seconds) {
+  constexpr double kPerLog = 20.5;  // 1 / ln(1.05)
+  return std::round(std::log(seconds) * kPerLog);
+}
+
+/// What the fleet brings is part of what is expected of each provider.
+bool has_moved(std::optional<double> from, std::optional<double> to) {
+  if (!from || !to) return from.has_value() != to.has_value();
+  return *to > *from * 1.1 || *to < *from / 1.1;
+}
+
+}  // namespace
+
+bool Ranking::Standing::operator<(const Standing& other) const {
+  return std::tie(cost, rank, cold, occupancy, last_assigned, ordinal) <
+         std::tie(other.cost, other.rank, other.cold, other.occupancy, other.last_assigned,
+                  other.ordinal);
+}
+
+Ranking::Order& Ranking::order_of(const Entry& entry) {
+  switch (entry.shelf) {
+    case Shelf::kFree:
+      return free_;
+    case Shelf::kPrefetch:
+      return entry.timed ? prefetch_ : prefetch_still_;
+    case Shelf::kFull:
+      return entry.timed ? full_ : full_still_;
+    default:
+      return resting_;
+  }
+}
+
+Ranking::Shelf Ranking::shelf_of(const Provider& provider) const {
+  return provider.index < entries_.size() ? entries_[provider.index].shelf : Shelf::kNone;
+}
+
+void Ranking::remove(Entry& entry) {
+  if (entry.shelf == Shelf::kNone) return;
+  order_of(entry).erase(entry.standing);
+  if (entry.shelf != Shelf::kResting) {
+    --healthy_;
+    rate_ = healthy_ == 0 ? 0 : rate_ - entry.standing.rate;
+  }
+  entry = {};
+}
+
+void Ranking::evaluate(Providers& fleet, std::size_t index, Duration now) {
+  if (index >= entries_.size()) entries_.resize(index + 1);
+  Entry& entry = entries_[index];
+  remove(entry);
+  Provider* provider = fleet.at(index);
+  if (!provider) return;
+  const Shelf shelf = fleet.shelf_of(*provider, group_, now);
+  if (shelf == Shelf::kNone) return;
+
+  const Offer offer = fleet.offer(*provider, group_, now);
+  const double ratio = group_.key.time_to_money_ratio;
+  const double priced =
+      ratio > 0 ? offer.cost / ratio : 0;  // in seconds; 0 if the ratio is infinite
+  entry.shelf = shelf;
+  entry.timed = (shelf == Shelf::kPrefetch || shelf == Shelf::kFull) && provider->is_timed();
+  Standing& standing = entry.standing;
+  standing.cost = ratio == 0 ? offer.cost : 0;
+  standing.finish = offer.finish_s() + priced;
+  if (entry.timed) standing.finish += seconds(now);
+  standing.rank = entry.timed ? standing.finish : grade(standing.finish);
+  entry.firm_until = provider->firm_until();
+  standing.cold = offer.cold;
+  standing.occupancy = (std::uint64_t{provider->outstanding()} << 20) / provider->meta.slots;
+  standing.last_assigned = provider->last_assigned;
+  standing.ordinal = provider->ordinal;
+  standing.provider = provider;
+  standing.load_s = offer.load_s;
+  standing.rate = provider->meta.slots * offer.success / offer.run_s;
+  standing.known = offer.known;
+  order_of(entry).insert(standing);
+  if (shelf == Shelf::kResting) return;
+  ++healthy_;
+  rate_ += standing.rate;
+}
+
+void Ranking::clear() {
+  for (Order* order : {&free_, &prefetch_, &prefetch_still_, &full_, &full_still_, &resting_})
+    order->clear();
+  entries_.clear();
+  healthy_ = 0;
+  rate_ = 0;
+  seen_ = 0;
+}
+
+/// An overdue provider is done later than was thought: never earlier, so only the head matters.
+void Ranking::settle_head(Providers& fleet, Order& order, Duration now) {
+  while (!order.empty()) {
+    const Entry& head = entries_[order.begin()->provider->index];
+    if (seconds(now) <= head.firm_until) return;
+    const double finish = head.standing.finish;
+    evaluate(fleet, head.standing.provider->index, now);
+    if (order.begin()->finish >= finish) return;
+  }
+}
+
+void Ranking::refresh(Providers& fleet, Duration now) {
+  const auto* changes = fleet.changes_since(seen_);
+  const auto prior = fleet.measures().fleet_run(group_.model, group_.key.size);
+  if (!changes || has_moved(prior_, prior)) {
+    clear();
+    prior_ = prior;
+    for (std::size_t i = 0; i < fleet.indexes(); ++i) evaluate(fleet, i, now);
+  } else {
+    for (std::size_t i = fleet.change_offset(seen_); i < changes->size(); ++i)
+      evaluate(fleet, (*changes)[i], now);
+  }
+  seen_ = fleet.version();
+  settle_head(fleet, prefetch_, now);
+  settle_head(fleet, full_, now);
+}
+
+void Ranking::check_invariants(const Providers& fleet) const {
+  std::size_t healthy = 0, entered = 0;
+  for (const Entry& entry : entries_) {
+    if (entry.shelf == Shelf::kNone) continue;
+    ++entered;
+    healthy += entry.shelf != Shelf::kResting;
+    if (seen_ != fleet.version()) continue;
+    GENAI_CHECK(fleet.at(entry.standing.provider->index) == entry.standing.provider);
+  }
+  GENAI_CHECK(healthy == healthy_);
+  GENAI_CHECK(entered == free_.size() + prefetch_.size() + prefetch_still_.size() + full_.size() +
+                             full_still_.size() + resting_.size());
+}
+
+}  // namespace genai::dispatcher

@@ -1,0 +1,353 @@
+#include "dispatcher/scheduler.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <unordered_set>
+
+#include "dispatcher/fit.h"
+
+namespace genai::dispatcher {
+namespace {
+
+using Shelf = Ranking::Shelf;
+using Standing = Ranking::Standing;
+
+// Tasks of one class looked at beyond a head that avoids the nodes with room, providers looked at
+// beyond the best, tenants beyond the one whose turn it is: bounds on one decision.
+constexpr std::size_t kLookahead = 32;
+constexpr std::size_t kMaxLooked = 64;
+// A busy provider is waited for only if it is done sooner by so much; below the second figure it is
+// the network that is measured.
+constexpr double kWorthWaiting = 0.05;
+constexpr double kWorthWaitingSeconds = 0.05;
+// A provider that was given another model serves that one for so many times what it took to load,
+// while there is demand: two models cannot make it load all the time.
+constexpr double kSettledLoads = 3;
+// A task is asked back only if it would be done sooner by so much.
+constexpr double kWorthMoving = 1.25;
+constexpr std::size_t kMaxRecalls = 64;  // providers looked at in one pass
+
+/// Seconds from now, of a standing of that shelf.
+double finish_of(const Standing& standing, bool timed, const Now& now) {
+  return timed ? standing.finish - seconds(now.mono) : standing.finish;
+}
+
+/// Goes through several orders as one, the best first.
+class Merge {
+ public:
+  explicit Merge(const Now& now) : now_(now) {}
+  void add(const Ranking::Order& order, bool timed) {
+    ranges_[count_++] = {order.begin(), order.end(), timed};
+  }
+  const Standing* next() {
+    Range* best = nullptr;
+    for (std::size_t i = 0; i < count_; ++i) {
+      Range& range = ranges_[i];
+      if (range.at == range.end) continue;
+      if (!best ||
+          std::pair(range.at->cost, finish(range)) < std::pair(best->at->cost, finish(*best)))
+        best = &range;
+    }
+    if (!best) return nullptr;
+    finish_ = finish(*best);
+    return &*best->at++;
+  }
+  /// Of the one last returned, in seconds from now.
+  double finish() const { return finish_; }
+
+ private:
+  struct Range {
+    Ranking::Order::const_iterator at, end;
+    bool timed = false;
+  };
+  double finish(const Range& range) const { return finish_of(*range.at, range.timed, now_); }
+
+  const Now& now_;
+  Range ranges_[4];
+  std::size_t count_ = 0;
+  double finish_ = 0;
+};
+
+bool has_failed(const Task& task) {
+  return std::ranges::any_of(task.issued, [](const IssuedAttempt& a) { return a.failed; });
+}
+
+}  // namespace
+
+// ---- order
+// ----------------------------------------------------------------------------------------
+
+std::optional<Scheduler::Claim> Scheduler::claim_of(TaskClass& group) const {
+  if (group.order.empty()) return std::nullopt;
+  const TenantQueue& first = **group.order.begin();
+  return Claim{first.tenant->turn, first.head(), &group};
+}
+
+void Scheduler::push(TaskClass& group) {
+  const auto claim = claim_of(group);
+  if (!claim) return;
+  claims_.push_back(*claim);
+  std::ranges::push_heap(claims_, std::greater());
+}
+
+void Scheduler::start() {
+  claims_.clear();
+  placed_ = nullptr;
+  if (!fleet_.any_room()) return;
+  for (TaskClass* group : backlog_.active())
+    if (group->blocked_at != fleet_.version()) push(*group);
+}
+
+std::optional<Placement> Scheduler::next(const Now& now) {
+  if (placed_ && placed_->queued != 0) push(*placed_);
+  placed_ = nullptr;
+  while (!claims_.empty() && fleet_.any_room()) {
+    std::ranges::pop_heap(claims_, std::greater());
+    const Claim claim = claims_.back();
+    claims_.pop_back();
+    // Serving a tenant moves it back in all of its classes.
+    const auto present = claim_of(*claim.group);
+    if (!present) continue;
+    if (*present > claim) {
+      push(*claim.group);
+      continue;
+    }
+    if (auto placement = place(*claim.group, now)) {
+      placed_ = claim.group;
+      return placement;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Placement> Scheduler::place(TaskClass& group, const Now& now) {
+  group.ranking.refresh(fleet_, now.mono);
+  group.blocked_at = 0;
+  std::size_t looked = 0;
+  for (TenantQueue* queue : group.order) {
+    for (const auto& [key, head] : queue->tasks) {
+      Task* task = head;
+      const Choice choice = choose(group, *task, now);
+      if (const Standing* standing = choice.standing) {
+        // Better providers are done with so many of its class before this one would be done with
+        // one, so it goes to a task that is as far behind.
+        const double share =
+            static_cast<double>(queue->tasks.size()) / static_cast<double>(group.queued);
+        auto skip = static_cast<std::size_t>(std::min(choice.others * share, double{kMaxLooked}));
+        for (auto it = queue->tasks.begin(); skip > 0 && std::next(it) != queue->tasks.end();
+             --skip)
+          if (!has_failed(*(++it)->second)) task = it->second;
+        return Placement{task, standing->provider, reason(group, *standing, now)};
+      }
+      // Only a task with a past is choosy; where a fresh one finds nothing, its class finds
+      // nothing.
+      const bool choosy = has_failed(*task);
+      if (!choosy && choice.until_change) group.blocked_at = fleet_.version();
+      if (!choosy || ++looked == kLookahead) return std::nullopt;
+    }
+  }
+  return std::nullopt;
+}
+
+std::string Scheduler::reason(const TaskClass& group, const Standing& standing,
+                              const Now& now) const {
+  const Offer offer = fleet_.offer(*standing.provider, group, now.mono);
+  if (!offer.known || offer.finish_s() < kWorthWaitingSeconds) return "least loaded";
+  std::string text = fmt::format("done soonest, in {:.1f} s: wait {:.1f}, load {:.1f}, run {:.1f}",
+                                 offer.finish_s(), offer.wait_s, offer.load_s, offer.run_s);
+  if (offer.success < 0.8) text += fmt::format(", success {:.0f} %", offer.success * 100);
+  if (offer.cost > 0) text += fmt::format(", cost {:g}", offer.cost);
+  return text;
+}
+
+// ---- choice
+// ---------------------------------------------------------------------------------------
+
+Scheduler::Choice Scheduler::choose(TaskClass& group, const Task& task, const Now& now) {
+  const Ranking& ranking = group.ranking;
+  Merge with_room(now);
+  with_room.add(ranking.free(), false);
+  if (may_prefetch()) {
+    with_room.add(ranking.prefetch(true), true);
+    with_room.add(ranking.prefetch(false), false);
+  }
+  const Standing* avoided = nullptr;
+  bool settled = false;
+  for (std::size_t looked = 0; looked < kMaxLooked + task.issued.size(); ++looked) {
+    const Standing* standing = with_room.next();
+    if (!standing) break;
+    if (task.failed_on(standing->provider->node_id)) {
+      if (!avoided) avoided = standing;
+      continue;
+    }
+    if (is_settled(*standing, now)) {
+      settled = true;
+      continue;
+    }
+    const double others = sooner_elsewhere(group, task, *standing, with_room.finish(), now);
+    if (others >= static_cast<double>(group.queued)) return {};
+    return {standing, false, others};
+  }
+  if (settled) return {};
+  return second_choice(group, task, avoided);
+}
+
+/// No first choice has room. Wait if there is one that is merely busy, else take what there is.
+Scheduler::Choice Scheduler::second_choice(TaskClass& group, const Task& task,
+                                           const Standing* avoided) const {
+  const Ranking& ranking = group.ranking;
+  std::set<NodeId> failed_on;
+  for (const IssuedAttempt& attempt : task.issued) {
+    if (!attempt.failed) continue;
+    const Provider* provider = fleet_.find_node(attempt.node_id);
+    if (!provider) continue;
+    const Shelf shelf = ranking.shelf_of(*provider);
+    if (shelf != Shelf::kNone && shelf != Shelf::kResting) failed_on.insert(attempt.node_id);
+  }
+  // Prefetching begins with the length of the queue, not with a change of the fleet.
+  const bool until_change =
+      may_prefetch() || (ranking.prefetch(true).empty() && ranking.prefetch(false).empty());
+  if (ranking.healthy() > failed_on.size()) return {nullptr, until_change, 0};
+  for (const Standing& standing : ranking.resting()) {
+    if (!task.failed_on(standing.provider->node_id)) return {&standing, false, 0};
+    if (!avoided) avoided = &standing;
+  }
+  return {avoided, until_change, 0};
+}
+
+/// How many tasks of the class could be done by providers that are busy now before `best` would be
+/// done with one.
+double Scheduler::sooner_elsewhere(const TaskClass& group, const Task& task, const Standing& best,
+                                   double finish, const Now& now) const {
+  if (!best.known) return 0;
+  Merge busy(now);
+  busy.add(group.ranking.full(), true);
+  if (!may_prefetch()) busy.add(group.ranking.prefetch(true), true);
+  const double worth = std::max(finish * kWorthWaiting, kWorthWaitingSeconds);
+  double tasks = 0;
+  for (std::size_t looked = 0; looked < kMaxLooked; ++looked) {
+    const Standing* other = busy.next();
+    if (!other || tasks >= static_cast<double>(group.queued)) break;
+    if (other->cost > best.cost || (other->cost == best.cost && busy.finish() > finish - worth))
+      break;
+    if (task.failed_on(other->provider->node_id)) continue;
+    if (other->cost < best.cost) return std::numeric_limits<double>::infinity();
+    tasks += 1 + std::floor((finish - busy.finish()) * other->rate);
+  }
+  return tasks;
+}
+
+/// Whether the provider should go on with the model it has, for which there is demand.
+bool Scheduler::is_settled(const Standing& standing, const Now& now) const {
+  const Provider& provider = *standing.provider;
+  if (standing.load_s <= 0 || provider.switched_at < Duration{0}) return false;
+  if (provider.in_memory.size() < provider.memory_models) return false;
+  if (backlog_.queued_of(provider.in_memory.back()) == 0) return false;
+  return seconds(now.mono - provider.switched_at) < kSettledLoads * standing.load_s;
+}
+
+// ---- taking back
+// ----------------------------------------------------------------------------------
+
+std::vector<Scheduler::Recall> Scheduler::recalls(const Now& now) {
+  std::vector<Recall> recalls;
+  std::unordered_set<const Provider*> taken;
+  std::size_t looked = 0;
+  for (const auto& [ordinal, provider] : fleet_.prefetching()) {
+    if (++looked > kMaxRecalls) break;
+    Task& task = *provider->tasks.back();
+    TaskClass& group = *task.group;
+    // What is queued goes first to whoever is free.
+    if (task.asked_back || group.queued != 0 || provider->reach != Reach::kOnline) continue;
+    group.ranking.refresh(fleet_, now.mono);
+    const double here = provider->wait_s(now.mono);
+    for (const Standing& there : group.ranking.free()) {
+      if (there.finish * kWorthMoving + kWorthWaitingSeconds >= here) break;
+      if (taken.contains(there.provider) || task.failed_on(there.provider->node_id)) continue;
+      taken.insert(there.provider);
+      task.asked_back = true;
+      recalls.push_back({&task, provider});
+      break;
+    }
+  }
+  return recalls;
+}
+
+// ---- estimates and explanations
+// -------------------------------------------------------------------
+
+msg::Estimate Scheduler::estimate(Task& task, const Now& now) {
+  TaskClass& group = *task.group;
+  if (!measures_.fleet_run(group.model, group.key.size)) return {};
+  Ranking& ranking = group.ranking;
+  ranking.refresh(fleet_, now.mono);
+  if (ranking.healthy() == 0) return {};
+
+  Merge all(now);
+  all.add(ranking.free(), false);
+  all.add(ranking.prefetch(true), true);
+  all.add(ranking.prefetch(false), false);
+  all.add(ranking.full(), true);
+  const Standing* best = all.next();
+  if (!best) return {};
+  const Offer offer = fleet_.offer(*best->provider, group, now.mono);
+  // Those of other classes are ahead as far as they compete for the same providers.
+  const double share = static_cast<double>(ranking.healthy()) / static_cast<double>(fleet_.size());
+  const bool first = group.queues.at(task.tenant->name).tasks.begin()->second == &task;
+  const double own = first ? 0 : static_cast<double>(group.queued) - 1;
+  const double ahead = own + share * static_cast<double>(backlog_.ready() - group.queued);
+  const double start = offer.wait_s + ahead / ranking.rate();
+  const double finish = start + offer.service_s();
+  const double delay = task.not_before > now.mono ? seconds(task.not_before - now.mono) : 0;
+
+  task.finish_p50_s = delay + calibration_.p50(finish);
+  task.finish_p95_s = delay + calibration_.p95(finish);
+  const auto ms = [](double s) { return static_cast<std::uint64_t>(std::min(s * 1000 + 1, 1e15)); };
+  return {ms(delay + calibration_.p50(start)), ms(delay + calibration_.p95(start)),
+          ms(task.finish_p50_s), ms(task.finish_p95_s)};
+}
+
+void Scheduler::observe(const Task& task, const Now& now) {
+  if (task.finish_p95_s <= 0) return;
+  calibration_.observe(task.finish_p50_s, task.finish_p95_s, seconds(now.mono - task.accepted_at));
+}
+
+std::string Scheduler::misfits(const Task& task, const Now& now) {
+  TaskClass& group = *task.group;
+  group.ranking.refresh(fleet_, now.mono);
+  if (group.ranking.healthy() != 0 || !group.ranking.resting().empty()) return "";
+  if (group.obstacles_at != fleet_.version()) {
+    group.obstacles = fleet_.explain(task.spec.needs, task.spec.max_cost, now.mono);
+    group.obstacles_at = fleet_.version();
+  }
+  return group.obstacles;
+}
+
+std::vector<Candidate> Scheduler::candidates(const Task& task, std::size_t count, const Now& now) {
+  std::vector<Candidate> found;
+  if (!task.group) return found;
+  Ranking& ranking = task.group->ranking;
+  ranking.refresh(fleet_, now.mono);
+  Merge all(now);
+  all.add(ranking.free(), false);
+  all.add(ranking.prefetch(true), true);
+  all.add(ranking.prefetch(false), false);
+  all.add(ranking.full(), true);
+  while (found.size() < count) {
+    const Standing* standing = all.next();
+    if (!standing) break;
+    const Provider& provider = *standing->provider;
+    std::string obstacle = fleet_.obstacle(provider, task.spec.needs, task.spec.max_cost, now.mono);
+    if (obstacle.empty() && task.failed_on(provider.node_id)) obstacle = "it failed there";
+    if (obstacle.empty() && is_settled(*standing, now)) obstacle = "serves another model";
+    found.push_back(
+        {&provider, fleet_.offer(provider, *task.group, now.mono), std::move(obstacle)});
+  }
+  return found;
+}
+
+}  // namespace genai::dispatcher

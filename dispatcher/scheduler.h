@@ -1,0 +1,106 @@
+// Which task goes where next.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dispatcher/backlog.h"
+#include "dispatcher/calibration.h"
+#include "dispatcher/config.h"
+#include "dispatcher/providers.h"
+#include "protocol/messages.h"
+
+namespace genai::dispatcher {
+
+/// A task and the provider that should get it.
+struct Placement {
+  Task* task;
+  Provider* provider;
+  std::string reason;
+};
+
+/// A provider as it looks to one task.
+struct Candidate {
+  const Provider* provider;
+  Offer offer;
+  std::string obstacle;  // why it is not taken now; empty: it could be
+};
+
+/// Not thread-safe. Pure.
+///
+/// Whose turn it is comes first (Tenants), then the order of the tenant's queue (TenantQueue), then
+/// the provider where the task is expected to be done soonest, or cheapest, as the task says. Each
+/// task takes the earliest completion it can get (list scheduling; Topcuoglu, Hariri and Wu, HEFT,
+/// 2002), also that of a provider that is busy now: then it waits. While many wait, those that come
+/// after it may find a slower provider the better one.
+///
+/// Cost: a decision is O(log c) in the classes that have queued tasks, O(log t) in their tasks and
+/// O(log n) in providers for each change of the fleet since the class was last looked at. A task
+/// with failed attempts costs O(f log n) more, f being the nodes it failed on.
+class Scheduler {
+ public:
+  Scheduler(const Config& config, Measures& measures, Backlog& backlog, Providers& fleet)
+      : config_(config), measures_(measures), backlog_(backlog), fleet_(fleet) {}
+
+  /// Begins a pass: call next() until it has nothing more, and carry out each placement before the
+  /// next call.
+  void start();
+  std::optional<Placement> next(const Now& now);
+
+  /// A task that has not started, at a provider where it waits, and that another could start
+  /// sooner: to be asked back. Marks it; each is asked for once.
+  struct Recall {
+    Task* task;
+    Provider* provider;
+  };
+  std::vector<Recall> recalls(const Now& now);
+
+  /// When a queued task is expected to start and to finish; all 0 where nothing is known.
+  msg::Estimate estimate(Task& task, const Now& now);
+  /// It completed: whether the estimate held.
+  void observe(const Task& task, const Now& now);
+  const Calibration& calibration() const { return calibration_; }
+
+  /// Why no provider that is there fits the task; empty if one does.
+  std::string misfits(const Task& task, const Now& now);
+  /// The providers that fit, the best first, at most `count`.
+  std::vector<Candidate> candidates(const Task& task, std::size_t count, const Now& now);
+
+ private:
+  struct Claim {  // of a class, to be next
+    Turn turn;
+    TenantQueue::Key head;
+    TaskClass* group;
+    bool operator>(const Claim& other) const {
+      return std::tie(turn, head) > std::tie(other.turn, other.head);
+    }
+  };
+  struct Choice {
+    const Ranking::Standing* standing = nullptr;  // null: wait
+    bool until_change = false;  // the wait can only end with a change of the fleet
+    double others = 0;  // so many of its class are done sooner by waiting for better providers
+  };
+
+  std::optional<Claim> claim_of(TaskClass& group) const;
+  void push(TaskClass& group);
+  std::optional<Placement> place(TaskClass& group, const Now& now);
+  Choice choose(TaskClass& group, const Task& task, const Now& now);
+  Choice second_choice(TaskClass& group, const Task& task, const Ranking::Standing* avoided) const;
+  double sooner_elsewhere(const TaskClass& group, const Task& task, const Ranking::Standing& best,
+                          double finish, const Now& now) const;
+  bool is_settled(const Ranking::Standing& standing, const Now& now) const;
+  std::string reason(const TaskClass& group, const Ranking::Standing& standing,
+                     const Now& now) const;
+  bool may_prefetch() const { return backlog_.ready() > fleet_.slots_online(); }
+
+  const Config& config_;
+  Measures& measures_;
+  Backlog& backlog_;
+  Providers& fleet_;
+  Calibration calibration_;
+  std::vector<Claim> claims_;  // a heap, the next one on top
+  TaskClass* placed_ = nullptr;
+};
+
+}  // namespace genai::dispatcher
