@@ -116,6 +116,42 @@ class Store(BenchTest):
                                    row["commit_p50_us"] / report["fdatasync_p50_us"])
 
 
+class Placement(BenchTest):
+    def rows(self, *arguments):
+        report = json.loads(self.bench("placement", "--seed", 1, *arguments, "--json"))
+        self.assertEqual(report["seed"], 1)
+        return {(row["scenario"], row["figure"]): row for row in report["rows"]}
+
+    def test_the_figures_add_up(self):
+        rows = self.rows("a", "e")
+        self.assertEqual({scenario for scenario, _ in rows}, {"a", "e"})
+        for row in rows.values():
+            self.assertAlmostEqual(row["ratio"] * row["queue_length"], row["measured"])
+        bound = rows["a", "lower bound s"]
+        self.assertEqual(bound["ratio"], 1)
+        for way in ("measured", "queue_length"):
+            self.assertGreater(rows["a", "makespan s"][way], bound[way])
+            self.assertGreater(rows["e", "makespan s"][way], rows["e", "p95 in system s"][way])
+
+    def test_the_table_says_the_same(self):
+        rows = self.rows("a", "e")
+        lines = self.bench("placement", "--seed", 1, "a", "e").splitlines()
+        table = [[cell.strip() for cell in line.split("|")[1:-1]]
+                 for line in lines if line.startswith("|")][2:]
+        self.assertEqual(len(table), len(rows))
+        for heading, *figures in table:
+            row = rows[tuple(heading.split(": ", 1))]
+            for text, key in zip(figures, ("measured", "queue_length", "ratio"), strict=True):
+                self.assertAlmostEqual(float(text), row[key], delta=0.05)
+
+    def test_help_names_the_scenarios(self):
+        self.assertIn("placement", self.bench("--help"))
+        self.assertRegex(self.bench("placement", "--help"), r"(?m)^ *e: 40 tasks")
+
+    def test_an_unknown_scenario_exits_2(self):
+        self.bench("placement", "z", code=2)
+
+
 class Running(FleetTest, BenchTest):
     """Against daemons that run already."""
 

@@ -11,10 +11,17 @@ int main(int argc, char** argv) {
   if (const auto exit_code = bench::parse_options(argc, argv, options)) return *exit_code;
   try {
     const bench::Interrupt interrupt;
-    if (options.command == bench::Command::kRun)
-      bench::run_tasks(options.run, interrupt);
-    else
-      bench::run_store(options.store, interrupt);
+    switch (options.command) {
+      case bench::Command::kRun:
+        bench::run_tasks(options.run, interrupt);
+        break;
+      case bench::Command::kStore:
+        bench::run_store(options.store, interrupt);
+        break;
+      case bench::Command::kPlacement:
+        bench::run_placement(options.placement, std::cout, [&] { interrupt.check(); });
+        break;
+    }
     if (!std::cout.flush() || std::fflush(stdout) != 0)
       throw std::runtime_error("cannot write to stdout");
     return process::kExitOk;

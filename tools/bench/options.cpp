@@ -1,9 +1,13 @@
 #include "tools/bench/options.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
+#include <set>
 
 #include "protocol/limits.h"
 #include "protocol/process/options.h"
+#include "tools/bench/placement_scenarios.h"
 
 namespace genai::bench {
 namespace {
@@ -52,6 +56,21 @@ void declare_store(CLI::App& app, StoreOptions& o) {
   cmd.add_flag("--json", o.json, "One JSON object instead of a table");
 }
 
+void declare_placement(CLI::App& app, PlacementOptions& o) {
+  auto& cmd = *app.add_subcommand(
+      "placement", "The choice of nodes against queue length alone, on virtual time");
+  std::set<std::string> keys;
+  std::string titles;
+  for (const Scenario& scenario : placement_scenarios()) {
+    keys.emplace(scenario.key);
+    titles += fmt::format("\n  {}: {}", scenario.key, scenario.title);
+  }
+  cmd.footer("Scenarios:" + titles);
+  cmd.add_option("scenario", o.scenarios, "Default: all")->check(CLI::IsMember(keys));
+  cmd.add_option("--seed", o.seed, "Of all that is random")->capture_default_str();
+  cmd.add_flag("--json", o.json, "One JSON object instead of a table");
+}
+
 }  // namespace
 
 std::optional<int> parse_options(int argc, char** argv, Options& options) {
@@ -60,12 +79,14 @@ std::optional<int> parse_options(int argc, char** argv, Options& options) {
   app.require_subcommand(1);
   declare_run(app, options.run);
   declare_store(app, options.store);
+  declare_placement(app, options.placement);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? process::kExitOk : process::kExitUsage;
   }
-  options.command = app.got_subcommand("run") ? Command::kRun : Command::kStore;
+  if (app.got_subcommand("store")) options.command = Command::kStore;
+  if (app.got_subcommand("placement")) options.command = Command::kPlacement;
   return std::nullopt;
 }
 

@@ -3,17 +3,19 @@
 
 #include <optional>
 
+#include "tools/bench/placement_bench.h"
 #include "tools/bench/run_bench.h"
 #include "tools/bench/store_bench.h"
 
 namespace genai::bench {
 
-enum class Command { kRun, kStore };
+enum class Command { kRun, kStore, kPlacement };
 
 struct Options {
   Command command = Command::kRun;
   RunOptions run;
   StoreOptions store;
+  PlacementOptions placement;
 };
 
 /// An exit code when there is nothing to run: help, version, or a wrong command line.
