@@ -42,6 +42,8 @@ class BenchTest(unittest.TestCase):
         self.assertLessEqual(row["result_p50_us"], row["result_p99_us"])
         self.assertLessEqual(row["result_p99_us"], row["result_p999_us"])
         self.assertLessEqual(row["result_p999_us"], row["seconds"] * 1e6)
+        if row["p95_held"] is not None:  # of the tasks whose end was estimated
+            self.assertTrue(0 <= row["p95_held"] <= 1)
 
 
 class Run(BenchTest):
@@ -79,7 +81,7 @@ class Run(BenchTest):
                 for line in lines if line.startswith("|")]
         self.assertEqual([row[:2] for row in rows[2:]],
                          [["memory", "1"], ["memory", "10"], ["sqlite", "1"], ["sqlite", "10"]])
-        self.assertEqual({len(row) for row in rows}, {13})
+        self.assertEqual({len(row) for row in rows}, {14})
 
     def test_an_interrupt_leaves_nothing_behind(self):
         process = start(self.folder, "run", "--window", 1, "--seconds", 600)

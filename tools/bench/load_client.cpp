@@ -29,6 +29,7 @@ void LoadReport::add(LoadReport other) {
   seconds = std::max(seconds, other.seconds);
   accepted.add(other.accepted);
   result.add(other.result);
+  calibration.add(other.calibration);
 }
 
 LoadClient::LoadClient(transport::Context& context, const LoadOptions& options,
@@ -120,8 +121,10 @@ void LoadClient::on_accepted(const msg::Accepted& message) {
     if (verdict.code != ErrorCode::kOk)
       throw std::runtime_error(fmt::format("refused: {} {}", name(verdict.code), verdict.detail));
     const auto number = number_of(verdict.task_id.str(), run_);
-    if (const auto time = number ? window_.accepted(*number, at) : std::nullopt)
-      report_.accepted.add(us(*time));
+    const auto time = number ? window_.accepted(*number, at) : std::nullopt;
+    if (!time) continue;
+    report_.accepted.add(us(*time));
+    report_.calibration.accepted(*number, verdict.estimate, at);
   }
 }
 
@@ -137,6 +140,7 @@ void LoadClient::on_deliver(const msg::Deliver& message) {
     const auto time = number ? window_.delivered(*number, at) : std::nullopt;
     if (!time) continue;
     report_.result.add(us(*time));
+    report_.calibration.delivered(*number, at);
     ++report_.tasks;
   }
   socket_.send(encode(ack));

@@ -7,6 +7,7 @@
 
 #include "protocol/messages.h"
 #include "protocol/transport/socket.h"
+#include "tools/bench/calibration.h"
 #include "tools/bench/latencies.h"
 #include "tools/bench/window.h"
 
@@ -25,6 +26,7 @@ struct LoadReport {
   std::uint64_t tasks = 0;     // delivered
   double seconds = 0;          // from the first SUBMIT to the last DELIVER
   Latencies accepted, result;  // from SUBMIT
+  Calibration calibration;     // of the estimates in ACCEPTED
 
   /// Of a client that ran at the same time.
   void add(LoadReport other);

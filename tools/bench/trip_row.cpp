@@ -13,7 +13,7 @@ double TripRow::tasks_per_commit() const {
 
 Table trip_table() {
   return Table({"store ", "window", "tasks/s", "accepted p50", "  p99", "result p50", "   p99",
-                "  p99.9", "tasks/commit", "CPU broker", "dispatcher", "clients, nodes",
+                "  p99.9", "p95 held", "tasks/commit", "CPU broker", "dispatcher", "clients, nodes",
                 "dispatcher MiB"});
 }
 
@@ -22,9 +22,9 @@ std::string to_line(const Table& table, TripRow& row) {
   return table.row({row.store, std::to_string(row.window), cell(row.tasks_per_s(), 0),
                     cell(accepted.quantile(0.5), 0), cell(accepted.quantile(0.99), 0),
                     cell(result.quantile(0.5), 0), cell(result.quantile(0.99), 0),
-                    cell(result.quantile(0.999), 0), cell(row.tasks_per_commit(), 1),
-                    cell(row.broker_us, 1), cell(row.dispatcher_us, 1), cell(row.bench_us, 1),
-                    cell(row.rss_mib, 0)});
+                    cell(result.quantile(0.999), 0), cell(row.load.calibration.p95_held(), 3),
+                    cell(row.tasks_per_commit(), 1), cell(row.broker_us, 1),
+                    cell(row.dispatcher_us, 1), cell(row.bench_us, 1), cell(row.rss_mib, 0)});
 }
 
 nlohmann::ordered_json to_json(TripRow& row) {
@@ -40,6 +40,7 @@ nlohmann::ordered_json to_json(TripRow& row) {
           {"result_p50_us", row.load.result.quantile(0.5)},
           {"result_p99_us", row.load.result.quantile(0.99)},
           {"result_p999_us", row.load.result.quantile(0.999)},
+          {"p95_held", row.load.calibration.p95_held()},
           {"commits", row.commits},
           {"committed_tasks", row.committed_tasks},
           {"tasks_per_commit", row.tasks_per_commit()},
