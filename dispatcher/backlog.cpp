@@ -32,7 +32,8 @@ void Backlog::enroll(Task& task, const Now& now) {
     group.is_idle = false;
   }
   task.group = &group;
-  task.tenant = &tenants_.of(task.spec.tenant);
+  // The reference is first come, first served.
+  task.tenant = &tenants_.of(config_.queue_length_only ? "" : task.spec.tenant);
   ++task.tenant->members;
   task.tenant->bytes += task.content_bytes();
   const Duration wait = from_ms(task.spec.not_before_ms) - now.wall;

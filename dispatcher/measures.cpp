@@ -13,6 +13,8 @@ constexpr double kFleetFade = 0.995;
 // A fleet of which nothing is known counts as one that has brought 4.75 results in 5 tries; and a
 // newcomer as one who has brought the fleet's share in 5.
 constexpr double kPriorGood = 4.75, kPriorTries = 5;
+// Until any node has told what loading a model takes: large models take long.
+constexpr double kAssumedLoadSeconds = 10;
 // Fewer failures than this are not held against anybody.
 constexpr double kForgiven = 0.05;
 constexpr double kFleetMemory = 100;  // samples; a provider's own is that of Trend
@@ -122,6 +124,8 @@ Expectation Measures::expect(const Account& account, ModelId model, SizeClass si
     expected.load_s = std::exp(all->load.mean);
   else if (model != 0 && !any_load_.empty())
     expected.load_s = std::exp(any_load_.mean);
+  else if (model != 0)
+    expected.load_s = kAssumedLoadSeconds;
   const double prior = success_of(all, kPriorGood / kPriorTries);
   expected.success = std::min(1.0, success_of(own, prior) + kForgiven);
   return expected;

@@ -172,13 +172,21 @@ Ranking::Shelf Providers::shelf_of(const Provider& provider, const TaskClass& gr
   return provider.outstanding() < provider.meta.slots ? Shelf::kFree : Shelf::kPrefetch;
 }
 
+/// What it will take to load again what has to go: another model cannot make a node load all the
+/// time unless that pays twice.
+double Providers::reload_s(const Provider& provider) const {
+  if (provider.in_memory.size() < provider.memory_models) return 0;
+  return measures_.expect(provider.record->measured, provider.in_memory.back(), 0).load_s;
+}
+
 Offer Providers::offer(const Provider& provider, const TaskClass& group, Duration now) const {
   const Expectation expected =
       measures_.expect(provider.record->measured, group.model, group.key.size);
   Offer offer;
   offer.wait_s = provider.wait_s(now);
-  offer.cold = !provider.holds(group.model);
-  offer.load_s = offer.cold ? expected.load_s : 0;
+  // What a node holds is known only of those that tell.
+  offer.cold = provider.reports_models && !provider.holds(group.model);
+  if (offer.cold) offer.load_s = expected.load_s + reload_s(provider);
   offer.run_s = expected.run_s;
   offer.success = expected.success;
   offer.cost = provider.meta.min_cost;
@@ -222,7 +230,7 @@ void Providers::give(Provider& provider, Task& task, Duration now) {
   const ModelId model = task.group->model;
   const Expectation expected =
       measures_.expect(provider.record->measured, model, task.group->key.size);
-  const bool cold = !provider.holds(model);
+  const bool cold = provider.reports_models && !provider.holds(model);
   task.expected_s = expected.run_s + (cold ? expected.load_s : 0);
   task.expectation_known = expected.known;
   if (model != 0) {

@@ -165,6 +165,7 @@ class Providers {
   std::size_t capacity(const Provider& provider) const;
   void unindex(Provider& provider);
   void log_change(std::size_t index);
+  double reload_s(const Provider& provider) const;
   void recount(Provider& provider, Duration now);
   void begin(Provider& provider, Task& task, Duration now);
 
