@@ -126,6 +126,9 @@ void SessionCore::abort(const msg::Abort::Entry& entry, Effects& effects) {
           task_event(Kind::kTaskAborted, entry.ref, {}, std::string(name(entry.code))));
       return forget(*held, effects);
     case Held::State::kRunning:
+      // Taken back is only what nobody has begun: the work done here is worth more than the wait.
+      if (entry.code == ErrorCode::kTakenBack)
+        return outbox_.put_entry<msg::AbortAck>({entry.ref, AbortOutcome::kStarted});
       // "Stopped" is said when it is true: until then the slot is busy.
       held->state = Held::State::kStopping;
       held->abort_code = entry.code;

@@ -46,7 +46,9 @@ class Session {
   void assign(const AssignmentRef& ref, const std::string& model = {}) {
     say(msg::Assign{{assignment_of(ref, model)}});
   }
-  void abort(const AssignmentRef& ref) { say(msg::Abort{{{ref, ErrorCode::kCancelled}}}); }
+  void abort(const AssignmentRef& ref, ErrorCode code = ErrorCode::kCancelled) {
+    say(msg::Abort{{{ref, code}}});
+  }
   void ack_result(const AssignmentRef& ref, ErrorCode code = ErrorCode::kOk) {
     say(msg::ResultAck{{{ref, code}}});
   }

@@ -284,6 +284,37 @@ TEST_CASE("abort of a finished task: its result stands") {
   CHECK(s.core.held() == Refs{kT1});
 }
 
+TEST_CASE("taken back: a waiting task is dropped, the running one goes on") {
+  Session s = running();
+  s.assign(kT2);
+  s.next_entry<msg::AssignAck>();
+  s.abort(kT2, ErrorCode::kTakenBack);
+  CHECK(s.next_entry<msg::AbortAck>().outcome == msg::AbortOutcome::kStopped);
+  CHECK(s.core.held() == Refs{kT1});
+  s.abort(kT1, ErrorCode::kTakenBack);
+  CHECK(s.next_entry<msg::AbortAck>().outcome == msg::AbortOutcome::kStarted);
+  CHECK(s.take_stopped().empty());
+  s.finish(kT1);
+  CHECK(s.next_entry<msg::Result>().outcome == msg::Outcome::kOk);
+  CHECK(s.take_started().empty());
+}
+
+TEST_CASE("taken back: what has finished, is unknown or is being stopped is answered as ever") {
+  Session s = finished();
+  s.abort(kT1, ErrorCode::kTakenBack);
+  CHECK(s.next_entry<msg::AbortAck>().outcome == msg::AbortOutcome::kFinished);
+  CHECK(s.core.held() == Refs{kT1});
+  s.abort(kT2, ErrorCode::kTakenBack);
+  CHECK(s.next_entry<msg::AbortAck>().outcome == msg::AbortOutcome::kNotHeld);
+  s.assign(kT2);
+  s.next_entry<msg::AssignAck>();
+  s.abort(kT2);
+  s.abort(kT2, ErrorCode::kTakenBack);
+  CHECK(s.sent.empty());
+  s.finish(kT2);
+  CHECK(s.next_entry<msg::AbortAck>().outcome == msg::AbortOutcome::kStopped);
+}
+
 TEST_CASE("an aborted task that ends while there is no session is not held any more") {
   Session s = running();
   s.abort(kT1);
