@@ -60,11 +60,6 @@ std::optional<Error> SessionCore::refusal(const msg::Assignment& assignment) con
   if (!model.empty() && !models.empty() &&
       std::find(models.begin(), models.end(), model) == models.end())
     return Error{ErrorCode::kModelMissing, "no model of that name here"};
-  auto it = held_.find(assignment.ref.task_id);
-  const bool replaces = it != held_.end();
-  if (replaces && is_older(assignment.ref, it->second.ref))
-    return Error{ErrorCode::kSuperseded, "a newer attempt of the task is here"};
-  if (replaces) return std::nullopt;
   const std::size_t capacity = config_.meta.slots + kMaxQueuedTasks;
   if (unfinished() >= capacity || held_.size() >= limits::kMaxHeld)
     return Error{ErrorCode::kNodeFull, fmt::format("holds {} tasks, {} of them not finished",
@@ -79,13 +74,17 @@ void SessionCore::take(const msg::Assignment& assignment, Effects& effects) {
     if (same->state != Held::State::kStopping) outbox_.put_entry<msg::AssignAck>({ref, {}, {}});
     return;
   }
-  if (const auto problem = refusal(assignment))
-    return outbox_.put_entry<msg::AssignAck>({ref, problem->code, problem->detail});
   if (auto old = held_.find(ref.task_id); old != held_.end()) {
+    if (is_older(ref, old->second.ref))
+      return outbox_.put_entry<msg::AssignAck>(
+          {ref, ErrorCode::kSuperseded, "a newer attempt of the task is here"});
+    // Also when the new one is refused: nobody waits for the old one any more.
     effects.events.push_back(
         task_event(Kind::kTaskAborted, old->second.ref, {}, "a newer attempt was assigned"));
     forget(old->second, effects);
   }
+  if (const auto problem = refusal(assignment))
+    return outbox_.put_entry<msg::AssignAck>({ref, problem->code, problem->detail});
   Held held;
   held.ref = ref;
   held.spec = assignment.spec;

@@ -80,6 +80,31 @@ TEST_CASE("a leaving node takes nothing new") {
   CHECK(s.core.held() == Refs{kT1, kT2});
 }
 
+TEST_CASE("a leaving node drops an older attempt for a newer one that it refuses") {
+  Session s = busy();
+  s.leave();
+  s.sent.clear();
+  s.assign(ref_of("t1", 2));
+  const auto ack = s.next_entry<msg::AssignAck>();
+  CHECK(ack.ref == ref_of("t1", 2));
+  CHECK(ack.code == ErrorCode::kNodeLeaving);
+  CHECK(s.take_stopped() == Refs{kT1});
+  CHECK(s.core.held() == Refs{kT2});
+  s.finish(kT1);
+  CHECK(s.all<msg::Result>().empty());
+}
+
+TEST_CASE("a leaving node refuses an older attempt than the held one as superseded") {
+  Session s;
+  s.join();
+  s.assign(ref_of("t1", 2));
+  s.leave();
+  s.sent.clear();
+  s.assign(kT1);
+  CHECK(s.next_entry<msg::AssignAck>().code == ErrorCode::kSuperseded);
+  CHECK(s.core.held() == Refs{ref_of("t1", 2)});
+}
+
 TEST_CASE("LEAVE is said again to a new session, before the tasks come back") {
   Session s = busy();
   s.leave();
