@@ -6,7 +6,7 @@
 #include <map>
 #include <string>
 
-#include "dispatcher/tenants.h"
+#include "dispatcher/quota.h"
 #include "protocol/limits.h"
 #include "protocol/time.h"
 

@@ -171,7 +171,7 @@ class Core {
   void set_reach(Provider& provider, Reach reach, const Now& now);
   void lose(Provider& provider, Cause cause, ErrorCode code, const std::string& reason,
             const Now& now);
-  bool is_mass_loss(const Now& now);
+  bool is_mass_loss(const NodeId& node, const Now& now);
   bool is_dangerous(const Task& task) const;
   void quarantine(Task& task, const Now& now);
   bool any_link_up() const;
@@ -257,8 +257,9 @@ class Core {
 
   std::multimap<Duration, std::pair<SessionId, AssignmentRef>> abort_resends_;
   std::uint64_t sequence_ = 0;
-  std::uint64_t crashes_ = 0;    // nodes lost while they were not expected to
-  std::deque<Duration> losses_;  // when nodes were lost of late
+  std::uint64_t crashes_ = 0;                       // nodes lost while they were not expected to
+  std::deque<std::pair<Duration, NodeId>> losses_;  // of late, each node once
+  std::unordered_set<NodeId> lost_of_late_;         // the same
   StoreReport store_;
   std::size_t uncommitted_bytes_ = 0;
   bool draining_ = false;  // an operator's wish

@@ -396,8 +396,8 @@ void Core::on_client(const std::string& peer, const msg::NodesQuery& message, co
   for (auto& [node_id, map] : by_name) {
     if (list.nodes.size() == limits::kMaxSnapshotEntries) break;
     // The lists of models are all that can be long; a reply must stay within a frame.
-    bytes += encode_map({{"", map["models"]}, {" ", map["loaded_models"]}, {"m", map["measured"]}})
-                 .size();
+    bytes += encode_map({{"", map["models"]}, {" ", map["loaded_models"]}}).size();
+    if (message.measured) bytes += encode_map({{"", map["measured"]}}).size();
     if (bytes > kMaxModelBytes) {
       map.erase("models");
       map.erase("loaded_models");

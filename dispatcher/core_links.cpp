@@ -288,7 +288,7 @@ void Core::lose(Provider& provider, Cause cause, ErrorCode code, const std::stri
   std::vector<std::pair<Task*, bool>> held;
   for (Task* task : provider.tasks) held.emplace_back(task, provider.is_executing(*task));
   provider.record->lost += held.size();
-  const bool crashed = cause == Cause::kLoss && !is_mass_loss(now);
+  const bool crashed = cause == Cause::kLoss && !is_mass_loss(provider.node_id, now);
   if (crashed) ++crashes_;
   for (auto& [task, executing] : held) {
     const bool blamed = executing && cause == Cause::kLoss;
@@ -307,12 +307,16 @@ void Core::lose(Provider& provider, Cause cause, ErrorCode code, const std::stri
   providers_.remove(provider);
 }
 
-/// Whether so many nodes vanish at once that this side, or the network, is the likelier cause.
-bool Core::is_mass_loss(const Now& now) {
+/// Whether so many nodes vanish at once that this side, or the network, is the likelier cause: more
+/// of them within the lost time than are left.
+bool Core::is_mass_loss(const NodeId& node, const Now& now) {
   constexpr std::size_t kLeast = 3;
-  while (!losses_.empty() && losses_.front() + config_.lost <= now.mono) losses_.pop_front();
-  if (losses_.size() < providers_.size() + kLeast) losses_.push_back(now.mono);
-  return losses_.size() >= kLeast && losses_.size() > providers_.size();
+  while (!losses_.empty() && losses_.front().first + config_.lost <= now.mono) {
+    lost_of_late_.erase(losses_.front().second);
+    losses_.pop_front();
+  }
+  if (lost_of_late_.insert(node).second) losses_.emplace_back(now.mono, node);
+  return losses_.size() >= kLeast && losses_.size() >= providers_.size();
 }
 
 /// Whether nodes are lost because of the task: it has brought down several different ones, and was

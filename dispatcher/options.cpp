@@ -1,5 +1,6 @@
 #include "dispatcher/options.h"
 
+#include "dispatcher/quota.h"
 #include "protocol/process/options.h"
 #include "protocol/process/state_dir.h"
 #include "protocol/transport/endpoint.h"
@@ -16,11 +17,12 @@ using std::chrono::seconds;
 // Options hold whole units; the core counts in microseconds.
 struct Raw {
   milliseconds heartbeat{1000}, lost{5000}, assign_ack{3000}, resend{5000};
-  seconds time_limit{600}, result_retention{24 * 3600}, failed_retention{7 * 24 * 3600},
-      history_retention{3600};
+  seconds priority_step{60}, time_limit{600}, result_retention{24 * 3600},
+      failed_retention{7 * 24 * 3600}, history_retention{3600};
   std::uint64_t queued_mib = 4096, result_mib = 1024, failed_mib = 1024;
   std::uint64_t max_tasks = 1'000'000, max_history = 200'000;
   std::uint64_t reserve_mib = 64, min_free_mib = 256;
+  std::vector<std::string> tenants;
 };
 
 std::optional<OptionProblem> validate(const ProgramOptions& options, const Raw& raw) {
@@ -30,6 +32,8 @@ std::optional<OptionProblem> validate(const ProgramOptions& options, const Raw& 
   for (const std::string& broker : options.brokers)
     if (auto what = transport::endpoint_problem(broker))
       return OptionProblem{{"broker"}, broker + ": " + *what};
+  for (const std::string& tenant : raw.tenants)
+    if (auto quota = parse_quota(tenant); !quota) return OptionProblem{{"tenant"}, quota.error()};
   if (raw.heartbeat >= raw.lost)
     return OptionProblem{{"heartbeat-interval-ms", "lost-ms"},
                          "heartbeat-interval-ms must be less than lost-ms"};
@@ -55,6 +59,11 @@ void take(const Raw& raw, Config& config) {
   config.max_result_bytes = raw.result_mib << 20;
   config.max_tasks = raw.max_tasks;
   config.max_history = raw.max_history;
+  config.priority_step = raw.priority_step;
+  for (const std::string& tenant : raw.tenants) {
+    auto [name, quota] = *parse_quota(tenant);
+    config.quotas.insert_or_assign(std::move(name), quota);
+  }
 }
 
 }  // namespace
@@ -84,11 +93,20 @@ std::optional<int> parse_options(int argc, const char* const* argv, ProgramOptio
              "Silence after which a broker is down, and grace for its nodes to come back", wait_ms);
   parser.add("prefetch", config.prefetch,
              "Tasks given to a node beyond its slots while the backlog is long", Range(0, 64));
+  parser.add("priority-step-s", raw.priority_step,
+             "How much longer a task must wait to make up for one step of priority",
+             Range(0, 24 * 3600));
+  parser.add("tenant", raw.tenants,
+             "NAME:weight=1:queued=0:running=0:mib=0: share and quotas of a tenant (0: none); "
+             "NAME * is all others; repeatable");
   parser.add("max-faults", config.max_faults,
              "Error results after which a task is Failed, unless it says max_attempts",
              Range(1, limits::kMaxAttempts));
   parser.add("max-losses", config.max_losses,
              "Times a task may be lost with its node, or dropped by it, before it is Failed",
+             Range(1, limits::kMaxAttempts));
+  parser.add("max-crashes", config.max_crashes,
+             "Nodes that may be lost while they execute a task before it is quarantined (Failed)",
              Range(1, limits::kMaxAttempts));
   parser.add("max-drains", config.max_drains,
              "Times a task may be given back by leaving nodes before it is Failed",

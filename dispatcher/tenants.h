@@ -9,19 +9,12 @@
 #include <string>
 #include <vector>
 
+#include "dispatcher/quota.h"
 #include "protocol/errors.h"
 
 namespace genai::dispatcher {
 
 struct TenantQueue;
-
-/// What one tenant may have at once; 0: no limit of its own.
-struct Quota {
-  double weight = 1;  // its share against that of others
-  std::uint64_t max_queued = 0;
-  std::uint64_t max_running = 0;
-  std::uint64_t max_bytes = 0;  // of specs and payloads that are not terminal
-};
 
 /// Place in the order of service; the least is next.
 struct Turn {

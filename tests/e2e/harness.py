@@ -190,7 +190,7 @@ class Client(Peer):
         return self.status(task_id)
 
     def nodes(self):
-        return {n["node_id"]: n for n in self.ask(NODES, NODE_LIST)[2]}
+        return {n["node_id"]: n for n in self.ask(NODES, NODE_LIST, False)[2]}
 
     def stats(self):
         return self.ask(STATS, STATS_REPLY)[2]

@@ -129,7 +129,7 @@ class LoadClient:
             self.watch_again()
 
     def on_accepted(self, verdicts):
-        for task_id, code, _ in verdicts:
+        for task_id, code, *_ in verdicts:
             if task_id not in self.unaccepted or code in TRY_LATER:
                 continue
             del self.unaccepted[task_id]

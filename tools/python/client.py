@@ -98,7 +98,7 @@ class Client:
             _, kind, *fields = msgpack.unpackb(self.socket.recv(), raw=False)
             if kind == ACCEPTED:
                 self.submits.pop(fields[0], None)
-                for task_id, code, detail in fields[1]:
+                for task_id, code, detail, *_ in fields[1]:
                     if code in TRY_LATER:
                         self.slow_down(self.heard_at)
                     elif code and task_id in self.open:
