@@ -108,7 +108,8 @@ msg::Acceptance Core::submit(const std::string& peer, msg::WatchLevel level,
     if (known->digest != digest)
       return refuse(ErrorCode::kIdConflict, "this id was accepted with another content");
     watch(peer, level, *known);
-    return {known->id, ErrorCode::kOk, ""};
+    const bool waits = known->status == TaskStatus::kUnscheduled && !known->recovering;
+    return waits ? acceptance(*known, now) : msg::Acceptance{known->id, ErrorCode::kOk, ""};
   }
   if (auto error =
           no_room_for(submission.spec, submission.payload.size() + submission.spec.raw.size())) {

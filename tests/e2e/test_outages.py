@@ -55,7 +55,7 @@ class Outages(FleetTest):
         self.assertIn("no such checkpoint", after["error"])
 
         again = self.client.ask(SUBMIT, ACCEPTED, 1, [[task, {"max_attempts": 2}, b"a bridge"]])
-        self.assertEqual(again[2], [[task, 0, ""]])  # what it was, not a new try
+        self.assertEqual(again[2], [[task, 0, "", 0, [0] * 4]])  # what it was, not a new try
         self.start_node("good", "--echo")
         replayed = self.client.ask(REPLAY, ACCEPTED, [[task, "again"]])
         self.assertEqual(replayed[2], [["again", 0, ""]])

@@ -39,7 +39,7 @@ class Restarts(FleetTest):
         task = self.client.submit()[0]
         self.client.wait([task])
         again = self.client.ask(SUBMIT, 41, 1, [[task, {}, b"prompt"]])
-        self.assertEqual(again[2], [[task, 0, ""]])
+        self.assertEqual(again[2], [[task, 0, "", 0, [0] * 4]])
         delivered = self.client.expect(DELIVER)[1][0]  # what it was stays known, if not its data
         self.assertEqual((delivered[1], delivered[3]["result_gone"]), (4, True))
         other = self.client.ask(SUBMIT, 41, 1, [[task, {}, b"another"]])
