@@ -97,6 +97,8 @@ struct Client::Impl {
   M expect(Message message);
   template <class M>
   std::vector<TaskInfo> tasks_of(M message, bool* more = nullptr);
+  template <class Reply, class Entry, class Question>
+  std::vector<Verdict> verdicts_on(const std::vector<Entry>& entries, Question question);
   [[noreturn]] void time_out() const;
 
   /// The caller has come back: what it was given is safe. Acknowledges now or, while there is more
@@ -245,6 +247,18 @@ std::vector<TaskInfo> Client::Impl::tasks_of(M message, bool* more) {
   return tasks;
 }
 
+/// Asks about all of them, page by page, and gathers the verdicts.
+template <class Reply, class Entry, class Question>
+std::vector<Verdict> Client::Impl::verdicts_on(const std::vector<Entry>& entries,
+                                               Question question) {
+  std::vector<Verdict> verdicts;
+  each_page(entries, [&](const std::vector<Entry>& page) {
+    const auto reply = expect<Reply>(ask(question(page)));
+    for (const auto& verdict : reply.verdicts) verdicts.push_back(verdict_from(verdict));
+  });
+  return verdicts;
+}
+
 Client::Client(Config config) : impl_(std::make_unique<Impl>(std::move(config))) {}
 Client::~Client() = default;
 Client::Client(Client&&) noexcept = default;
@@ -346,12 +360,8 @@ std::optional<TaskResult> Client::wait(const std::string& id, Millis timeout) {
 std::size_t Client::open_tasks() const { return impl_->core.open_tasks(); }
 
 std::vector<Verdict> Client::cancel(const std::vector<std::string>& ids) {
-  std::vector<Verdict> verdicts;
-  each_page(parse_ids(ids), [&](const std::vector<TaskId>& page) {
-    const auto reply = impl_->expect<msg::Cancelled>(impl_->ask(msg::Cancel{0, page}));
-    for (const auto& verdict : reply.verdicts) verdicts.push_back(verdict_from(verdict));
-  });
-  return verdicts;
+  return impl_->verdicts_on<msg::Cancelled>(
+      parse_ids(ids), [](const auto& page) { return msg::Cancel{0, page}; });
 }
 
 std::vector<Verdict> Client::replay(const std::vector<Replay>& entries) {
@@ -363,21 +373,23 @@ std::vector<Verdict> Client::replay(const std::vector<Replay>& entries) {
       throw ClientError("bad_field", "two replays have the id '" + as.str() + "'");
     checked.push_back({parse_ids({entry.of}).front(), as});
   }
-  std::vector<Verdict> verdicts;
-  each_page(checked, [&](const std::vector<msg::Replay::Entry>& page) {
-    const auto reply = impl_->expect<msg::Accepted>(impl_->ask(msg::Replay{0, page}));
-    for (const auto& verdict : reply.verdicts) verdicts.push_back(verdict_from(verdict));
-  });
-  return verdicts;
+  return impl_->verdicts_on<msg::Accepted>(
+      checked, [](const auto& page) { return msg::Replay{0, page}; });
 }
 
 std::vector<Verdict> Client::purge(const std::vector<std::string>& ids) {
-  std::vector<Verdict> verdicts;
-  each_page(parse_ids(ids), [&](const std::vector<TaskId>& page) {
-    const auto reply = impl_->expect<msg::Purged>(impl_->ask(msg::Purge{0, page}));
-    for (const auto& verdict : reply.verdicts) verdicts.push_back(verdict_from(verdict));
+  return impl_->verdicts_on<msg::Purged>(
+      parse_ids(ids), [](const auto& page) { return msg::Purge{0, page}; });
+}
+
+std::vector<Verdict> Client::reprioritise(const std::vector<std::string>& ids,
+                                          std::uint8_t priority) {
+  if (priority > limits::kMaxPriority)
+    throw ClientError("bad_field", fmt::format("priority {}: expected 0 to {}", priority,
+                                               limits::kMaxPriority));
+  return impl_->verdicts_on<msg::Reprioritised>(parse_ids(ids), [&](const auto& page) {
+    return msg::Reprioritise{0, priority, page};
   });
-  return verdicts;
 }
 
 std::vector<TaskInfo> Client::status(const std::vector<std::string>& ids) {
@@ -402,8 +414,8 @@ std::vector<TaskInfo> Client::list(std::optional<Status> status, std::size_t lim
   return all;
 }
 
-std::vector<NodeInfo> Client::nodes() {
-  const auto reply = impl_->expect<msg::NodeList>(impl_->ask(msg::NodesQuery{}));
+std::vector<NodeInfo> Client::nodes(bool measured) {
+  const auto reply = impl_->expect<msg::NodeList>(impl_->ask(msg::NodesQuery{0, measured}));
   std::vector<NodeInfo> nodes;
   for (const ValueMap& map : reply.nodes) nodes.push_back(node_from(map));
   return nodes;

@@ -48,6 +48,13 @@ Expected<msg::Submission> submission_from(const TaskRequest& request, const Task
   spec.time_limit_ms = request.time_limit_ms;
   spec.max_attempts = request.max_attempts;
   spec.label = request.label;
+  spec.tenant = request.tenant;
+  spec.priority = request.priority.value_or(spec.priority);
+  spec.not_before_ms = request.not_before_ms;
+  spec.deadline_ms = request.deadline_ms;
+  spec.max_cost = request.max_cost.value_or(spec.max_cost);
+  spec.time_to_money_ratio = request.time_to_money_ratio.value_or(spec.time_to_money_ratio);
+  spec.work = request.work;
   ValueMap extra;
   if (!request.params.empty()) extra.emplace("params", params_from(request.params));
   if (request.payload.size() > limits::kMaxPayloadBytes)
@@ -88,11 +95,17 @@ TaskUpdate update_from(const msg::Update::Entry& entry) {
 }
 
 Verdict verdict_from(const msg::Verdict& verdict) {
-  return {verdict.task_id.str(), std::string(genai::name(verdict.code)), verdict.detail};
+  return {verdict.task_id.str(), std::string(genai::name(verdict.code)), verdict.detail, 0, {}};
 }
 
-Verdict verdict_from(const msg::Acceptance& verdict) {
-  return verdict_from(msg::Verdict{verdict.task_id, verdict.code, verdict.detail});
+Verdict verdict_from(const msg::Acceptance& acceptance) {
+  Verdict verdict =
+      verdict_from(msg::Verdict{acceptance.task_id, acceptance.code, acceptance.detail});
+  verdict.retry_after_ms = acceptance.retry_after_ms;
+  const msg::Estimate& e = acceptance.estimate;
+  if (e != msg::Estimate{})
+    verdict.estimate = {e.start_p50_ms, e.start_p95_ms, e.finish_p50_ms, e.finish_p95_ms};
+  return verdict;
 }
 
 TaskInfo task_from(const ValueMap& map) {
@@ -109,6 +122,16 @@ TaskInfo task_from(const ValueMap& map) {
   task.fraction = get_double(map, "fraction");
   task.text = get_string(map, "text");
   task.waiting = get_string(map, "waiting");
+  task.tenant = get_string(map, "tenant");
+  task.priority = uint32(map, "priority");
+  if (map.contains("finish_p50_ms")) task.finish_p50_ms = get_uint(map, "finish_p50_ms");
+  if (map.contains("finish_p95_ms")) task.finish_p95_ms = get_uint(map, "finish_p95_ms");
+  each_map(map, "candidates", [&](const ValueMap& entry) {
+    task.candidates.push_back({get_string(entry, "node_id"), get_string(entry, "state"),
+                               get_uint(entry, "finish_ms"), get_uint(entry, "wait_ms"),
+                               get_uint(entry, "load_ms"), get_uint(entry, "run_ms"),
+                               get_double(entry, "cost")});
+  });
   task.code = get_string(map, "code");
   task.error = get_string(map, "error");
   task.created_ms = get_uint(map, "created_ms");
@@ -142,6 +165,15 @@ NodeInfo node_from(const ValueMap& map) {
   node.lost_total = get_uint(map, "lost_total");
   node.drained = get_bool(map, "drained");
   node.since_ms = get_uint(map, "since_ms");
+  node.min_cost = get_double(map, "min_cost");
+  node.load_ms = get_uint(map, "load_ms");
+  node.probation_ms = get_uint(map, "probation_ms");
+  each_map(map, "measured", [&](const ValueMap& row) {
+    node.measured.push_back({get_string(row, "model"), uint32(row, "size"), get_double(row, "runs"),
+                             get_uint(row, "run_mean_ms"), get_uint(row, "run_p50_ms"),
+                             get_uint(row, "run_p95_ms"), get_uint(row, "load_ms"),
+                             get_double(row, "success_ratio"), get_uint(row, "lost")});
+  });
   return node;
 }
 
@@ -164,6 +196,13 @@ Stats stats_from(const ValueMap& map) {
   stats.providers = get_uint(map, "providers");
   stats.queued_bytes = get_uint(map, "queued_bytes");
   stats.result_bytes = get_uint(map, "result_bytes");
+  stats.calibration = get_double(map, "calibration");
+  stats.calibrated_total = get_uint(map, "calibrated_total");
+  each_map(map, "tenants", [&](const ValueMap& row) {
+    stats.tenants.push_back({get_string(row, "tenant"), get_double(row, "weight", 1),
+                             get_uint(row, "queued"), get_uint(row, "running"),
+                             get_uint(row, "bytes"), get_double(row, "seconds")});
+  });
   each_map(map, "brokers", [&](const ValueMap& broker) {
     stats.brokers.push_back({get_string(broker, "endpoint"), get_string(broker, "state")});
   });

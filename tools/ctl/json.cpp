@@ -17,7 +17,19 @@ Json to_json(const client::TaskInfo& t) {
     json["fraction"] = t.fraction;
     json["text"] = t.text;
   }
+  if (!t.tenant.empty()) json["tenant"] = t.tenant;
+  json["priority"] = t.priority;
   if (!t.waiting.empty()) json["waiting"] = t.waiting;
+  if (t.finish_p50_ms) json["finish_p50_ms"] = *t.finish_p50_ms;
+  if (t.finish_p95_ms) json["finish_p95_ms"] = *t.finish_p95_ms;
+  for (const auto& c : t.candidates)
+    json["candidates"].push_back({{"node_id", c.node_id},
+                                  {"obstacle", c.obstacle},
+                                  {"finish_ms", c.finish_ms},
+                                  {"wait_ms", c.wait_ms},
+                                  {"load_ms", c.load_ms},
+                                  {"run_ms", c.run_ms},
+                                  {"cost", c.cost}});
   if (is_terminal(t.status)) {
     json["code"] = t.code;
     if (!t.error.empty()) json["error"] = t.error;
@@ -52,7 +64,7 @@ Json to_json(const client::TaskResult& r) {
 }
 
 Json to_json(const client::NodeInfo& n) {
-  return {{"node_id", n.node_id},
+  Json json{{"node_id", n.node_id},
           {"state", n.state},
           {"slots", n.slots},
           {"in_flight", n.in_flight},
@@ -67,15 +79,36 @@ Json to_json(const client::NodeInfo& n) {
           {"failed_total", n.failed_total},
           {"lost_total", n.lost_total},
           {"drained", n.drained},
-          {"since_ms", n.since_ms}};
+          {"since_ms", n.since_ms},
+          {"min_cost", n.min_cost},
+          {"load_ms", n.load_ms},
+          {"probation_ms", n.probation_ms}};
+  for (const auto& m : n.measured)
+    json["measured"].push_back({{"model", m.model},
+                                {"size", m.size},
+                                {"runs", m.runs},
+                                {"run_mean_ms", m.run_mean_ms},
+                                {"run_p50_ms", m.run_p50_ms},
+                                {"run_p95_ms", m.run_p95_ms},
+                                {"load_ms", m.load_ms},
+                                {"success_ratio", m.success_ratio},
+                                {"lost", m.lost}});
+  return json;
 }
 
 Json to_json(const client::Stats& s) {
-  Json tasks, brokers = Json::array();
+  Json tasks, brokers = Json::array(), tenants = Json::array();
   for (std::size_t i = 0; i < s.tasks.size(); ++i)
     tasks[name(static_cast<client::Status>(i))] = s.tasks[i];
   for (const auto& broker : s.brokers)
     brokers.push_back({{"endpoint", broker.endpoint}, {"state", broker.state}});
+  for (const auto& t : s.tenants)
+    tenants.push_back({{"tenant", t.name},
+                       {"weight", t.weight},
+                       {"queued", t.queued},
+                       {"running", t.running},
+                       {"bytes", t.bytes},
+                       {"seconds", t.seconds}});
   return {{"epoch", s.epoch},
           {"uptime_ms", s.uptime_ms},
           {"draining", s.draining},
@@ -91,12 +124,21 @@ Json to_json(const client::Stats& s) {
           {"providers", s.providers},
           {"queued_bytes", s.queued_bytes},
           {"result_bytes", s.result_bytes},
-          {"brokers", brokers}};
+          {"calibration", s.calibration},
+          {"calibrated_total", s.calibrated_total},
+          {"brokers", brokers},
+          {"tenants", tenants}};
 }
 
 Json to_json(const client::Verdict& v) {
   Json json{{"task_id", v.id}, {"code", v.code}};
   if (!v.detail.empty()) json["detail"] = v.detail;
+  if (v.retry_after_ms) json["retry_after_ms"] = v.retry_after_ms;
+  if (v.estimate)
+    json["estimate"] = {{"start_p50_ms", v.estimate->start_p50_ms},
+                        {"start_p95_ms", v.estimate->start_p95_ms},
+                        {"finish_p50_ms", v.estimate->finish_p50_ms},
+                        {"finish_p95_ms", v.estimate->finish_p95_ms}};
   return json;
 }
 

@@ -14,6 +14,8 @@ using namespace genai::ctl;
 
 const std::map<std::string, int (*)(Session&)> kCommands = {{"submit", run_submit},
                                                             {"status", run_status},
+                                                            {"explain", run_explain},
+                                                            {"reprioritise", run_reprioritise},
                                                             {"watch", run_watch},
                                                             {"cancel", run_cancel},
                                                             {"list", run_list},

@@ -9,13 +9,17 @@
 namespace genai::ctl {
 
 int run_nodes(Session& session) {
-  const auto nodes = session.client.nodes();
+  const auto nodes = session.client.nodes(session.options.long_format);
   if (session.options.json) {
     for (const auto& node : nodes) print(to_json(node));
     return process::kExitOk;
   }
   for (const std::string& line : node_table(nodes, session.options.long_format))
     fmt::print("{}\n", line);
+  const auto measured = measured_table(nodes);
+  if (measured.size() > 1) fmt::print("\n");
+  if (measured.size() > 1)
+    for (const std::string& line : measured) fmt::print("{}\n", line);
   return process::kExitOk;
 }
 

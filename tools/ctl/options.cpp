@@ -17,6 +17,10 @@ void declare_out(CLI::App& cmd, Options& o, const char* doc) {
   cmd.add_option("--suffix", o.suffix, "Of the files in --out, such as .png");
 }
 
+CLI::Range priority() {
+  return CLI::Range(std::uint32_t{0}, std::uint32_t{limits::kMaxPriority});
+}
+
 void declare_submit(CLI::App& app, Options& options) {
   SubmitOptions& o = options.submit;
   const CLI::Range seconds(std::uint64_t{1}, limits::kMaxTtlMs / 1000);
@@ -40,6 +44,21 @@ void declare_submit(CLI::App& app, Options& options) {
   cmd.add_option("--time-limit-s", o.time_limit_s, "Time limit of one execution")->check(seconds);
   cmd.add_option("--max-attempts", o.max_attempts, "Error results before it is Failed")
       ->check(CLI::Range(std::uint32_t{1}, limits::kMaxAttempts));
+  cmd.add_option("--tenant", o.tenant, "Whom its time is charged to");
+  cmd.add_option("--priority", o.priority, "0 to 9, the highest first (default: 5)")
+      ->check(priority());
+  cmd.add_option("--start-in-s", o.start_in_s, "Not to be started before so many seconds from now")
+      ->check(seconds);
+  cmd.add_option("--deadline-in-s", o.deadline_in_s,
+                 "Failed unless it has ended so many seconds from now")
+      ->check(seconds);
+  cmd.add_option("--max-cost", o.max_cost, "Only nodes that ask for no more")
+      ->check(CLI::NonNegativeNumber);
+  cmd.add_option("--time-to-money-ratio", o.time_to_money_ratio,
+                 "What a second is worth; 0: the cheapest node (default: the fastest)")
+      ->check(CLI::NonNegativeNumber);
+  cmd.add_option("--work", o.work, "How much there is to do, against other tasks of the model")
+      ->check(CLI::NonNegativeNumber);
   cmd.add_option("--param", o.params, "K=V for the node's program (repeatable)")
       ->allow_extra_args(false);  // what follows K=V is the prompt
   cmd.add_option("--label", o.label, "A name for people (default: the prompt)");
@@ -82,6 +101,11 @@ void declare_commands(CLI::App& app, Options& o) {
     return cmd;
   };
   with_tasks("status", "What became of tasks, and why");
+  with_tasks("explain", "Why a task waits, or where it went and why there");
+  with_tasks("reprioritise", "Change the priority of tasks that wait")
+      ->add_option("--priority", o.priority, "0 to 9, the highest first")
+      ->required()
+      ->check(priority());
   declare_out(*with_tasks("watch", "Follow tasks until they have ended"), o,
               "Take each result and write it to DIR/<task_id><suffix>; without it they stay");
   with_tasks("cancel", "Cancel tasks, queued or running");
@@ -91,7 +115,7 @@ void declare_commands(CLI::App& app, Options& o) {
   declare_failed(app, o);
   declare_backup(app, o);
   auto& nodes = *app.add_subcommand("nodes", "List the connected nodes");
-  nodes.add_flag("--long", o.long_format, "With their hardware and all counters");
+  nodes.add_flag("--long", o.long_format, "With their hardware, all counters and what was measured");
   auto& top = *app.add_subcommand("top", "Watch the fleet live; q quits");
   top.add_option("--interval-ms", o.interval_ms, "Time between two looks")
       ->check(CLI::Range(100, 60'000));

@@ -18,6 +18,11 @@ struct SubmitOptions {
   std::string id, model, gpu_type, label;
   std::uint64_t ncpu = 0, ram_mib = 0, vram_mib = 0, ttl_s = 0, time_limit_s = 0;
   std::uint32_t max_attempts = 0;
+  std::string tenant;
+  std::optional<std::uint8_t> priority;
+  std::uint64_t start_in_s = 0, deadline_in_s = 0;
+  std::optional<double> max_cost, time_to_money_ratio;
+  double work = 0;
   std::vector<std::string> params;  // K=V
   bool wait = false;
 };
@@ -31,7 +36,8 @@ struct Options {
 
   SubmitOptions submit;
   std::string out, suffix;           // submit, watch
-  std::vector<std::string> tasks;    // status, watch, cancel, failed
+  std::vector<std::string> tasks;    // status, explain, watch, cancel, reprioritise, failed
+  std::uint8_t priority = 0;         // reprioritise
   std::string status;                // list: only these
   std::uint64_t limit = 100;         // list, failed list
   bool long_format = false;          // nodes

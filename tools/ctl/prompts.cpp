@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 #include <charconv>
+#include <chrono>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -36,6 +37,14 @@ auto with_file(const std::string& name, Read read) {
   return read(file);
 }
 
+/// Unix time in ms; 0 stays 0.
+std::uint64_t from_now(std::uint64_t seconds) {
+  using namespace std::chrono;
+  if (seconds == 0) return 0;
+  const auto now = duration_cast<milliseconds>(system_clock::now().time_since_epoch());
+  return static_cast<std::uint64_t>(now.count()) + seconds * 1000;
+}
+
 TaskRequest defaults_from(const SubmitOptions& o) {
   TaskRequest request;
   request.id = o.id;
@@ -48,6 +57,13 @@ TaskRequest defaults_from(const SubmitOptions& o) {
   request.time_limit_ms = o.time_limit_s * 1000;
   request.max_attempts = o.max_attempts;
   request.label = o.label;
+  request.tenant = o.tenant;
+  request.priority = o.priority;
+  request.not_before_ms = from_now(o.start_in_s);
+  request.deadline_ms = from_now(o.deadline_in_s);
+  request.max_cost = o.max_cost;
+  request.time_to_money_ratio = o.time_to_money_ratio;
+  request.work = o.work;
   for (const std::string& text : o.params)
     request.params.insert_or_assign(parse_param(text).first, parse_param(text).second);
   return request;
@@ -98,6 +114,20 @@ void take_key(const std::string& key, const json& value, TaskRequest& request) {
     request.max_attempts = static_cast<std::uint32_t>(whole(value, limits::kMaxAttempts));
   else if (key == "label")
     request.label = value.get<std::string>();
+  else if (key == "tenant")
+    request.tenant = value.get<std::string>();
+  else if (key == "priority")
+    request.priority = static_cast<std::uint8_t>(whole(value, limits::kMaxPriority));
+  else if (key == "not_before_ms")
+    request.not_before_ms = whole(value, limits::kMaxUnixMs);
+  else if (key == "deadline_ms")
+    request.deadline_ms = whole(value, limits::kMaxUnixMs);
+  else if (key == "max_cost")
+    request.max_cost = value.get<double>();
+  else if (key == "time_to_money_ratio")
+    request.time_to_money_ratio = value.get<double>();
+  else if (key == "work")
+    request.work = value.get<double>();
   else if (key == "params")
     for (const auto& [name, param] : value.items())
       request.params.insert_or_assign(name, param_from(param));

@@ -24,7 +24,8 @@ std::string joined(const std::vector<std::string>& texts) {
 }
 
 std::string state_of(const NodeInfo& node) {
-  return cell(node.state, 16) + (node.drained ? ",drained" : "");
+  return cell(node.state, 16) + (node.drained ? ",drained" : "") +
+         (node.probation_ms ? ",probation" : "");
 }
 
 /// "##--": busy and free slots; "##+1": one more is prefetched.
@@ -48,6 +49,9 @@ std::vector<std::string> header(const View& view) {
   std::string brokers;
   for (const auto& broker : s.brokers)
     brokers += fmt::format("  {} {}", broker.endpoint, broker.state);
+  std::string held;
+  if (s.calibrated_total)
+    held = fmt::format("   estimates held {:.1f} % of {}", s.calibration * 100, s.calibrated_total);
   std::string tasks;
   for (std::size_t i = 0; i < s.tasks.size(); ++i)
     tasks += fmt::format("{}{} {}", i ? "   " : "", name(static_cast<Status>(i)), s.tasks[i]);
@@ -57,9 +61,9 @@ std::vector<std::string> header(const View& view) {
                   s.draining ? "   DRAINING" : ""),
       tasks,
       fmt::format("{:.1f} completed/s   accepted {}   delivered {}   requeued {}   results waiting "
-                  "{:.1f} MiB",
+                  "{:.1f} MiB{}",
                   view.completed_per_s, s.accepted_total, s.delivered_total, s.requeued_total,
-                  static_cast<double>(s.result_bytes) / (1 << 20)),
+                  static_cast<double>(s.result_bytes) / (1 << 20), held),
       "brokers" + (brokers.empty() ? "  none" : brokers)};
   if (!view.trouble.empty()) lines.insert(lines.begin() + 1, "!! " + view.trouble);
   for (std::string& line : lines) line = process::escaped(line);
@@ -96,7 +100,7 @@ std::vector<std::string> waiting_table(const std::vector<TaskInfo>& tasks) {
 std::vector<std::string> node_table(const std::vector<NodeInfo>& nodes, bool long_format) {
   Rows rows{{"NODE", "STATE", "SLOTS", "RUNS", "DONE", "FAILED", "LOST"}};
   if (long_format)
-    for (const char* head : {"GIVEN", "GPU", "VRAM MiB", "RAM MiB", "CPUS", "LOADED"})
+    for (const char* head : {"LOAD", "COST", "GIVEN", "GPU", "VRAM MiB", "RAM MiB", "CPUS", "LOADED"})
       rows[0].push_back(head);
   rows[0].push_back("MODELS");
   for (const NodeInfo& n : nodes) {
@@ -109,7 +113,8 @@ std::vector<std::string> node_table(const std::vector<NodeInfo>& nodes, bool lon
                                  std::to_string(n.lost_total)};
     if (long_format)
       for (const std::string& text :
-           {std::to_string(n.assigned_total), cell(n.gpu_type, 32), std::to_string(n.vram_mib),
+           {duration_text(n.load_ms), fmt::format("{:g}", n.min_cost),
+            std::to_string(n.assigned_total), cell(n.gpu_type, 32), std::to_string(n.vram_mib),
             std::to_string(n.ram_mib), std::to_string(n.ncpu), cell(joined(n.loaded_models), 40)})
         row.push_back(text);
     row.push_back(cell(joined(n.models), 60));
@@ -118,10 +123,33 @@ std::vector<std::string> node_table(const std::vector<NodeInfo>& nodes, bool lon
   return table_lines(rows);
 }
 
+std::vector<std::string> measured_table(const std::vector<NodeInfo>& nodes) {
+  Rows rows{{"NODE", "MODEL", "SIZE", "RUNS", "MEAN", "P50", "P95", "LOADING", "SUCCESS", "LOST"}};
+  for (const NodeInfo& n : nodes)
+    for (const NodeInfo::Measured& m : n.measured)
+      rows.push_back({cell(n.node_id, 32), m.model.empty() ? "-" : cell(m.model, 40),
+                      m.size ? std::to_string(m.size) : "-", fmt::format("{:.0f}", m.runs),
+                      duration_text(m.run_mean_ms), duration_text(m.run_p50_ms),
+                      duration_text(m.run_p95_ms), m.load_ms ? duration_text(m.load_ms) : "-",
+                      fmt::format("{:.0f} %", m.success_ratio * 100), std::to_string(m.lost)});
+  return table_lines(rows);
+}
+
+std::vector<std::string> tenant_table(const client::Stats& stats) {
+  Rows rows{{"TENANT", "WEIGHT", "QUEUED", "RUNNING", "SECONDS USED"}};
+  for (const client::Stats::Tenant& t : stats.tenants)
+    rows.push_back({t.name.empty() ? "-" : cell(t.name, 40), fmt::format("{:g}", t.weight),
+                    std::to_string(t.queued), std::to_string(t.running),
+                    fmt::format("{:.1f}", t.seconds)});
+  return table_lines(rows);
+}
+
 std::vector<std::string> screen_lines(const View& view, std::size_t width, std::size_t height) {
   std::vector<std::string> lines = header(view);
   const std::size_t room = height > lines.size() ? height - lines.size() : 0;
   append(lines, "Nodes", node_table(view.nodes, false), view.nodes.size(), room / 2);
+  if (view.stats.tenants.size() > 1)
+    append(lines, "Tenants", tenant_table(view.stats), view.stats.tenants.size(), room / 4);
   const auto left = [&] { return height > lines.size() ? height - lines.size() : 0; };
   const std::size_t assigned = view.stats.tasks[static_cast<std::size_t>(Status::kSent)];
   append(lines, "Running", running_table(view.running), assigned,

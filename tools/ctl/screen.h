@@ -24,4 +24,7 @@ std::vector<std::string> screen_lines(const View& view, std::size_t width, std::
 /// A table of nodes; `long_format`: with hardware and all counters.
 std::vector<std::string> node_table(const std::vector<client::NodeInfo>& nodes, bool long_format);
 
+/// What was measured of them, a line for each model and size; only a head if there is nothing.
+std::vector<std::string> measured_table(const std::vector<client::NodeInfo>& nodes);
+
 }  // namespace genai::ctl

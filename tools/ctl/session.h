@@ -56,6 +56,8 @@ int complain_of_missing(const std::vector<std::string>& asked,
 // Each runs one subcommand and returns the exit code. ClientError and InputError pass through.
 int run_submit(Session& session);
 int run_status(Session& session);
+int run_explain(Session& session);
+int run_reprioritise(Session& session);
 int run_watch(Session& session);
 int run_cancel(Session& session);
 int run_list(Session& session);

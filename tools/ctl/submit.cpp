@@ -2,9 +2,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <iostream>
+#include <map>
 
 #include "protocol/process/escape.h"
+#include "tools/ctl/explain.h"
+#include "tools/ctl/format.h"
 #include "tools/ctl/json.h"
 #include "tools/ctl/progress.h"
 #include "tools/ctl/prompts.h"
@@ -94,6 +98,26 @@ int Waiting::until_all_ended() {
   return good == lines.size() ? process::kExitOk : process::kExitFailure;
 }
 
+std::string retry_text(const client::Verdict& verdict) {
+  if (verdict.retry_after_ms == 0) return {};
+  return fmt::format("; try again in {}", duration_text(verdict.retry_after_ms));
+}
+
+/// What only a person reads: when to expect the last of them, and what cannot run now.
+void tell_expectations(const std::vector<client::Verdict>& verdicts) {
+  std::map<std::string, std::size_t> reasons;
+  std::uint64_t p50 = 0, p95 = 0;
+  for (const client::Verdict& verdict : verdicts) {
+    if (verdict.ok() && !verdict.detail.empty()) ++reasons[verdict.detail];
+    if (!verdict.estimate) continue;
+    p50 = std::max(p50, verdict.estimate->finish_p50_ms);
+    p95 = std::max(p95, verdict.estimate->finish_p95_ms);
+  }
+  for (const auto& [reason, count] : reasons)
+    complain(fmt::format("{} task{} can run nowhere now: {}", count, count == 1 ? "" : "s", reason));
+  if (p95 != 0 && isatty(STDERR_FILENO)) complain(expectation(p50, p95));
+}
+
 }  // namespace
 
 int run_submit(Session& session) {
@@ -121,8 +145,8 @@ int run_submit(Session& session) {
       labels[verdicts[i].id] = prompts[i].request.label;
     } else {
       refused = true;
-      complain(fmt::format("line {}: refused: {}: {}", prompts[i].line, verdicts[i].code,
-                           verdicts[i].detail));
+      complain(fmt::format("line {}: refused: {}: {}{}", prompts[i].line, verdicts[i].code,
+                           verdicts[i].detail, retry_text(verdicts[i])));
     }
     if (options.submit.wait) continue;
     if (options.json)
@@ -130,6 +154,7 @@ int run_submit(Session& session) {
     else if (verdicts[i].ok())
       std::cout << verdicts[i].id << '\n';
   }
+  if (!options.json) tell_expectations(verdicts);
   if (!options.submit.wait || lines.empty())
     return refused ? process::kExitFailure : process::kExitOk;
 

@@ -49,15 +49,30 @@ struct TaskRequest {
   std::uint64_t time_limit_ms = 0;  // of one execution
   std::uint32_t max_attempts = 0;   // error results before Failed
   std::string label;                // for people
+  std::string tenant;               // whom the time is charged to
+  std::optional<std::uint8_t> priority;  // 0 to 9, the highest first; default 5
+  std::uint64_t not_before_ms = 0;       // Unix time; 0: at once
+  std::uint64_t deadline_ms = 0;         // Unix time; 0: ttl_ms alone
+  std::optional<double> max_cost;             // only nodes that ask for no more
+  std::optional<double> time_to_money_ratio;  // what a second is worth; default: no matter the cost
+  double work = 0;  // how much there is to do, against other tasks of its model; 0: not said
   std::map<std::string, Param> params;
   std::string payload;  // bytes for the node, at most 16 MiB
+};
+
+/// When a task is expected to start and to finish, in ms from the answer: half of them do, and 95 %.
+struct Estimate {
+  std::uint64_t start_p50_ms = 0, start_p95_ms = 0;
+  std::uint64_t finish_p50_ms = 0, finish_p95_ms = 0;
 };
 
 /// The dispatcher's answer about one task. `code` is a name of SPEC.md's list, "ok" when accepted.
 struct Verdict {
   std::string id;
   std::string code;
-  std::string detail;
+  std::string detail;                // of an accepted task: why no node that is there fits it
+  std::uint64_t retry_after_ms = 0;  // of a refusal that time may change; else 0
+  std::optional<Estimate> estimate;  // of an accepted task, if anything is known of such tasks
   bool ok() const { return code == "ok"; }
 };
 
@@ -99,6 +114,13 @@ struct TaskInfo {
     std::string status, reason, node_id;
     std::uint32_t attempt = 0;
   };
+  /// A node that fits, as it looks to this task now. Times from now.
+  struct Candidate {
+    std::string node_id;
+    std::string obstacle;  // why it is not taken; empty: it could be
+    std::uint64_t finish_ms = 0, wait_ms = 0, load_ms = 0, run_ms = 0;
+    double cost = 0;
+  };
   std::string id;
   Status status = Status::kUnscheduled;
   std::string label, model, node_id;
@@ -107,13 +129,27 @@ struct TaskInfo {
   double fraction = 0;
   std::string text;     // of the last progress
   std::string waiting;  // why it is not placed
+  std::string tenant;
+  std::uint32_t priority = 0;
+  std::optional<std::uint64_t> finish_p50_ms, finish_p95_ms;  // from now; absent: not known
   std::string code, error;
   std::uint64_t created_ms = 0;  // Unix time
   std::uint64_t age_ms = 0, queued_ms = 0, run_ms = 0, total_ms = 0;
-  std::vector<LogEntry> log;  // from status() only
+  std::vector<LogEntry> log;          // from status() only
+  std::vector<Candidate> candidates;  // from status(), while it is Unscheduled; the best first
 };
 
 struct NodeInfo {
+  /// What the dispatcher measured of tasks of one model and size.
+  struct Measured {
+    std::string model;
+    std::uint32_t size = 0;  // class: doubles with each step; 0: not said
+    double runs = 0;         // how many it is worth: old ones count less
+    std::uint64_t run_mean_ms = 0, run_p50_ms = 0, run_p95_ms = 0;
+    std::uint64_t load_ms = 0;  // 0: never seen
+    double success_ratio = 0;
+    std::uint64_t lost = 0;
+  };
   std::string node_id;
   std::string state;  // online, suspect, draining, unreachable
   std::uint32_t slots = 0;
@@ -124,11 +160,21 @@ struct NodeInfo {
   std::uint64_t assigned_total = 0, completed_total = 0, failed_total = 0, lost_total = 0;
   bool drained = false;
   std::uint64_t since_ms = 0;  // Unix time
+  double min_cost = 0;
+  std::uint64_t load_ms = 0;       // what it has been given will take, per slot
+  std::uint64_t probation_ms = 0;  // until it gets work like others; 0: it does
+  std::vector<Measured> measured;  // if asked for
 };
 
 struct Stats {
   struct Broker {
     std::string endpoint, state;  // connected, down
+  };
+  struct Tenant {
+    std::string name;
+    double weight = 1;
+    std::uint64_t queued = 0, running = 0, bytes = 0;
+    double seconds = 0;  // of provider time, charged so far
   };
   std::uint64_t epoch = 0, uptime_ms = 0;
   bool draining = false;
@@ -138,7 +184,10 @@ struct Stats {
   std::array<std::uint64_t, 6> tasks{};                                       // by Status
   std::uint64_t accepted_total = 0, delivered_total = 0, requeued_total = 0;
   std::uint64_t providers = 0, queued_bytes = 0, result_bytes = 0;
+  double calibration = 0;  // share of the tasks that finished within their p95
+  std::uint64_t calibrated_total = 0;
   std::vector<Broker> brokers;
+  std::vector<Tenant> tenants;
 };
 
 /// The one exception of this library. `code` is a name of SPEC.md's list, or "timeout".
@@ -213,11 +262,14 @@ class Client {
   /// Forgets Failed tasks with payload and log; they cannot be replayed any more. One verdict per
   /// id, in order: ok, unknown_task or not_failed.
   std::vector<Verdict> purge(const std::vector<std::string>& ids);
+  /// Changes the priority (0 to 9) of tasks that wait. One verdict per id, in order: ok,
+  /// unknown_task, not_queued or already_terminal.
+  std::vector<Verdict> reprioritise(const std::vector<std::string>& ids, std::uint8_t priority);
   /// Of those that are known, in the order asked.
   std::vector<TaskInfo> status(const std::vector<std::string>& ids);
   /// In the order of ids; all of them or those of one status; at most `limit`.
   std::vector<TaskInfo> list(std::optional<Status> status = {}, std::size_t limit = SIZE_MAX);
-  std::vector<NodeInfo> nodes();
+  std::vector<NodeInfo> nodes(bool measured = false);
   Stats stats();
   /// The dispatcher's epoch: another number than before means that it was restarted.
   std::uint64_t ping();
