@@ -32,12 +32,9 @@ void CommitQueue::hold(Messages messages) {
 
 std::optional<store::Batch> CommitQueue::next(Core& core, const Now& now, bool all) {
   if (running_) return std::nullopt;
-  if (!core.is_commit_due(now.mono) && !(all && core.has_changes())) {
-    append(released_, std::exchange(held_, {}));
-    return std::nullopt;
-  }
-  store::Batch batch = core.take_changes(now);
-  if (batch.empty()) {  // what was new is gone again: there is nothing left to write
+  store::Batch batch;
+  if (core.is_commit_due(now.mono) || all) batch = core.take_changes(now, all);
+  if (batch.empty()) {  // nothing to write, or what was new is gone again
     append(released_, std::exchange(held_, {}));
     return std::nullopt;
   }

@@ -6,6 +6,7 @@
 // drops them, and stays whole.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <optional>
@@ -22,6 +23,7 @@
 #include "dispatcher/outbox.h"
 #include "dispatcher/providers.h"
 #include "dispatcher/scheduler.h"
+#include "dispatcher/store/store.h"
 #include "dispatcher/task_table.h"
 #include "protocol/codec.h"
 #include "protocol/process/rate_limit.h"
@@ -75,8 +77,7 @@ class Core {
   /// Takes up the tasks of earlier processes, in the order of their sequences; before anything
   /// else. Those that were assigned wait for the lost time after the first link is up: a node that
   /// still holds one keeps it.
-  void restore(std::vector<store::TaskRecord> records, const std::vector<store::NodeRow>& nodes,
-               const Now& now);
+  void restore(store::Loaded loaded, const Now& now);
 
   void on_link_frame(std::size_t broker, const Blob& frame, const Now& now);
   void on_client_frame(const std::string& peer, const Blob& frame, const Now& now);
@@ -92,17 +93,15 @@ class Core {
   Effects take_effects();
 
   /// What must be committed before the effects taken so far may be sent, if they promise anything.
-  bool has_changes() const { return !journal_.empty(); }
+  bool has_changes() const { return !journal_.empty() || !unsaved_nodes_.empty(); }
   /// Whether they should be committed now: else none of the effects taken rests on them.
-  bool is_commit_due(Duration now) const { return journal_.is_due(now); }
+  bool is_commit_due(Duration now) const { return journal_.is_due(now) || measures_due_ <= now; }
   /// When changes that nobody waits for become due; not part of next_deadline().
-  Duration next_commit() const { return journal_.next_deadline(); }
-  store::Batch take_changes(const Now& now) {
-    uncommitted_bytes_ = 0;
-    return journal_.take(now);
-  }
-  /// Payloads and results since take_changes().
-  std::size_t uncommitted_bytes() const { return uncommitted_bytes_; }
+  Duration next_commit() const { return std::min(journal_.next_deadline(), measures_due_); }
+  /// `all`: also what could wait for longer.
+  store::Batch take_changes(const Now& now, bool all = false);
+  /// Payloads and results since take_changes(), if they are to be written.
+  std::size_t uncommitted_bytes() const { return journal_.bytes(); }
   void read_debug_notes(bool on) { outbox_.read_debug(on); }
   void set_store_report(StoreReport report) { store_ = std::move(report); }
 
@@ -150,6 +149,11 @@ class Core {
   void resend_aborts(const Now& now);
   void ask_back(const Now& now);
   void end_recovery(const Now& now);
+  void restore(const store::NodeRow& row);
+  void restore(const std::vector<store::MeasureRow>& rows);
+  store::NodeRow row_of(const NodeId& node);
+  void add_measures(store::Batch& batch);
+  void save_later(Provider& provider, const Now& now);
   void enforce_retention(const Now& now);
   void schedule(const Now& now);
 
@@ -261,9 +265,10 @@ class Core {
   std::deque<std::pair<Duration, NodeId>> losses_;  // of late, each node once
   std::unordered_set<NodeId> lost_of_late_;         // the same
   StoreReport store_;
-  std::size_t uncommitted_bytes_ = 0;
-  bool draining_ = false;  // an operator's wish
-  bool stopping_ = false;  // the process is about to end
+  std::vector<NodeId> unsaved_nodes_;  // of which something new was measured, each once
+  Duration measures_due_ = kNever;     // when that should be written
+  bool draining_ = false;              // an operator's wish
+  bool stopping_ = false;              // the process is about to end
   Duration last_tick_;
   Duration judge_from_{0};  // links and acks are not judged before: this process itself was late
 };

@@ -169,7 +169,7 @@ Task& Core::admit(TaskId id, TaskSpec spec, Blob payload, const Digest& digest, 
   task->id = std::move(id);
   task->spec = std::move(spec);
   task->payload = std::move(payload);
-  uncommitted_bytes_ += task->payload.size();
+  journal_.count_bytes(task->payload.size());
   task->digest = digest;
   task->sequence = ++sequence_;
   task->accepted_at = now.mono;
@@ -422,7 +422,7 @@ void Core::on_client(const std::string& peer, const msg::Drain& message, const N
       return outbox_.reply(peer, msg::ErrorReply{message.request, ErrorCode::kUnknownNode,
                                                  "no node of this id was ever connected"});
     providers_.record(*node).drained = message.on;
-    journal_.note({*node, message.on});
+    journal_.note(row_of(*node));
     if (Provider* provider = providers_.find_node(*node)) providers_.reindex(*provider, now.mono);
   }
   outbox_.note({Note::Level::kInfo,

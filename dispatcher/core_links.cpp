@@ -304,6 +304,7 @@ void Core::lose(Provider& provider, Cause cause, ErrorCode code, const std::stri
   }
   // One that comes and goes is given less and less.
   if (crashed) providers_.count_failure(provider, now.mono);
+  save_later(provider, now);
   providers_.remove(provider);
 }
 

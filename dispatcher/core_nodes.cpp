@@ -156,6 +156,7 @@ ErrorCode Core::take_result(Provider& provider, msg::Result::Entry& entry, const
   attempt->failed = true;
   ++provider.record->failed;
   measures_.failed(provider.record->measured, task->group->model, false, to_ms(now.wall));
+  save_later(provider, now);
   task->info = entry.info;
   requeue(*task, Cause::kFault, ErrorCode::kTaskError,
           clip_text("the node reported: " + get_string(entry.info, "error", "an error")), now);
@@ -175,7 +176,7 @@ void Core::complete(Task& task, IssuedAttempt& attempt, Provider& provider,
   }
   task.info = std::move(entry.info);
   task.result = std::move(entry.data);
-  uncommitted_bytes_ += task.result.size();
+  journal_.count_bytes(task.result.size());
   finish(task, TaskStatus::kCompleted, ErrorCode::kOk,
          late ? fmt::format("late result of attempt {}", attempt.number) : "result", now, &attempt);
   providers_.count_success(provider, now.mono);
@@ -206,6 +207,7 @@ void Core::measure(const Task& task, Provider& provider, const ValueMap& info, c
   const double load_s = std::min(static_cast<double>(get_uint(info, "load_ms")) / 1000, took_s);
   measures_.ran(provider.record->measured, task.group->model, task.group->key.size, took_s - load_s,
                 load_s, to_ms(now.wall));
+  save_later(provider, now);
 }
 
 }  // namespace genai::dispatcher

@@ -1,6 +1,6 @@
 #include "dispatcher/journal.h"
 
-#include "protocol/time.h"
+#include <algorithm>
 
 namespace genai::dispatcher {
 
@@ -22,41 +22,17 @@ bool is_only_fetched(const Task& task) {
 
 }  // namespace
 
-void Journal::note(Task& task) {
+void Journal::mark(Task& task, Duration at) {
   if (!enabled_) return;
-  mark(task);
-  due_ = true;
-}
-
-void Journal::note_lazily(Task& task, Duration now) {
-  if (!enabled_) return;
-  mark(task);
-  be_lazy(now);
-}
-
-void Journal::be_lazy(Duration now) {
-  if (lazy_at_ == kNever) lazy_at_ = now + kLazyTime;
-}
-
-void Journal::mark(Task& task) {
+  due_at_ = std::min(due_at_, at);
   if (task.stored.dirty_slot != Task::Stored::kClean) return;
   task.stored.dirty_slot = dirty_.size();
   dirty_.push_back(&task);
 }
 
-void Journal::erase(Task& task) {
+void Journal::drop(Task& task, Duration at) {
   if (!enabled_) return;
-  drop(task);
-  due_ = true;
-}
-
-void Journal::erase_lazily(Task& task, Duration now) {
-  if (!enabled_) return;
-  drop(task);
-  be_lazy(now);
-}
-
-void Journal::drop(Task& task) {
+  due_at_ = std::min(due_at_, at);
   if (task.stored.dirty_slot != Task::Stored::kClean) dirty_[task.stored.dirty_slot] = nullptr;
   task.stored.dirty_slot = Task::Stored::kClean;
   if (task.stored.exists) erased_.push_back(task.sequence);
@@ -78,6 +54,7 @@ TaskRecord Journal::changing_part(const Task& task, const Now& now) {
   record.faults = task.faults;
   record.losses = task.losses;
   record.drains = task.drains;
+  record.priority = task.priority_override;
   record.issued = task.issued;
   record.log = task.log;
   record.code = task.code;
@@ -118,8 +95,8 @@ Batch Journal::take(const Now& now) {
   dirty_.clear();
   erased_.clear();
   nodes_.clear();
-  due_ = false;
-  lazy_at_ = kNever;
+  due_at_ = kNever;
+  bytes_ = 0;
   return batch;
 }
 

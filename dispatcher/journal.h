@@ -4,7 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "dispatcher/store/record.h"
@@ -22,39 +22,44 @@ class Journal {
   explicit Journal(bool enabled) : enabled_(enabled) {}
 
   /// The task is new or has changed: a commit is due.
-  void note(Task& task);
+  void note(Task& task) { mark(task, kAtOnce); }
   /// It has changed in a way that nobody waits for and that a crash may undo (its result would be
   /// delivered once more): it goes with the next commit that is due, or after kLazyTime.
-  void note_lazily(Task& task, Duration now);
+  void note_lazily(Task& task, Duration now) { mark(task, now + kLazyTime); }
   void note(store::NodeRow node) {
     if (!enabled_) return;
     nodes_.push_back(std::move(node));
-    due_ = true;
+    due_at_ = kAtOnce;
   }
+  /// A payload or result of so many bytes is to be written.
+  void count_bytes(std::size_t bytes) { bytes_ += enabled_ ? bytes : 0; }
   /// The task is in the store already.
   void restored(Task& task) { set_stored(task); }
   /// The task is about to be erased, on a client's word. Else lazily, as above.
-  void erase(Task& task);
-  void erase_lazily(Task& task, Duration now);
+  void erase(Task& task) { drop(task, kAtOnce); }
+  void erase_lazily(Task& task, Duration now) { drop(task, now + kLazyTime); }
 
   /// Whether a commit should begin.
-  bool is_due(Duration now) const { return due_ || lazy_at_ <= now; }
+  bool is_due(Duration now) const { return due_at_ <= now; }
   /// When lazy changes become due.
-  Duration next_deadline() const { return lazy_at_; }
+  Duration next_deadline() const { return due_at_; }
   bool empty() const { return dirty_.empty() && erased_.empty() && nodes_.empty(); }
+  /// Counted since take().
+  std::size_t bytes() const { return bytes_; }
   /// Everything since the last call.
   store::Batch take(const Now& now);
 
  private:
-  void mark(Task& task);
-  void drop(Task& task);
-  void be_lazy(Duration now);
+  static constexpr Duration kAtOnce{0};
+
+  void mark(Task& task, Duration at);
+  void drop(Task& task, Duration at);
   static void set_stored(Task& task);
   static store::TaskRecord changing_part(const Task& task, const Now& now);
 
   bool enabled_;
-  bool due_ = false;
-  Duration lazy_at_ = kNever;
+  Duration due_at_ = kNever;
+  std::size_t bytes_ = 0;
   std::vector<Task*> dirty_;  // null: erased since
   std::vector<std::uint64_t> erased_;
   std::vector<store::NodeRow> nodes_;

@@ -63,7 +63,7 @@ Loop::Loop(const ProgramOptions& options, store::Start start)
       core_(with_store(options.config, *store_), transport::random_id<InstanceId>(), start.epoch,
             options.brokers, transport::read_clock()) {
   for (std::size_t i = 0; i < options_.brokers.size(); ++i) links_.push_back(make_link(i));
-  core_.restore(std::move(start.tasks), start.nodes, transport::read_clock());
+  core_.restore(std::move(start.loaded), transport::read_clock());
   report_.name = store_->name();
   if (store_->is_durable()) {
     if (store_->is_low()) {

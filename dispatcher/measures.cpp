@@ -159,6 +159,8 @@ void Measures::failed(Account& account, ModelId model, bool lost, std::uint64_t 
 
 void Measures::restore(Account& account, ModelAccount measured) {
   ModelAccount& all = account_of(fleet_, measured.model, measured.updated_ms);
+  // A row of one that only ever failed has no run.
+  std::erase_if(measured.sizes, [](const ModelAccount::Size& s) { return s.run.empty(); });
   for (const auto& [size, run] : measured.sizes) {
     run_of(all, size).add(run.mean, kFleetMemory);
     any_run_.add(run.mean, kFleetMemory);
@@ -170,6 +172,16 @@ void Measures::restore(Account& account, ModelAccount measured) {
   all.good += measured.good;
   all.bad += measured.bad;
   account_of(account, measured.model, measured.updated_ms) = std::move(measured);
+}
+
+void Measures::compare(Account& account) const {
+  account.speed = {};
+  for (const ModelAccount& own : account.models) {
+    const ModelAccount* all = fleet_.find(own.model);
+    for (const auto& [size, run] : own.sizes)
+      if (const Nearest fleet = nearest(all, size); fleet.trend)
+        account.speed.add(run.mean - fleet.trend->mean - fleet.shift);
+  }
 }
 
 }  // namespace genai::dispatcher

@@ -73,8 +73,10 @@ class Measures {
            std::uint64_t now_ms);
   /// An execution ended with an error, or was lost with the provider.
   void failed(Account& account, ModelId model, bool lost, std::uint64_t now_ms);
-  /// Takes up what an earlier process measured.
+  /// Takes up what an earlier process measured: first of all providers, then each is compared
+  /// with the fleet.
   void restore(Account& account, ModelAccount measured);
+  void compare(Account& account) const;
 
  private:
   ModelAccount& account_of(Account& account, ModelId model, std::uint64_t now_ms);

@@ -27,6 +27,7 @@ struct NodeRecord {
   std::uint32_t failures = 0;  // attempts in a row that did not complete
   Duration probation_ends{0};  // until then it gets work only when no healthier provider fits
   Account measured;
+  bool unsaved = false;  // something changed since it was written
 };
 
 enum class Reach : std::uint8_t { kOnline, kSuspect, kDraining, kUnreachable };

@@ -32,21 +32,15 @@ CommitThread::~CommitThread() {
 
 void CommitThread::start(Batch batch) {
   GENAI_CHECK(!busy_);
-  busy_ = true;
-  {
-    const std::lock_guard lock(mutex_);
-    batch_ = std::move(batch);
-    pending_ = true;
-  }
-  changed_.notify_all();
+  batch_ = std::move(batch);  // the thread looks only while one is pending
+  retry();
 }
 
 void CommitThread::retry() {
-  GENAI_CHECK(!busy_);
+  GENAI_CHECK(!busy_ && batch_.has_value());
   busy_ = true;
   {
     const std::lock_guard lock(mutex_);
-    GENAI_CHECK(batch_.has_value());
     pending_ = true;
   }
   changed_.notify_all();
@@ -83,7 +77,6 @@ void CommitThread::run() {
     if (good) done = std::exchange(batch_, std::nullopt);
     const std::uint64_t one = 1;
     [[maybe_unused]] const ssize_t written = write(event_, &one, sizeof one);
-    changed_.notify_all();
     lock.unlock();
     done.reset();
     if (good)

@@ -27,6 +27,7 @@ struct TaskRecord {
   TaskStatus status = TaskStatus::kUnscheduled;
   std::uint32_t current = 0;  // the attempt it is assigned with; 0: none
   std::uint32_t faults = 0, losses = 0, drains = 0;
+  int priority = -1;  // -1: as the spec says
   std::vector<IssuedAttempt> issued;
   std::vector<LogEntry> log;
   ErrorCode code = ErrorCode::kOk;
@@ -39,9 +40,24 @@ struct TaskRecord {
 /// What is known of a node beyond its sessions.
 struct NodeRow {
   NodeId id;
-  bool drained = false;  // by an operator
+  bool drained = false;                                             // by an operator
+  std::uint64_t assigned = 0, completed = 0, failed = 0, lost = 0;  // attempts, over all sessions
 
   friend bool operator==(const NodeRow&, const NodeRow&) = default;
+};
+
+/// What was measured of a node with tasks of one model and size (PrivateMetaInfo). Trends are of
+/// ln(seconds). All rows of one node and model have the same figures but those of `run`.
+struct MeasureRow {
+  NodeId node;
+  std::string model;      // empty: of tasks that ask for none
+  std::uint8_t size = 0;  // SizeClass
+  double runs = 0, run_mean = 0, run_variance = 0;
+  double loads = 0, load_mean = 0, load_variance = 0;
+  double good = 0, bad = 0;  // outcomes, old ones counting less
+  std::uint64_t lost = 0, updated_ms = 0;
+
+  friend bool operator==(const MeasureRow&, const MeasureRow&) = default;
 };
 
 /// The changes of one commit: all of them or none. A task occurs once at most.
@@ -57,9 +73,11 @@ struct Batch {
   std::vector<std::uint64_t> fetched;  // sequences: a client has the result, so its data goes
   std::vector<std::uint64_t> erased;   // sequences
   std::vector<NodeRow> nodes;
+  std::vector<MeasureRow> measures;
 
   std::size_t size() const {
-    return added.size() + changed.size() + fetched.size() + erased.size() + nodes.size();
+    return added.size() + changed.size() + fetched.size() + erased.size() + nodes.size() +
+           measures.size();
   }
   bool empty() const { return size() == 0; }
 };

@@ -63,6 +63,42 @@ CREATE VIEW task_log AS
 -- A node that an operator drained stays drained.
 CREATE TABLE nodes(node_id TEXT PRIMARY KEY, drained INTEGER NOT NULL) WITHOUT ROWID;
 )sql",
+    R"sql(
+-- Counters of nodes go on after a restart.
+ALTER TABLE nodes ADD COLUMN assigned  INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE nodes ADD COLUMN completed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE nodes ADD COLUMN failed    INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE nodes ADD COLUMN lost      INTEGER NOT NULL DEFAULT 0;
+
+-- A priority that was changed while the task waited; -1: as its spec says.
+ALTER TABLE tasks ADD COLUMN priority  INTEGER NOT NULL DEFAULT -1;
+
+-- What was measured of nodes. Means and variances are of ln(seconds), counts of samples and
+-- outcomes are decayed.
+CREATE TABLE measures(
+  node_id       TEXT NOT NULL,
+  model         TEXT NOT NULL,
+  size          INTEGER NOT NULL,  -- class: doubles with each step, 0: not said
+  runs          REAL NOT NULL,
+  run_mean      REAL NOT NULL,
+  run_variance  REAL NOT NULL,
+  loads         REAL NOT NULL,
+  load_mean     REAL NOT NULL,
+  load_variance REAL NOT NULL,
+  good          REAL NOT NULL,
+  bad           REAL NOT NULL,
+  lost          INTEGER NOT NULL,
+  updated_ms    INTEGER NOT NULL,
+  PRIMARY KEY(node_id, model, size)
+) WITHOUT ROWID;
+
+CREATE VIEW measured AS
+  SELECT node_id, model, size, round(runs, 1) AS runs, round(exp(run_mean), 3) AS run_s,
+    CASE WHEN loads > 0 THEN round(exp(load_mean), 3) END AS load_s,
+    round(good / max(good + bad, 0.001), 3) AS success, lost,
+    datetime(updated_ms / 1000, 'unixepoch') AS updated
+  FROM measures;
+)sql",
 };
 static_assert(std::size(kMigrations) == kSchemaVersion);
 

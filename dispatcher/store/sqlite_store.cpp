@@ -1,9 +1,11 @@
 #include "dispatcher/store/sqlite_store.h"
 
+#include <SQLiteCpp/Transaction.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 #include <unordered_map>
 
@@ -16,6 +18,8 @@ namespace {
 
 // A row is written again with each change of its task; what is larger than this is kept elsewhere.
 constexpr std::size_t kInlineBytes = 4096;
+// Of a node that nothing was given for so long. Epochs are wall times.
+constexpr std::uint64_t kMeasuresKeptMs = 30ull * 24 * 3600 * 1000;
 // Another program that writes is waited for; readers never are.
 constexpr int kBusyMs = 10'000;
 // The WAL is folded into the file when it is this long. Writing over an old WAL syncs twice as fast
@@ -96,6 +100,57 @@ T checked(Expected<T> value, const char* column) {
   return std::move(*value);
 }
 
+/// Once more without the reserve, if that is what it takes.
+template <class Attempt>
+auto with_reserve(DataDir& dir, Attempt attempt) {
+  auto result = attempt();
+  if (result || result.error().failure != Failure::kFull || !dir.has_reserve()) return result;
+  dir.drop_reserve();
+  return attempt();
+}
+
+NodeRow read_node(SQLite::Statement& row) {
+  const auto id = NodeId::parse(row.getColumn(0).getString());
+  if (!id) throw std::invalid_argument("not a node id");
+  return {*id,
+          row.getColumn(1).getInt() != 0,
+          uint_of(row.getColumn(2)),
+          uint_of(row.getColumn(3)),
+          uint_of(row.getColumn(4)),
+          uint_of(row.getColumn(5))};
+}
+
+/// Infinities would spread to whatever is reckoned with them.
+double real_of(const SQLite::Column& column, double least) {
+  const double number = column.getDouble();
+  if (column.isText() || column.isBlob() || !std::isfinite(number) || number < least)
+    throw std::invalid_argument(fmt::format("{}: out of range", column.getName()));
+  return number;
+}
+
+MeasureRow read_measure(SQLite::Statement& row) {
+  constexpr double kAny = -1e6;
+  MeasureRow measure;
+  const auto id = NodeId::parse(row.getColumn(0).getString());
+  if (!id) throw std::invalid_argument("not a node id");
+  measure.node = *id;
+  measure.model = row.getColumn(1).getString();
+  const std::uint32_t size = count_of(row.getColumn(2));
+  if (size > UINT8_MAX) throw std::invalid_argument("size: no such class");
+  measure.size = static_cast<std::uint8_t>(size);
+  measure.runs = real_of(row.getColumn(3), 0);
+  measure.run_mean = real_of(row.getColumn(4), kAny);
+  measure.run_variance = real_of(row.getColumn(5), 0);
+  measure.loads = real_of(row.getColumn(6), 0);
+  measure.load_mean = real_of(row.getColumn(7), kAny);
+  measure.load_variance = real_of(row.getColumn(8), 0);
+  measure.good = real_of(row.getColumn(9), 0);
+  measure.bad = real_of(row.getColumn(10), 0);
+  measure.lost = uint_of(row.getColumn(11));
+  measure.updated_ms = uint_of(row.getColumn(12));
+  return measure;
+}
+
 int on_wal(void* pages, sqlite3*, const char*, int count) {
   *static_cast<int*>(pages) = count;
   return SQLITE_OK;
@@ -107,31 +162,34 @@ struct SqliteStore::Statements {
   explicit Statements(SQLite::Database& db)
       : begin(db, "BEGIN IMMEDIATE"),
         commit(db, "COMMIT"),
-        insert(
-            db,
-            "INSERT INTO tasks(sequence, task_id, digest, spec, label, model, created_ms, status,"
-            " current, faults, losses, drains, attempts, log, code, info, ended_ms, fetched,"
-            " payload, result) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
+        insert(db,
+               "INSERT INTO tasks(status, current, faults, losses, drains, priority, attempts, log,"
+               " code, info, ended_ms, fetched, sequence, payload, result, task_id, digest, spec,"
+               " label, model, created_ms) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
         update(db,
-               "UPDATE tasks SET status=?, current=?, faults=?, losses=?, drains=?, attempts=?,"
-               " log=?, code=?, info=?, ended_ms=?, fetched=? WHERE sequence=?"),
-        update_data(db,
-                    "UPDATE tasks SET status=?, current=?, faults=?, losses=?, drains=?,"
-                    " attempts=?, log=?, code=?, info=?, ended_ms=?, fetched=?,"
-                    " payload=iif(?, NULL, payload), result=iif(?, ?, result) WHERE sequence=?"),
+               "UPDATE tasks SET status=?1, current=?2, faults=?3, losses=?4, drains=?5,"
+               " priority=?6, attempts=?7, log=?8, code=?9, info=?10, ended_ms=?11, fetched=?12,"
+               " payload=iif(?14, NULL, payload), result=iif(?15, ?16, result)"
+               " WHERE sequence=?13"),
         fetched(db, "UPDATE tasks SET fetched=1, result=NULL WHERE sequence=?"),
-        put_node(db, "INSERT OR REPLACE INTO nodes(node_id, drained) VALUES(?,?)"),
+        put_node(db,
+                 "INSERT OR REPLACE INTO nodes(node_id, drained, assigned, completed, failed, lost)"
+                 " VALUES(?,?,?,?,?,?)"),
+        put_measure(db,
+                    "INSERT OR REPLACE INTO measures(node_id, model, size, runs, run_mean,"
+                    " run_variance, loads, load_mean, load_variance, good, bad, lost, updated_ms)"
+                    " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)"),
         erase(db, "DELETE FROM tasks WHERE sequence=?"),
         put_blob(db, "INSERT INTO blobs(key, data) VALUES(?,?)"),
         drop_blob(db, "DELETE FROM blobs WHERE key=?") {}
 
   void reset() noexcept {
-    for (SQLite::Statement* sql : {&begin, &commit, &insert, &update, &update_data, &fetched,
-                                   &put_node, &erase, &put_blob, &drop_blob})
+    for (SQLite::Statement* sql : {&begin, &commit, &insert, &update, &fetched, &put_node,
+                                   &put_measure, &erase, &put_blob, &drop_blob})
       sql->tryReset();
   }
 
-  SQLite::Statement begin, commit, insert, update, update_data, fetched, put_node, erase, put_blob,
+  SQLite::Statement begin, commit, insert, update, fetched, put_node, put_measure, erase, put_blob,
       drop_blob;
 };
 
@@ -139,12 +197,7 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const SqliteOptions& opti
   auto opened = DataDir::open(options.data_dir, options.reserve_bytes);
   if (!opened) return tl::unexpected(opened.error());
   const auto dir = std::make_shared<DataDir>(std::move(*opened));
-  auto store = open_in(dir, options);
-  if (!store && store.error().failure == Failure::kFull && dir->has_reserve()) {
-    dir->drop_reserve();
-    store = open_in(dir, options);
-  }
-  return store;
+  return with_reserve(*dir, [&] { return open_in(dir, options); });
 }
 
 Result<std::unique_ptr<SqliteStore>> SqliteStore::open_in(const std::shared_ptr<DataDir>& dir,
@@ -209,6 +262,9 @@ TaskRecord SqliteStore::read(SQLite::Statement& row) const {
   task.fetched = row.getColumn(15).getInt() != 0;
   task.payload = blob_of(row.getColumn(16));
   task.result = blob_of(row.getColumn(17));
+  task.priority = row.getColumn(18).getInt();
+  if (task.priority < -1 || task.priority > limits::kMaxPriority)
+    throw std::invalid_argument("priority: no such priority");
   if (task.log.empty() || task.log.back().status != task.status)
     throw std::invalid_argument("log: does not end with the status");
   if (is_terminal(task.status) != (task.ended_ms != 0))
@@ -234,7 +290,8 @@ Result<Loaded> SqliteStore::load() {
     SQLite::Statement rows(
         db_,
         "SELECT sequence, task_id, digest, spec, created_ms, status, current, faults, losses,"
-        " drains, attempts, log, code, info, ended_ms, fetched, payload, result FROM tasks"
+        " drains, attempts, log, code, info, ended_ms, fetched, payload, result, priority"
+        " FROM tasks"
         " ORDER BY sequence");
     std::unordered_map<std::uint64_t, std::size_t> by_sequence;
     std::unordered_set<std::string> ids;
@@ -258,22 +315,27 @@ Result<Loaded> SqliteStore::load() {
       data = blob_of(blobs.getColumn(1));
       blobs_.insert(key);
     }
-    SQLite::Statement nodes(db_, "SELECT node_id, drained FROM nodes");
+    SQLite::Statement nodes(
+        db_, "SELECT node_id, drained, assigned, completed, failed, lost FROM nodes");
     while (nodes.executeStep()) {
       where = "node " + nodes.getColumn(0).getString();
-      const auto id = NodeId::parse(nodes.getColumn(0).getString());
-      if (!id) throw std::invalid_argument("not a node id");
-      loaded.nodes.push_back({*id, nodes.getColumn(1).getInt() != 0});
+      loaded.nodes.push_back(read_node(nodes));
+    }
+    SQLite::Statement measures(
+        db_,
+        "SELECT node_id, model, size, runs, run_mean, run_variance, loads, load_mean,"
+        " load_variance, good, bad, lost, updated_ms FROM measures ORDER BY node_id, model, size");
+    while (measures.executeStep()) {
+      where = "measures of node " + measures.getColumn(0).getString();
+      loaded.measures.push_back(read_measure(measures));
     }
 
     for (const TaskRecord& task : loaded.tasks) {
       where = "task " + task.id.str();
-      const bool may_have_payload =
-          task.status != TaskStatus::kCompleted && task.status != TaskStatus::kAborted;
-      if ((!may_have_payload && !task.payload.empty()) ||
+      const bool has_payload = !is_terminal(task.status) || task.status == TaskStatus::kFailed;
+      if ((!has_payload && !task.payload.empty()) ||
           (task.status != TaskStatus::kCompleted && !task.result.empty()))
         throw std::invalid_argument("it has data that do not go with its status");
-      const bool has_payload = !is_terminal(task.status) || task.status == TaskStatus::kFailed;
       if (has_payload && content_digest(task.spec.raw, task.payload.view()) != task.digest)
         throw std::invalid_argument("its payload is not what was accepted");
     }
@@ -290,20 +352,24 @@ Result<Loaded> SqliteStore::load() {
 // ---- writing
 
 Result<void> SqliteStore::begin_epoch(std::uint64_t epoch) {
-  auto result = try_begin_epoch(epoch);
-  if (!result && result.error().failure == Failure::kFull && dir_->has_reserve()) {
-    dir_->drop_reserve();
-    result = try_begin_epoch(epoch);
-  }
+  auto result = with_reserve(*dir_, [&] { return try_begin_epoch(epoch); });
   look_at_room();
   return result;
 }
 
 Result<void> SqliteStore::try_begin_epoch(std::uint64_t epoch) {
   try {
+    SQLite::Transaction transaction(db_);
     SQLite::Statement sql(db_, "INSERT OR REPLACE INTO meta(key, value) VALUES('epoch', ?)");
     bind(sql, 1, epoch);
     sql.exec();
+    // A fleet of volunteers brings ever new names.
+    SQLite::Statement old(db_, "DELETE FROM measures WHERE updated_ms < ?");
+    bind(old, 1, epoch - std::min(epoch, kMeasuresKeptMs));
+    old.exec();
+    db_.exec(
+        "DELETE FROM nodes WHERE drained = 0 AND node_id NOT IN (SELECT node_id FROM measures)");
+    transaction.commit();
     return {};
   } catch (const SQLite::Exception& error) {
     return tl::unexpected(to_error(error, dir_->database()));
@@ -311,18 +377,13 @@ Result<void> SqliteStore::try_begin_epoch(std::uint64_t epoch) {
 }
 
 Result<void> SqliteStore::commit(const Batch& batch) {
-  auto result = batch.empty() ? Result<void>() : try_commit(batch);
-  const auto is_full = [&] { return !result && result.error().failure == Failure::kFull; };
-  // A WAL that cannot grow can start anew: the file may have room inside.
-  const auto fold_and_retry = [&] {
-    result = fold_wal();
-    if (result) result = try_commit(batch);
-  };
-  if (is_full()) fold_and_retry();
-  if (is_full() && dir_->has_reserve()) {
-    dir_->drop_reserve();
-    fold_and_retry();
-  }
+  auto result = with_reserve(*dir_, [&] {
+    auto tried = batch.empty() ? Result<void>() : try_commit(batch);
+    if (tried || tried.error().failure != Failure::kFull) return tried;
+    // A WAL that cannot grow can start anew: the file may have room inside.
+    tried = fold_wal();
+    return tried ? try_commit(batch) : tried;
+  });
   look_at_room();
   return result;
 }
@@ -351,6 +412,7 @@ void SqliteStore::write(const Batch& batch) {
   for (const std::uint64_t sequence : batch.fetched) drop_result(sequence);
   for (const std::uint64_t sequence : batch.erased) erase(sequence);
   for (const NodeRow& node : batch.nodes) put_node(node);
+  for (const MeasureRow& measure : batch.measures) put_measure(measure);
   sql_->commit.exec();
 }
 
@@ -359,32 +421,38 @@ void SqliteStore::roll_back() noexcept {
   if (sqlite3_get_autocommit(db_.getHandle()) == 0) db_.tryExec("ROLLBACK");
 }
 
+/// What can change, and the sequence: the first parameters of both statements.
+void SqliteStore::bind_changing(SQLite::Statement& sql, const TaskRecord& task,
+                                const Texts& texts) {
+  sql.reset();
+  sql.bind(1, static_cast<int>(task.status));
+  sql.bind(2, task.current);
+  sql.bind(3, task.faults);
+  sql.bind(4, task.losses);
+  sql.bind(5, task.drains);
+  sql.bind(6, task.priority);
+  sql.bindNoCopy(7, texts.attempts);
+  sql.bindNoCopy(8, texts.log);
+  sql.bind(9, static_cast<int>(task.code));
+  bind(sql, 10, std::string_view(texts.info));
+  bind(sql, 11, task.ended_ms);
+  sql.bind(12, task.fetched ? 1 : 0);
+  bind(sql, 13, task.sequence);
+}
+
 void SqliteStore::insert(const TaskRecord& task) {
   SQLite::Statement& sql = sql_->insert;
-  sql.reset();
-  const std::string attempts = attempts_text(task.issued), log = log_text(task.log),
-                    info = encode_map(task.info);
-  bind(sql, 1, task.sequence);
-  sql.bindNoCopy(2, task.id.str());
-  bind(sql, 3,
+  const Texts texts{attempts_text(task.issued), log_text(task.log), encode_map(task.info)};
+  bind_changing(sql, task, texts);
+  bind_inline(sql, 14, task.payload);
+  bind_inline(sql, 15, task.result);
+  sql.bindNoCopy(16, task.id.str());
+  bind(sql, 17,
        std::string_view(reinterpret_cast<const char*>(task.digest.data()), task.digest.size()));
-  bind(sql, 4, std::string_view(task.spec.raw));
-  sql.bindNoCopy(5, task.spec.label);
-  sql.bindNoCopy(6, task.spec.needs.model);
-  bind(sql, 7, task.created_ms);
-  sql.bind(8, static_cast<int>(task.status));
-  sql.bind(9, task.current);
-  sql.bind(10, task.faults);
-  sql.bind(11, task.losses);
-  sql.bind(12, task.drains);
-  sql.bindNoCopy(13, attempts);
-  sql.bindNoCopy(14, log);
-  sql.bind(15, static_cast<int>(task.code));
-  bind(sql, 16, std::string_view(info));
-  bind(sql, 17, task.ended_ms);
-  sql.bind(18, task.fetched ? 1 : 0);
-  bind_inline(sql, 19, task.payload);
-  bind_inline(sql, 20, task.result);
+  bind(sql, 18, std::string_view(task.spec.raw));
+  sql.bindNoCopy(19, task.spec.label);
+  sql.bindNoCopy(20, task.spec.needs.model);
+  bind(sql, 21, task.created_ms);
   sql.exec();
   put_blob(payload_key(task.sequence), task.payload);
   put_blob(result_key(task.sequence), task.result);
@@ -393,49 +461,32 @@ void SqliteStore::insert(const TaskRecord& task) {
 void SqliteStore::update(const Batch::Change& change) {
   using Data = Batch::Data;
   const TaskRecord& task = change.record;
-  const bool data = change.payload != Data::kKeep || change.result != Data::kKeep;
-  SQLite::Statement& sql = data ? sql_->update_data : sql_->update;
-  sql.reset();
-  const std::string attempts = attempts_text(task.issued), log = log_text(task.log),
-                    info = encode_map(task.info);
-  int index = 0;
-  sql.bind(++index, static_cast<int>(task.status));
-  sql.bind(++index, task.current);
-  sql.bind(++index, task.faults);
-  sql.bind(++index, task.losses);
-  sql.bind(++index, task.drains);
-  sql.bindNoCopy(++index, attempts);
-  sql.bindNoCopy(++index, log);
-  sql.bind(++index, static_cast<int>(task.code));
-  bind(sql, ++index, std::string_view(info));
-  bind(sql, ++index, task.ended_ms);
-  sql.bind(++index, task.fetched ? 1 : 0);
-  if (data) {
-    sql.bind(++index, change.payload == Data::kClear ? 1 : 0);
-    sql.bind(++index, change.result != Data::kKeep ? 1 : 0);
-    bind_inline(sql, ++index, task.result);
-  }
-  bind(sql, ++index, task.sequence);
+  SQLite::Statement& sql = sql_->update;
+  const Texts texts{attempts_text(task.issued), log_text(task.log), encode_map(task.info)};
+  bind_changing(sql, task, texts);
+  sql.bind(14, change.payload == Data::kClear ? 1 : 0);
+  sql.bind(15, change.result != Data::kKeep ? 1 : 0);
+  bind_inline(sql, 16, task.result);
   sql.exec();
   if (change.payload == Data::kClear) drop_blob(payload_key(task.sequence));
   if (change.result == Data::kClear) drop_blob(result_key(task.sequence));
   if (change.result == Data::kSet) put_blob(result_key(task.sequence), task.result);
 }
 
-void SqliteStore::erase(std::uint64_t sequence) {
-  SQLite::Statement& sql = sql_->erase;
+void SqliteStore::run(SQLite::Statement& sql, std::uint64_t key) {
   sql.reset();
-  bind(sql, 1, sequence);
+  bind(sql, 1, key);
   sql.exec();
+}
+
+void SqliteStore::erase(std::uint64_t sequence) {
+  run(sql_->erase, sequence);
   drop_blob(payload_key(sequence));
   drop_blob(result_key(sequence));
 }
 
 void SqliteStore::drop_result(std::uint64_t sequence) {
-  SQLite::Statement& sql = sql_->fetched;
-  sql.reset();
-  bind(sql, 1, sequence);
-  sql.exec();
+  run(sql_->fetched, sequence);
   drop_blob(result_key(sequence));
 }
 
@@ -444,6 +495,24 @@ void SqliteStore::put_node(const NodeRow& node) {
   sql.reset();
   sql.bindNoCopy(1, node.id.str());
   sql.bind(2, node.drained ? 1 : 0);
+  int index = 2;
+  for (const std::uint64_t count : {node.assigned, node.completed, node.failed, node.lost})
+    bind(sql, ++index, count);
+  sql.exec();
+}
+
+void SqliteStore::put_measure(const MeasureRow& row) {
+  SQLite::Statement& sql = sql_->put_measure;
+  sql.reset();
+  sql.bindNoCopy(1, row.node.str());
+  sql.bindNoCopy(2, row.model);
+  sql.bind(3, row.size);
+  int index = 3;
+  for (const double figure : {row.runs, row.run_mean, row.run_variance, row.loads, row.load_mean,
+                              row.load_variance, row.good, row.bad})
+    sql.bind(++index, figure);
+  bind(sql, ++index, row.lost);
+  bind(sql, ++index, row.updated_ms);
   sql.exec();
 }
 
@@ -459,10 +528,7 @@ void SqliteStore::put_blob(std::uint64_t key, const Blob& data) {
 
 void SqliteStore::drop_blob(std::uint64_t key) {
   if (!blobs_.contains(key)) return;
-  SQLite::Statement& sql = sql_->drop_blob;
-  sql.reset();
-  bind(sql, 1, key);
-  sql.exec();
+  run(sql_->drop_blob, key);
   gone_blobs_.push_back(key);
 }
 

@@ -5,9 +5,8 @@
 #include <SQLiteCpp/Statement.h>
 
 #include <memory>
-#include <optional>
+#include <string>
 #include <unordered_set>
-#include <utility>
 #include <vector>
 
 #include "dispatcher/store/data_dir.h"
@@ -44,11 +43,17 @@ class SqliteStore : public Store {
   Result<void> try_begin_epoch(std::uint64_t epoch);
   void prepare();
   void write(const Batch& batch);
+  struct Texts {
+    std::string attempts, log, info;
+  };
+  static void bind_changing(SQLite::Statement& sql, const TaskRecord& task, const Texts& texts);
+  static void run(SQLite::Statement& sql, std::uint64_t key);
   void insert(const TaskRecord& task);
   void update(const Batch::Change& change);
   void drop_result(std::uint64_t sequence);
   void erase(std::uint64_t sequence);
   void put_node(const NodeRow& node);
+  void put_measure(const MeasureRow& row);
   void put_blob(std::uint64_t key, const Blob& data);
   void drop_blob(std::uint64_t key);
   Result<void> try_commit(const Batch& batch);

@@ -27,7 +27,7 @@ Result<Start> start(const Options& options, std::uint64_t wall_ms) {
   if (!loaded) return tl::unexpected(loaded.error());
   const std::uint64_t epoch = std::max(loaded->last_epoch + 1, wall_ms);
   if (auto kept = (*store)->begin_epoch(epoch); !kept) return tl::unexpected(kept.error());
-  return Start{std::move(*store), epoch, std::move(loaded->tasks), std::move(loaded->nodes)};
+  return Start{std::move(*store), epoch, std::move(*loaded)};
 }
 
 int exit_code(Failure failure) {

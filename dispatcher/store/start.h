@@ -3,7 +3,6 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "dispatcher/store/store.h"
 
@@ -20,8 +19,7 @@ struct Options {
 struct Start {
   std::unique_ptr<Store> store;
   std::uint64_t epoch = 0;  // greater than that of any dispatcher before; on the disk already
-  std::vector<TaskRecord> tasks;
-  std::vector<NodeRow> nodes;
+  Loaded loaded;
 };
 
 /// The epoch grows with the store and with wall time, so also when a backup was restored.

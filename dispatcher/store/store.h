@@ -35,6 +35,7 @@ struct Loaded {
   std::uint64_t last_epoch = 0;   // 0: none yet
   std::vector<TaskRecord> tasks;  // by sequence
   std::vector<NodeRow> nodes;
+  std::vector<MeasureRow> measures;  // of one node and model in a row
 };
 
 /// Not thread-safe: one thread at a time uses it.

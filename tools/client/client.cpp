@@ -360,8 +360,9 @@ std::optional<TaskResult> Client::wait(const std::string& id, Millis timeout) {
 std::size_t Client::open_tasks() const { return impl_->core.open_tasks(); }
 
 std::vector<Verdict> Client::cancel(const std::vector<std::string>& ids) {
-  return impl_->verdicts_on<msg::Cancelled>(
-      parse_ids(ids), [](const auto& page) { return msg::Cancel{0, page}; });
+  return impl_->verdicts_on<msg::Cancelled>(parse_ids(ids), [](const auto& page) {
+    return msg::Cancel{0, page};
+  });
 }
 
 std::vector<Verdict> Client::replay(const std::vector<Replay>& entries) {
@@ -373,20 +374,22 @@ std::vector<Verdict> Client::replay(const std::vector<Replay>& entries) {
       throw ClientError("bad_field", "two replays have the id '" + as.str() + "'");
     checked.push_back({parse_ids({entry.of}).front(), as});
   }
-  return impl_->verdicts_on<msg::Accepted>(
-      checked, [](const auto& page) { return msg::Replay{0, page}; });
+  return impl_->verdicts_on<msg::Accepted>(checked, [](const auto& page) {
+    return msg::Replay{0, page};
+  });
 }
 
 std::vector<Verdict> Client::purge(const std::vector<std::string>& ids) {
-  return impl_->verdicts_on<msg::Purged>(
-      parse_ids(ids), [](const auto& page) { return msg::Purge{0, page}; });
+  return impl_->verdicts_on<msg::Purged>(parse_ids(ids), [](const auto& page) {
+    return msg::Purge{0, page};
+  });
 }
 
 std::vector<Verdict> Client::reprioritise(const std::vector<std::string>& ids,
                                           std::uint8_t priority) {
   if (priority > limits::kMaxPriority)
-    throw ClientError("bad_field", fmt::format("priority {}: expected 0 to {}", priority,
-                                               limits::kMaxPriority));
+    throw ClientError("bad_field",
+                      fmt::format("priority {}: expected 0 to {}", priority, limits::kMaxPriority));
   return impl_->verdicts_on<msg::Reprioritised>(parse_ids(ids), [&](const auto& page) {
     return msg::Reprioritise{0, priority, page};
   });

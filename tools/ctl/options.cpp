@@ -17,9 +17,7 @@ void declare_out(CLI::App& cmd, Options& o, const char* doc) {
   cmd.add_option("--suffix", o.suffix, "Of the files in --out, such as .png");
 }
 
-CLI::Range priority() {
-  return CLI::Range(std::uint32_t{0}, std::uint32_t{limits::kMaxPriority});
-}
+CLI::Range priority() { return CLI::Range(std::uint32_t{0}, std::uint32_t{limits::kMaxPriority}); }
 
 void declare_submit(CLI::App& app, Options& options) {
   SubmitOptions& o = options.submit;
@@ -115,7 +113,8 @@ void declare_commands(CLI::App& app, Options& o) {
   declare_failed(app, o);
   declare_backup(app, o);
   auto& nodes = *app.add_subcommand("nodes", "List the connected nodes");
-  nodes.add_flag("--long", o.long_format, "With their hardware, all counters and what was measured");
+  nodes.add_flag("--long", o.long_format,
+                 "With their hardware, all counters and what was measured");
   auto& top = *app.add_subcommand("top", "Watch the fleet live; q quits");
   top.add_option("--interval-ms", o.interval_ms, "Time between two looks")
       ->check(CLI::Range(100, 60'000));

@@ -100,7 +100,8 @@ std::vector<std::string> waiting_table(const std::vector<TaskInfo>& tasks) {
 std::vector<std::string> node_table(const std::vector<NodeInfo>& nodes, bool long_format) {
   Rows rows{{"NODE", "STATE", "SLOTS", "RUNS", "DONE", "FAILED", "LOST"}};
   if (long_format)
-    for (const char* head : {"LOAD", "COST", "GIVEN", "GPU", "VRAM MiB", "RAM MiB", "CPUS", "LOADED"})
+    for (const char* head :
+         {"LOAD", "COST", "GIVEN", "GPU", "VRAM MiB", "RAM MiB", "CPUS", "LOADED"})
       rows[0].push_back(head);
   rows[0].push_back("MODELS");
   for (const NodeInfo& n : nodes) {

@@ -114,7 +114,8 @@ void tell_expectations(const std::vector<client::Verdict>& verdicts) {
     p95 = std::max(p95, verdict.estimate->finish_p95_ms);
   }
   for (const auto& [reason, count] : reasons)
-    complain(fmt::format("{} task{} can run nowhere now: {}", count, count == 1 ? "" : "s", reason));
+    complain(
+        fmt::format("{} task{} can run nowhere now: {}", count, count == 1 ? "" : "s", reason));
   if (p95 != 0 && isatty(STDERR_FILENO)) complain(expectation(p50, p95));
 }
 

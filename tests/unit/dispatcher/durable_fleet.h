@@ -23,7 +23,7 @@ struct DurableWorld : World {
       : World(durable(), {"ipc://broker"}, epoch, start), store(store) {
     auto loaded = store.load();
     REQUIRE(store.begin_epoch(epoch));
-    core.restore(std::move(loaded->tasks), loaded->nodes, now);
+    core.restore(std::move(*loaded), now);
     core.check_invariants();
   }
   static Config durable() {

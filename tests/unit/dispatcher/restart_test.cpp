@@ -357,3 +357,82 @@ TEST_CASE("a disk short of room: results first") {
     CHECK(lives.w->take_to_client<msg::Accepted>().at(0).verdicts[0].code == ErrorCode::kOk);
   }
 }
+
+TEST_CASE("what was measured of nodes, and how urgent tasks are, outlives the dispatcher") {
+  Lives lives;
+  lives.w->snapshot({World::entry(1), World::entry(2)});
+  for (int i = 0; i < 6; ++i) {
+    lives.submit("t" + std::to_string(i));
+    for (auto at = lives.w->take_assigned(); !at.empty(); at = lives.w->take_assigned()) {
+      const auto& [node, ref] = at.at(0);
+      lives.w->ack(node, ref);
+      lives.w->run_for(node == 1 ? 1000 : 4000);
+      if (i == 2 && ref.attempt == 1)
+        lives.w->error(node, ref);
+      else
+        lives.w->result(node, ref);
+      lives.settle();
+    }
+  }
+  lives.submit("waits", [] {
+    TaskSpec spec;
+    spec.needs.model = "flux";
+    return spec;
+  }());
+  lives.w->from_client(msg::Reprioritise{9, 8, {task_id("waits")}});
+  const auto expectation = [&](const char* node) {
+    const auto& record = lives.w->core.providers().records().at(*NodeId::parse(node));
+    return lives.w->core.providers().measures().expect(record.measured, 0, 0);
+  };
+  const auto counters = [&](const char* node) {
+    const auto& r = lives.w->core.providers().records().at(*NodeId::parse(node));
+    return std::tuple(r.assigned, r.completed, r.failed, r.lost);
+  };
+  const Expectation fast = expectation("node-1"), slow = expectation("node-2");
+  const auto before = std::pair(counters("node-1"), counters("node-2"));
+  CHECK(fast.run_s < 0.5 * slow.run_s);
+  lives.w->run_for(5001);
+  lives.settle();
+  lives.next();
+  lives.w->core.check_invariants();
+  for (const auto& [node, known] : {std::pair("node-1", fast), std::pair("node-2", slow)}) {
+    CHECK(expectation(node).known);
+    CHECK(expectation(node).run_s == Approx(known.run_s).epsilon(0.15));
+    CHECK(expectation(node).success == Approx(known.success).margin(0.05));
+  }
+  CHECK(std::pair(counters("node-1"), counters("node-2")) == before);
+  CHECK(lives.w->task("waits").priority() == 8);
+}
+
+TEST_CASE("what was measured waits for a while, and for no other commit") {
+  Lives lives;
+  const AssignmentRef ref = lives.running("t");
+  lives.w->run_for(1000);
+  lives.w->result(1, ref);
+  lives.settle();
+  lives.w->fetch("t");
+  lives.settle_all();
+  CHECK(lives.store.load()->measures.empty());
+  CHECK(lives.w->core.has_changes());
+  lives.w->run_for(5000);
+  lives.settle();
+  CHECK(lives.store.load()->measures.size() == 1);
+  CHECK_FALSE(lives.w->core.has_changes());
+}
+
+TEST_CASE(
+    "bytes that are to be written are counted until they are; without a store there are none") {
+  const bool durable = GENERATE(true, false);
+  Config config;
+  config.durable = durable;
+  World w(config);
+  w.snapshot({World::entry(1)});
+  w.submit("t", {}, msg::WatchLevel::kResult, "client", std::string(1000, 'x'));
+  CHECK(w.core.uncommitted_bytes() == (durable ? 1000 : 0));
+  const auto [node, ref] = w.take_only_assigned();
+  w.ack(node, ref);
+  w.result(node, ref, std::string(500, 'y'));
+  CHECK(w.core.uncommitted_bytes() == (durable ? 1500 : 0));
+  w.core.take_changes(w.now);
+  CHECK(w.core.uncommitted_bytes() == 0);
+}

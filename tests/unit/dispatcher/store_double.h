@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 #include <map>
+#include <tuple>
 #include <utility>
 
 #include "dispatcher/store/store.h"
@@ -29,7 +30,8 @@ class StoreDouble : public store::Store {
   std::string_view name() const override { return "double"; }
   bool is_durable() const override { return true; }
   store::Result<store::Loaded> load() override {
-    store::Loaded loaded{epoch_, {}, {}};
+    store::Loaded loaded{epoch_, {}, {}, {}};
+    for (const auto& [key, row] : measures_) loaded.measures.push_back(row);
     for (const auto& [id, node] : nodes_) loaded.nodes.push_back(node);
     for (const auto& [sequence, task] : disk_) loaded.tasks.push_back(task);
     return loaded;
@@ -49,6 +51,7 @@ class StoreDouble : public store::Store {
     if (fault == Fault::kWriteError || fault == Fault::kSyncError) return failed(Failure::kIo);
     disk_ = std::move(written);
     for (const auto& node : batch.nodes) nodes_[node.id] = node;
+    for (const auto& row : batch.measures) measures_[{row.node, row.model, row.size}] = row;
     if (fault == Fault::kLateSyncError) return failed(Failure::kIo);
     return {};
   }
@@ -105,6 +108,7 @@ class StoreDouble : public store::Store {
 
   Tasks disk_;
   std::map<NodeId, store::NodeRow> nodes_;
+  std::map<std::tuple<NodeId, std::string, std::uint8_t>, store::MeasureRow> measures_;
   std::uint64_t epoch_ = 0;
 };
 

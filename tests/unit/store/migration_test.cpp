@@ -45,6 +45,7 @@ TEST_CASE("version 1, as a dispatcher of then left it after kill -9") {
     REQUIRE(loaded);
     CHECK(loaded->last_epoch > 1'700'000'000'000);
     CHECK(loaded->nodes.size() == std::size_t(opening - 1));
+    CHECK(loaded->measures.size() == std::size_t(opening - 1));
     std::map<std::string, TaskRecord> tasks;
     for (auto& task : loaded->tasks) tasks.emplace(task.id.str(), task);
     REQUIRE(tasks.size() == 7);
@@ -64,10 +65,13 @@ TEST_CASE("version 1, as a dispatcher of then left it after kill -9") {
     const TaskRecord& running = tasks.at("running");
     REQUIRE(running.issued.size() == 1);
     CHECK(running.current == 1);
+    CHECK(running.priority == -1);
     CHECK(running.issued[0].node_id.str() == "slow-1");
     CHECK(running.issued[0].epoch == loaded->last_epoch);
     Batch batch;
-    batch.nodes = {{*NodeId::parse("slow-1"), true}};  // what only the new version knows
+    const NodeId slow = *NodeId::parse("slow-1");  // what only newer versions know
+    batch.nodes = {{slow, true, 5, 4, 1, 0}};
+    batch.measures = {{slow, "sdxl", 33, 4, 1.5, 0.1, 1, 3, 0, 4, 1, 0, 1'700'000'000'000}};
     CHECK((*opened)->commit(batch));
   }
   CHECK(version_of(file) == kSchemaVersion);

@@ -54,6 +54,7 @@ class RandomTasks {
     task.faults = std::uint32_t(pick(5));
     task.losses = std::uint32_t(pick(5));
     task.drains = std::uint32_t(pick(5));
+    task.priority = static_cast<int>(pick(11)) - 1;
     task.issued.clear();
     for (std::uint32_t number = 1; number <= pick(3) * pick(33); ++number) {
       SessionId::Bytes bytes;
@@ -98,6 +99,7 @@ inline void require_equal(const std::vector<TaskRecord>& found, const Model& mod
     CHECK(task.status == want.status);
     CHECK(task.current == want.current);
     CHECK((task.faults == want.faults && task.losses == want.losses && task.drains == want.drains));
+    CHECK(task.priority == want.priority);
     REQUIRE(task.issued.size() == want.issued.size());
     for (std::size_t i = 0; i < want.issued.size(); ++i) {
       const IssuedAttempt &a = task.issued[i], &b = want.issued[i];

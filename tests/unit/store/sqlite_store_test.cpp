@@ -80,6 +80,36 @@ TEST_CASE("a random history is there after each restart") {
   CHECK(model.size() > 50);
 }
 
+TEST_CASE("nodes and what was measured of them are kept, and forgotten after a month") {
+  TempFolder folder;
+  const NodeId drained = *NodeId::parse("drained"), busy = *NodeId::parse("busy"),
+               gone = *NodeId::parse("gone");
+  constexpr std::uint64_t kDay = 24ull * 3600 * 1000, kNow = 1'700'000'000'000;
+  const auto row = [](const NodeId& node, std::uint8_t size, std::uint64_t at) {
+    return MeasureRow{node, "sdxl", size, 4.5, -1.25, 0.5, 2, 3, 0.25, 9, 1, 3, at};
+  };
+  Batch batch;
+  batch.nodes = {{busy, false, 9, 7, 1, 1}, {drained, true, 0, 0, 0, 0}, {gone, false, 1, 1, 0, 0}};
+  batch.measures = {row(busy, 0, kNow - kDay), row(busy, 33, kNow), row(gone, 0, kNow - 31 * kDay)};
+  {
+    auto store = open(folder);
+    load(*store);
+    REQUIRE(store->commit(batch));
+    batch.nodes[0].completed = 8;
+    batch.measures[1].runs = 5.5;
+    REQUIRE(store->commit(batch));
+  }
+  auto store = open(folder);
+  const Loaded loaded = load(*store);
+  CHECK(loaded.nodes == batch.nodes);
+  CHECK(loaded.measures == batch.measures);
+  REQUIRE(store->begin_epoch(kNow));
+  store.reset();
+  const Loaded later = load(*open(folder));
+  CHECK(later.nodes == std::vector(batch.nodes.begin(), batch.nodes.begin() + 2));
+  CHECK(later.measures == std::vector(batch.measures.begin(), batch.measures.begin() + 2));
+}
+
 TEST_CASE("files are for their owner only") {
   TempFolder folder;
   fill(folder, 1);
@@ -164,12 +194,23 @@ TEST_CASE("what this program cannot read is refused, and left as it is") {
         "status = 9", "status = 1", "status = 4", "ended_ms = 5", "code = 12345", "log = '[]'",
         "log = '[[1,0,\"x\",\"\"]]'", "log = 'x'", "attempts = '[[1,2,\"zz\",\"n\",0,0]]'",
         "attempts = '[1]'", "current = 77", "spec = x'c1'", "info = x'91'", "task_id = 'a b'",
-        "digest = x'00'", "faults = -1", "losses = 99999999999");
+        "digest = x'00'", "faults = -1", "losses = 99999999999", "priority = 10", "priority = -2");
     CAPTURE(nonsense);
     edit(folder, std::string("UPDATE tasks SET ") + nonsense + " WHERE sequence = 3");
     const StoreError error = refusal(folder);
     CHECK(error.failure == Failure::kDamaged);
     CHECK_THAT(error.detail, Contains("sequence 3"));
+  }
+  SECTION("nonsense that was measured") {
+    const char* nonsense = GENERATE("runs = -1", "run_mean = 9e999", "good = 'x'", "lost = -5",
+                                    "size = 300", "node_id = 'a b'", "load_variance = -0.5");
+    CAPTURE(nonsense);
+    edit(folder,
+         "INSERT INTO measures VALUES('n', 'm', 0, 1, 1.0, 0.1, 0, 0, 0, 1, 0, 0, 1700000000000)");
+    edit(folder, std::string("UPDATE measures SET ") + nonsense);
+    const StoreError error = refusal(folder);
+    CHECK(error.failure == Failure::kDamaged);
+    CHECK_THAT(error.detail, Contains("measures of node"));
   }
   SECTION("data of no task") {
     edit(folder, "INSERT INTO blobs(key, data) VALUES(99999, 'x')");

@@ -45,14 +45,14 @@ struct TaskRequest {
   std::string model;  // names: at most 128 bytes of UTF-8
   std::string gpu_type;
   std::uint64_t ncpu = 0, ram_mib = 0, vram_mib = 0;
-  std::uint64_t ttl_ms = 0;         // from acceptance to a terminal state; default 20 min
-  std::uint64_t time_limit_ms = 0;  // of one execution
-  std::uint32_t max_attempts = 0;   // error results before Failed
-  std::string label;                // for people
-  std::string tenant;               // whom the time is charged to
-  std::optional<std::uint8_t> priority;  // 0 to 9, the highest first; default 5
-  std::uint64_t not_before_ms = 0;       // Unix time; 0: at once
-  std::uint64_t deadline_ms = 0;         // Unix time; 0: ttl_ms alone
+  std::uint64_t ttl_ms = 0;                   // from acceptance to a terminal state; default 20 min
+  std::uint64_t time_limit_ms = 0;            // of one execution
+  std::uint32_t max_attempts = 0;             // error results before Failed
+  std::string label;                          // for people
+  std::string tenant;                         // whom the time is charged to
+  std::optional<std::uint8_t> priority;       // 0 to 9, the highest first; default 5
+  std::uint64_t not_before_ms = 0;            // Unix time; 0: at once
+  std::uint64_t deadline_ms = 0;              // Unix time; 0: ttl_ms alone
   std::optional<double> max_cost;             // only nodes that ask for no more
   std::optional<double> time_to_money_ratio;  // what a second is worth; default: no matter the cost
   double work = 0;  // how much there is to do, against other tasks of its model; 0: not said
@@ -60,7 +60,8 @@ struct TaskRequest {
   std::string payload;  // bytes for the node, at most 16 MiB
 };
 
-/// When a task is expected to start and to finish, in ms from the answer: half of them do, and 95 %.
+/// When a task is expected to start and to finish, in ms from the answer: half of them do, and 95
+/// %.
 struct Estimate {
   std::uint64_t start_p50_ms = 0, start_p95_ms = 0;
   std::uint64_t finish_p50_ms = 0, finish_p95_ms = 0;
