@@ -58,3 +58,46 @@ TEST_CASE("every status has its name") {
   for (int i = 0; i <= 5; ++i)
     CHECK(name(static_cast<Status>(i)) == genai::name(static_cast<TaskStatus>(i)));
 }
+
+TEST_CASE("urgency, tenant and money become part of the spec") {
+  TaskRequest request;
+  request.tenant = "alice";
+  request.priority = 9;
+  request.not_before_ms = 1'800'000'000'000;
+  request.deadline_ms = 1'800'000'500'000;
+  request.max_cost = 2.5;
+  request.time_to_money_ratio = 0;
+  request.work = 1.5;
+  auto submission = submission_from(request, *TaskId::parse("t"));
+  REQUIRE(submission);
+  const TaskSpec spec = *decode_spec(submission->spec.raw);
+  CHECK(spec.tenant == "alice");
+  CHECK(spec.priority == 9);
+  CHECK(spec.not_before_ms == request.not_before_ms);
+  CHECK(spec.deadline_ms == request.deadline_ms);
+  CHECK(spec.max_cost == 2.5);
+  CHECK(spec.time_to_money_ratio == 0);
+  CHECK(spec.work == 1.5);
+  const TaskSpec plain = *decode_spec(submission_from({}, *TaskId::parse("t"))->spec.raw);
+  TaskSpec defaults;
+  defaults.raw = plain.raw;
+  CHECK(plain == defaults);
+  request.priority = 10;
+  CHECK(submission_from(request, *TaskId::parse("t")).error().code == ErrorCode::kBadField);
+  request.priority = 1;
+  request.max_cost = -1;
+  CHECK(submission_from(request, *TaskId::parse("t")).error().code == ErrorCode::kBadField);
+}
+
+TEST_CASE("an acceptance carries when, a refusal when to come again") {
+  const TaskId id = *TaskId::parse("t");
+  const Verdict known = verdict_from(msg::Acceptance{id, ErrorCode::kOk, "", 0, {1, 2, 3, 4}});
+  REQUIRE(known.estimate);
+  CHECK(known.estimate->start_p95_ms == 2);
+  CHECK(known.estimate->finish_p95_ms == 4);
+  const Verdict refused =
+      verdict_from(msg::Acceptance{id, ErrorCode::kOverQuota, "enough", 5000, {}});
+  CHECK(refused.code == "over_quota");
+  CHECK(refused.retry_after_ms == 5000);
+  CHECK_FALSE(refused.estimate);
+}
