@@ -1,0 +1,116 @@
+#include "tests/micro/busy_fleet.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+namespace genai::micro {
+
+using namespace dispatcher;
+
+namespace {
+
+constexpr double kRunSeconds = 10;  // of the slowest
+
+template <class Id>
+Id binary_id(std::size_t number) {
+  typename Id::Bytes bytes{};
+  for (std::size_t i = 0; i < 4; ++i) bytes[i] = static_cast<std::uint8_t>(number >> (8 * i));
+  bytes[15] = 1;
+  return Id(bytes);
+}
+
+Duration from_seconds(double s) { return Duration(std::llround(s * 1e6)); }
+
+}  // namespace
+
+BusyFleet::BusyFleet(const Shape& shape)
+    : shape_(shape),
+      measures_(!shape.known),
+      backlog_(config_, measures_, tenants_),
+      providers_(config_, measures_),
+      scheduler_(config_, measures_, backlog_, providers_) {
+  for (std::size_t i = 0; i < shape.classes; ++i) models_.push_back(fmt::format("model-{}", i));
+  for (std::size_t i = 0; i < shape.providers; ++i) join(i);
+  const auto running = static_cast<std::size_t>(static_cast<double>(shape.providers) * shape.busy);
+  const bool is_full = shape.busy >= 1;
+  const std::size_t count = is_full ? 2 * shape.providers + shape.queued : running;
+  for (std::size_t i = 0; i < count; ++i) enter(tasks_.emplace_back());
+  place();
+  // Full providers end in the order in which they began, all at once: let that wear off.
+  for (std::size_t i = 0; i < shape.providers; ++i) {
+    advance();
+    end();
+    submit();
+    place();
+  }
+}
+
+void BusyFleet::join(std::size_t number) {
+  msg::ProviderEntry entry{
+      binary_id<SessionId>(number), *NodeId::parse(fmt::format("node-{}", number)), {}, {}, {}};
+  entry.meta.models = models_;
+  Provider& provider = providers_.add(entry, 0, now_);
+  run_s_.push_back(shape_.known ? kRunSeconds * std::pow(10, -draw_.uniform()) : kRunSeconds);
+  if (shape_.known)
+    for (const std::string& model : models_)
+      measures_.ran(provider.record->measured, measures_.model(model), 0, run_s_.back(), 0,
+                    to_ms(now_.wall));
+  providers_.reindex(provider, now_.mono);
+}
+
+void BusyFleet::enter(Task& task) {
+  task = {};
+  task.sequence = ++sequence_;
+  task.created_ms = to_ms(now_.wall);
+  task.spec.needs.model = models_[draw_.below(models_.size())];
+  backlog_.enroll(task, now_);
+  backlog_.add(task, now_.mono);
+}
+
+void BusyFleet::begin(Provider& provider, Task& task) {
+  const double run_s = run_s_[provider.index] * draw_.lognormal(0.1);
+  executing_.push({seconds(now_.mono) + run_s, &task, &provider});
+}
+
+void BusyFleet::advance() {
+  if (executing_.empty()) throw std::logic_error("no task was placed");
+  const Duration next = std::max(now_.mono, from_seconds(executing_.top().ends_s));
+  now_.wall += next - now_.mono;
+  now_.mono = next;
+}
+
+void BusyFleet::end() {
+  const Execution ended = executing_.top();
+  executing_.pop();
+  Task& task = *ended.task;
+  Provider& provider = *ended.provider;
+  const double took_s = seconds(now_.mono - task.begun_at);
+  measures_.ran(provider.record->measured, task.group->model, 0, took_s, 0, to_ms(now_.wall));
+  task.status = TaskStatus::kCompleted;
+  providers_.take(provider, task, now_.mono);
+  backlog_.unplaced(task, took_s);
+  backlog_.forget(task);
+  providers_.count_success(provider, now_.mono);
+  done_ = &task;
+  if (!provider.tasks.empty()) begin(provider, *provider.tasks.front());
+}
+
+void BusyFleet::submit() { enter(*done_); }
+
+void BusyFleet::place() {
+  scheduler_.start();
+  while (const auto placement = scheduler_.next(now_)) {
+    Task& task = *placement->task;
+    Provider& provider = *placement->provider;
+    backlog_.remove(task);
+    task.status = TaskStatus::kScheduled;
+    providers_.give(provider, task, now_.mono);
+    backlog_.placed(task);
+    if (provider.tasks.size() == 1) begin(provider, task);
+  }
+}
+
+}  // namespace genai::micro
