@@ -147,7 +147,10 @@ void Providers::reindex(Provider& provider, Duration now) {
 void Providers::set_loaded(Provider& provider, const std::vector<std::string>& models,
                            Duration now) {
   provider.meta.loaded_models = models;
-  provider.reports_models |= !models.empty();
+  if (!provider.reports_models && !models.empty()) {
+    provider.reports_models = true;
+    reindex(provider, now);
+  }
   // While it works on something, what it will hold afterwards is known better here.
   if (!provider.reports_models || !provider.tasks.empty()) return;
   provider.memory_models = std::max(provider.memory_models, models.size());

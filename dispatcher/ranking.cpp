@@ -10,6 +10,9 @@
 namespace genai::dispatcher {
 namespace {
 
+// Building an index of so many is nothing.
+constexpr std::size_t kSmallFleet = 256;
+
 /// Free providers within 5 % of each other are equals: what is measured is not more exact, and the
 /// longest unassigned gets its turn.
 double grade(double seconds) {
@@ -18,9 +21,10 @@ double grade(double seconds) {
 }
 
 /// What the fleet brings is part of what is expected of each provider.
-bool has_moved(std::optional<double> from, std::optional<double> to) {
-  if (!from || !to) return from.has_value() != to.has_value();
-  return *to > *from * 1.1 || *to < *from / 1.1;
+bool has_moved(const Expectation& from, const Expectation& to, double factor) {
+  const auto moved = [&](double a, double b) { return b > a * factor || b < a / factor; };
+  return from.known != to.known || moved(from.run_s, to.run_s) || moved(from.load_s, to.load_s) ||
+         moved(from.success, to.success);
 }
 
 }  // namespace
@@ -50,12 +54,17 @@ Ranking::Shelf Ranking::shelf_of(const Provider& provider) const {
 
 void Ranking::remove(Entry& entry) {
   if (entry.shelf == Shelf::kNone) return;
-  order_of(entry).erase(entry.standing);
   if (entry.shelf != Shelf::kResting) {
     --healthy_;
-    rate_ = healthy_ == 0 ? 0 : rate_ - entry.standing.rate;
+    rate_ = healthy_ == 0 ? 0 : rate_ - entry.standing->rate;
   }
+  order_of(entry).erase(entry.standing);
   entry = {};
+}
+
+double Ranking::finish_s(const Offer& offer) const {
+  const double ratio = group_.key.time_to_money_ratio;
+  return offer.finish_s() + (ratio > 0 ? offer.cost / ratio : 0);  // 0 if the ratio is infinite
 }
 
 void Ranking::evaluate(Providers& fleet, std::size_t index, Duration now) {
@@ -68,14 +77,11 @@ void Ranking::evaluate(Providers& fleet, std::size_t index, Duration now) {
   if (shelf == Shelf::kNone) return;
 
   const Offer offer = fleet.offer(*provider, group_, now);
-  const double ratio = group_.key.time_to_money_ratio;
-  const double priced =
-      ratio > 0 ? offer.cost / ratio : 0;  // in seconds; 0 if the ratio is infinite
   entry.shelf = shelf;
   entry.timed = (shelf == Shelf::kPrefetch || shelf == Shelf::kFull) && provider->is_timed();
-  Standing& standing = entry.standing;
-  standing.cost = ratio == 0 ? offer.cost : 0;
-  standing.finish = offer.finish_s() + priced;
+  Standing standing;
+  standing.cost = group_.key.time_to_money_ratio == 0 ? offer.cost : 0;
+  standing.finish = finish_s(offer);
   if (entry.timed) standing.finish += seconds(now);
   standing.rank = entry.timed ? standing.finish : grade(standing.finish);
   entry.firm_until = provider->firm_until();
@@ -87,7 +93,7 @@ void Ranking::evaluate(Providers& fleet, std::size_t index, Duration now) {
   standing.load_s = offer.load_s;
   standing.rate = provider->meta.slots * offer.success / offer.run_s;
   standing.known = offer.known;
-  order_of(entry).insert(standing);
+  entry.standing = order_of(entry).insert(standing).first;
   if (shelf == Shelf::kResting) return;
   ++healthy_;
   rate_ += standing.rate;
@@ -105,24 +111,30 @@ void Ranking::clear() {
 /// An overdue provider is done later than was thought: never earlier, so only the head matters.
 void Ranking::settle_head(Providers& fleet, Order& order, Duration now) {
   while (!order.empty()) {
-    const Entry& head = entries_[order.begin()->provider->index];
-    if (seconds(now) <= head.firm_until) return;
-    const double finish = head.standing.finish;
-    evaluate(fleet, head.standing.provider->index, now);
-    if (order.begin()->finish >= finish) return;
+    const Provider* head = order.begin()->provider;
+    if (seconds(now) <= entries_[head->index].firm_until) return;
+    evaluate(fleet, head->index, now);
+    if (!order.empty() && order.begin()->provider == head) return;
   }
 }
 
 void Ranking::refresh(Providers& fleet, Duration now) {
   const auto* changes = fleet.changes_since(seen_);
-  const auto prior = fleet.measures().fleet_run(group_.model, group_.key.size);
-  if (!changes || has_moved(prior_, prior)) {
+  const Expectation prior = fleet.measures().expect({}, group_.model, group_.key.size);
+  // The mean of a fleet of different speeds sways by a tenth all the time. Building a large index
+  // costs O(log n) a change only if there were as many changes as providers.
+  const bool is_young = entries_.size() > kSmallFleet && fleet.version() - built_ < entries_.size();
+  if (!changes || has_moved(prior_, prior, is_young ? 2 : 1.1)) {
     clear();
     prior_ = prior;
+    built_ = fleet.version();
     for (std::size_t i = 0; i < fleet.indexes(); ++i) evaluate(fleet, i, now);
   } else {
-    for (std::size_t i = fleet.change_offset(seen_); i < changes->size(); ++i)
-      evaluate(fleet, (*changes)[i], now);
+    for (std::size_t i = fleet.change_offset(seen_); i < changes->size(); ++i) {
+      // The end of a task and the begin of the next one are noted one by one.
+      const bool again = i + 1 < changes->size() && (*changes)[i + 1] == (*changes)[i];
+      if (!again) evaluate(fleet, (*changes)[i], now);
+    }
   }
   seen_ = fleet.version();
   settle_head(fleet, prefetch_, now);
@@ -136,7 +148,7 @@ void Ranking::check_invariants(const Providers& fleet) const {
     ++entered;
     healthy += entry.shelf != Shelf::kResting;
     if (seen_ != fleet.version()) continue;
-    GENAI_CHECK(fleet.at(entry.standing.provider->index) == entry.standing.provider);
+    GENAI_CHECK(fleet.at(entry.standing->provider->index) == entry.standing->provider);
   }
   GENAI_CHECK(healthy == healthy_);
   GENAI_CHECK(entered == free_.size() + prefetch_.size() + prefetch_still_.size() + full_.size() +

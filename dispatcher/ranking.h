@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <set>
 #include <vector>
 
@@ -79,9 +78,13 @@ class Ranking {
   const Order& free() const { return free_; }
   /// Those that work on what is not known are apart: their order does not depend on time.
   const Order& prefetch(bool timed) const { return timed ? prefetch_ : prefetch_still_; }
-  const Order& full() const { return full_; }
+  const Order& full(bool timed) const { return timed ? full_ : full_still_; }
   const Order& resting() const { return resting_; }
   Shelf shelf_of(const Provider& provider) const;
+  /// Seconds from now until it is done, and what it costs in seconds: what a standing was when it
+  /// was looked at. Only the head of an order is sure to be as of now; behind it are some that are
+  /// done later than it says.
+  double finish_s(const Offer& offer) const;
   /// Fitting, online and not on probation, whatever they have to do.
   std::size_t healthy() const { return healthy_; }
   /// Results per second that those could bring, were they all free.
@@ -94,8 +97,8 @@ class Ranking {
   struct Entry {
     Shelf shelf = Shelf::kNone;
     bool timed = false;
-    Standing standing;
-    double firm_until = 0;  // mono clock, seconds: from then on `finish` grows
+    Order::const_iterator standing;  // if on a shelf
+    double firm_until = 0;           // mono clock, seconds: from then on `finish` grows
   };
 
   Order& order_of(const Entry& entry);
@@ -108,8 +111,9 @@ class Ranking {
   Order free_, prefetch_, prefetch_still_, full_, full_still_, resting_;
   std::size_t healthy_ = 0;
   double rate_ = 0;
-  std::optional<double> prior_;  // what the fleet brings, as of the last building
-  std::uint64_t seen_ = 0;       // version of the fleet; 0: nothing built
+  Expectation prior_;        // of a newcomer, as of the last building
+  std::uint64_t built_ = 0;  // version of the fleet when it was built anew
+  std::uint64_t seen_ = 0;   // version of the fleet; 0: nothing built
 };
 
 }  // namespace genai::dispatcher

@@ -29,11 +29,25 @@ constexpr double kWorthWaitingSeconds = 0.05;
 constexpr double kSettledLoads = 3;
 // A task is asked back only if it would be done sooner by so much.
 constexpr double kWorthMoving = 1.25;
+constexpr double kExact = 1e-3;          // seconds that are no difference
 constexpr std::size_t kMaxRecalls = 64;  // providers looked at in one pass
 
 /// Seconds from now, of a standing of that shelf.
 double finish_of(const Standing& standing, bool timed, const Now& now) {
   return timed ? standing.finish - seconds(now.mono) : standing.finish;
+}
+
+/// Whether it is too early to load a model for work of which nothing is known, while a provider
+/// that has it is merely busy: the task waits for that one as long as the load would take. Of both
+/// the wrong choice costs no more than the right one (ski rental; Karlin et al., "Competitive
+/// snoopy caching", 1988).
+bool is_hasty(const Ranking& ranking, const Task& task, const Standing& standing, const Now& now) {
+  if (standing.known || standing.load_s <= 0) return false;
+  if (seconds(now.mono - task.accepted_at) >= standing.load_s) return false;
+  const auto has_it = [](const Ranking::Order& order) {
+    return !order.empty() && !order.begin()->cold;
+  };
+  return has_it(ranking.prefetch(false)) || has_it(ranking.full(false));
 }
 
 /// Goes through several orders as one, the best first.
@@ -54,10 +68,13 @@ class Merge {
     }
     if (!best) return nullptr;
     finish_ = finish(*best);
+    timed_ = best->timed;
     return &*best->at++;
   }
   /// Of the one last returned, in seconds from now.
   double finish() const { return finish_; }
+  /// Whether that follows from the time at which it should be done with what it has.
+  bool is_timed() const { return timed_; }
 
  private:
   struct Range {
@@ -70,6 +87,7 @@ class Merge {
   Range ranges_[4];
   std::size_t count_ = 0;
   double finish_ = 0;
+  bool timed_ = false;
 };
 
 bool has_failed(const Task& task) {
@@ -175,22 +193,35 @@ Scheduler::Choice Scheduler::choose(TaskClass& group, const Task& task, const No
     with_room.add(ranking.prefetch(true), true);
     with_room.add(ranking.prefetch(false), false);
   }
-  const Standing* avoided = nullptr;
+  const Standing *best = nullptr, *avoided = nullptr;
+  double finish = 0;  // of the best
   bool settled = false;
   for (std::size_t looked = 0; looked < kMaxLooked + task.issued.size(); ++looked) {
     const Standing* standing = with_room.next();
     if (!standing) break;
+    // What comes now is no better, even if it is done as early as its order says.
+    if (best && (standing->cost > best->cost || with_room.finish() >= finish)) break;
     if (task.failed_on(standing->provider->node_id)) {
       if (!avoided) avoided = standing;
       continue;
     }
-    if (is_settled(*standing, now)) {
+    if (is_settled(*standing, now) || is_hasty(ranking, task, *standing, now)) {
       settled = true;
       continue;
     }
-    const double others = sooner_elsewhere(group, task, *standing, with_room.finish(), now);
+    // Behind the head of its order it may be overdue, and done later than was thought.
+    const double there = with_room.is_timed()
+                             ? ranking.finish_s(fleet_.offer(*standing->provider, group, now.mono))
+                             : with_room.finish();
+    if (best && there >= finish) continue;
+    best = standing;
+    finish = there;
+    if (there <= with_room.finish() + kExact) break;
+  }
+  if (best) {
+    const double others = sooner_elsewhere(group, task, *best, finish, now);
     if (others >= static_cast<double>(group.queued)) return {};
-    return {standing, false, others};
+    return {best, false, others};
   }
   if (settled) return {};
   return second_choice(group, task, avoided);
@@ -225,7 +256,7 @@ double Scheduler::sooner_elsewhere(const TaskClass& group, const Task& task, con
                                    double finish, const Now& now) const {
   if (!best.known) return 0;
   Merge busy(now);
-  busy.add(group.ranking.full(), true);
+  busy.add(group.ranking.full(true), true);
   if (!may_prefetch()) busy.add(group.ranking.prefetch(true), true);
   const double worth = std::max(finish * kWorthWaiting, kWorthWaitingSeconds);
   double tasks = 0;
@@ -236,7 +267,9 @@ double Scheduler::sooner_elsewhere(const TaskClass& group, const Task& task, con
       break;
     if (task.failed_on(other->provider->node_id)) continue;
     if (other->cost < best.cost) return std::numeric_limits<double>::infinity();
-    tasks += 1 + std::floor((finish - busy.finish()) * other->rate);
+    // Behind the head of its order it may be overdue, and done later than was thought.
+    const double there = group.ranking.finish_s(fleet_.offer(*other->provider, group, now.mono));
+    if (there <= finish - worth) tasks += 1 + std::floor((finish - there) * other->rate);
   }
   return tasks;
 }
@@ -291,7 +324,7 @@ msg::Estimate Scheduler::estimate(Task& task, const Now& now) {
   all.add(ranking.free(), false);
   all.add(ranking.prefetch(true), true);
   all.add(ranking.prefetch(false), false);
-  all.add(ranking.full(), true);
+  all.add(ranking.full(true), true);
   const Standing* best = all.next();
   if (!best) return {};
   const Offer offer = fleet_.offer(*best->provider, group, now.mono);
@@ -336,7 +369,7 @@ std::vector<Candidate> Scheduler::candidates(const Task& task, std::size_t count
   all.add(ranking.free(), false);
   all.add(ranking.prefetch(true), true);
   all.add(ranking.prefetch(false), false);
-  all.add(ranking.full(), true);
+  all.add(ranking.full(true), true);
   while (found.size() < count) {
     const Standing* standing = all.next();
     if (!standing) break;

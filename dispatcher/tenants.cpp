@@ -46,6 +46,7 @@ void Tenants::wake(Tenant& tenant) {
 }
 
 void Tenants::serve(Tenant& tenant, double seconds) {
+  wake(tenant);  // nor is saved up what it could not use, since none of its tasks could be placed
   round_ = std::max(round_, tenant.turn.round);
   charge(tenant, seconds);
 }

@@ -4,6 +4,8 @@
 #include <catch2/catch.hpp>
 #include <deque>
 
+#include "fleet.h"
+
 using namespace genai;
 using namespace genai::dispatcher;
 
@@ -141,6 +143,47 @@ TEST_CASE("who was away has saved nothing up") {
     Task& task = q.take(10);
     newcomers += task.spec.tenant == "newcomer";
     q.end(task, 10);
+  }
+  CHECK(newcomers >= 9);
+  CHECK(newcomers <= 11);
+}
+
+TEST_CASE("who only has tasks whose time has yet to come saves nothing up either") {
+  Queue q;
+  TaskSpec later = spec_of("newcomer");
+  later.not_before_ms = to_ms(q.now.wall) + 5000;
+  q.add(later);
+  for (int i = 0; i < 100; ++i) q.add(spec_of("busy"));
+  for (int i = 0; i < 50; ++i) q.end(q.take(10), 10);
+  q.now.mono += from_ms(5000);
+  q.now.wall += from_ms(5000);
+  q.backlog.release_due(q.now.mono);
+  for (int i = 0; i < 50; ++i) q.add(spec_of("newcomer"));
+  int newcomers = 0;
+  for (int i = 0; i < 20; ++i) {
+    Task& task = q.take(10);
+    newcomers += task.spec.tenant == "newcomer";
+    q.end(task, 10);
+  }
+  CHECK(newcomers >= 9);
+  CHECK(newcomers <= 11);
+}
+
+TEST_CASE("who only has tasks that fit nobody saves nothing up either") {
+  test::Fleet f;
+  Provider& provider = f.join("a", {});
+  f.add(spec_of("newcomer", 5, "nobody has it"));
+  for (int i = 0; i < 100; ++i) f.add(spec_of("busy"));
+  int newcomers = 0;
+  for (int i = 0; i < 70; ++i) {
+    for (int more = 0; i == 50 && more < 50; ++more) f.add(spec_of("newcomer"));
+    f.scheduler.start();
+    const auto placement = f.scheduler.next(f.now);
+    REQUIRE(placement);
+    newcomers += placement->task->spec.tenant == "newcomer";
+    f.place(*placement->task, provider);
+    f.pass(10);
+    f.complete(*placement->task);
   }
   CHECK(newcomers >= 9);
   CHECK(newcomers <= 11);
