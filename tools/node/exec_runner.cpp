@@ -18,6 +18,7 @@
 #include <system_error>
 #include <utility>
 
+#include "protocol/limits.h"
 #include "tools/node/line_reader.h"
 #include "tools/node/supervisor.h"
 
@@ -232,15 +233,30 @@ class Execution {
   void take(const Fd& from, std::string_view bytes) {
     if (&from == &err_.read) return tail_.add(bytes);
     if (&from == &lines_.read)
-      return splitter_.add(bytes, [&](std::string_view line) {
-        const auto progress = parse_progress(line);
-        if (progress && progress_) progress_(progress->fraction, progress->text);
-      });
+      return splitter_.add(bytes, [&](std::string_view line) { take_line(line); });
     if (output_.size() + bytes.size() > kMaxResultBytes) return terminate(too_large());
     if (why_ended_.empty()) output_ += bytes;
   }
 
+  void take_line(std::string_view line) {
+    if (const auto progress = parse_progress(line)) {
+      if (progress_) progress_(progress->fraction, progress->text);
+    } else if (const auto ms = parse_load_ms(line)) {
+      load_ms_ = *ms;
+    } else if (auto model = parse_loaded(line)) {
+      if (!loaded_) loaded_.emplace();
+      if (loaded_->size() < limits::kMaxModels) loaded_->push_back(std::move(*model));
+    }
+  }
+
   TaskResult result() {
+    TaskResult result = outcome();
+    result.load_ms = load_ms_;
+    result.loaded_models = std::move(loaded_);
+    return result;
+  }
+
+  TaskResult outcome() {
     if (!why_ended_.empty()) return TaskResult::error(why_ended_);
     if (!status_) return TaskResult::error("the command's supervisor died");
     if (WIFSIGNALED(*status_)) {
@@ -273,7 +289,9 @@ class Execution {
   std::string output_;
   Tail tail_;
   LineSplitter splitter_;
-  std::string why_ended_;  // we ended it, and why
+  std::uint64_t load_ms_ = 0;
+  std::optional<std::vector<std::string>> loaded_;  // as the command says
+  std::string why_ended_;                           // we ended it, and why
   bool ended_ = false;
   std::optional<int> status_;
 };

@@ -41,4 +41,20 @@ std::optional<ProgressLine> parse_progress(std::string_view line) {
   return progress;
 }
 
+std::optional<std::uint64_t> parse_load_ms(std::string_view line) {
+  constexpr std::string_view kKey = "load_ms ";
+  if (!line.starts_with(kKey)) return std::nullopt;
+  line.remove_prefix(kKey.size());
+  std::uint64_t ms = 0;
+  const auto [rest, error] = std::from_chars(line.data(), line.data() + line.size(), ms);
+  if (error != std::errc() || rest != line.data() + line.size()) return std::nullopt;
+  return ms;
+}
+
+std::optional<std::string> parse_loaded(std::string_view line) {
+  constexpr std::string_view kKey = "loaded ";
+  if (!line.starts_with(kKey) || line.size() == kKey.size()) return std::nullopt;
+  return std::string(line.substr(kKey.size()));
+}
+
 }  // namespace genai::node

@@ -1,6 +1,7 @@
 // Bounded views of a command's output: its last lines, and its progress lines.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,6 +29,11 @@ struct ProgressLine {
 
 /// "0.35 some text": a number from 0 to 1, and perhaps a text. Nothing when it is not one.
 std::optional<ProgressLine> parse_progress(std::string_view line);
+
+/// "load_ms 12000": of the model, before this task could begin. Nothing when it is not one.
+std::optional<std::uint64_t> parse_load_ms(std::string_view line);
+/// "loaded NAME": a model that is in memory. Nothing when it is not one.
+std::optional<std::string> parse_loaded(std::string_view line);
 
 /// Cuts a stream into lines. An overlong line is dropped.
 class LineSplitter {

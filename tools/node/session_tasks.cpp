@@ -193,6 +193,13 @@ void SessionCore::handle_finished(const AssignmentRef& ref, TaskResult result, c
   }
 }
 
+bool SessionCore::are_names(const std::vector<std::string>& models) {
+  NodeConfig config;
+  config.node_id = "any";
+  config.loaded_models = models;
+  return !config_problem(config);
+}
+
 void SessionCore::finish(Held& held, TaskResult result, const Now& now, Effects& effects) {
   if (result.kind == TaskResult::Kind::kOk && result.data.size() > kMaxResultBytes)
     result = TaskResult::error(fmt::format("the result has {} bytes, the limit is {}",
@@ -202,7 +209,11 @@ void SessionCore::finish(Held& held, TaskResult result, const Now& now, Effects&
   msg::Result::Entry& entry = held.result;
   entry.ref = held.ref;
   entry.outcome = ok ? msg::Outcome::kOk : msg::Outcome::kError;
-  entry.info = {{"run_ms", Value(to_ms(run))}, {"started", Value(true)}};
+  const std::uint64_t load_ms = std::min(result.load_ms, to_ms(run));
+  entry.info = {{"run_ms", Value(to_ms(run) - load_ms)}, {"started", Value(true)}};
+  if (load_ms != 0) entry.info["load_ms"] = Value(load_ms);
+  if (result.loaded_models && are_names(*result.loaded_models))
+    set_loaded_models(std::move(*result.loaded_models));
   if (result.exit_code) entry.info["exit_code"] = Value(*result.exit_code);
   if (ok) {
     if (!result.content_type.empty())

@@ -168,6 +168,17 @@ TEST_CASE("progress lines on descriptor 3") {
   CHECK(seen == std::vector<std::pair<double, std::string>>{{0.25, "a b"}, {1, ""}});
 }
 
+TEST_CASE("a command tells what loading took and what is in memory") {
+  const TaskResult result =
+      run("echo 'load_ms 12000' >&3; echo 'loaded sd xl' >&3; echo 'loaded flux' >&3; "
+          "echo loaded >&3; echo 'load_ms x' >&3; echo 0.5 >&3");
+  CHECK(result.kind == Kind::kOk);
+  CHECK(result.load_ms == 12'000);
+  CHECK(result.loaded_models == std::vector<std::string>{"sd xl", "flux"});
+  CHECK(run("true").load_ms == 0);
+  CHECK_FALSE(run("true").loaded_models);
+}
+
 TEST_CASE("nothing but the given descriptors and variables is inherited") {
   const int leak = eventfd(0, 0);  // not closed on exec
   const TaskResult result = run("ls /proc/self/fd | tr '\\n' ' '; env | cut -d= -f1 | sort");

@@ -54,6 +54,35 @@ TEST_CASE("a task is held from its acknowledgement until its result is acknowled
   CHECK(s.next<msg::Heartbeat>().held.empty());
 }
 
+TEST_CASE("time of loading is told apart, and what is loaded with the next heartbeat") {
+  Session s = running();
+  s.pass(1000);
+  s.next<msg::Heartbeat>();
+  TaskResult done = TaskResult::ok("picture");
+  done.load_ms = 700;
+  done.loaded_models = {"flux"};
+  s.finish(kT1, done);
+  const auto result = s.next_entry<msg::Result>();
+  CHECK(get_uint(result.info, "load_ms") == 700);
+  CHECK(get_uint(result.info, "run_ms") == 300);
+  s.pass(1000);
+  CHECK(s.next<msg::Heartbeat>().loaded_models == std::vector<std::string>{"flux"});
+}
+
+TEST_CASE("nonsense about loading harms nobody") {
+  Session s = running();
+  TaskResult done = TaskResult::ok("picture");
+  done.load_ms = 99'999;
+  done.loaded_models = {std::string(129, 'm')};
+  s.pass(100);
+  s.finish(kT1, done);
+  const auto result = s.next_entry<msg::Result>();
+  CHECK(get_uint(result.info, "load_ms") == 100);
+  CHECK(get_uint(result.info, "run_ms") == 0);
+  s.pass(1000);
+  CHECK(s.next<msg::Heartbeat>().loaded_models.empty());
+}
+
 TEST_CASE("every acknowledgement code of a result means: forget it") {
   const auto code = GENERATE(ErrorCode::kOk, ErrorCode::kResultDiscarded, ErrorCode::kUnknownTask);
   Session s = finished();

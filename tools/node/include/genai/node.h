@@ -43,7 +43,7 @@ struct NodeConfig {
   std::uint64_t ncpu = 0;                  // 0: not said; likewise below; at most 2^32 - 1
   std::uint64_t ram_mib = 0;
   std::uint64_t vram_mib = 0;
-  double min_cost = 0;  // the least it asks for a task; 0: no opinion
+  double min_cost = 0;  // what it asks for a task, in the unit of tasks' max_cost
 };
 
 /// What a config's problem is about: the member's name and a sentence.
@@ -85,6 +85,12 @@ struct TaskResult {
   std::string content_type;
   std::string error_text;
   std::optional<int> exit_code;
+  /// How much of the time went into loading the model, 0 if it was in memory: the dispatcher weighs
+  /// that against waiting for a node that has it loaded.
+  std::uint64_t load_ms = 0;
+  /// What is in memory now, if it may have changed: see Node::set_loaded_models. Ignored when a
+  /// name is over 128 bytes, or not UTF-8.
+  std::optional<std::vector<std::string>> loaded_models;
 };
 
 /// The library's side of a running task. Valid until the handler returns. Thread-safe.
