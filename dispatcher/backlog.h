@@ -62,8 +62,8 @@ struct TaskClass {
   std::uint64_t blocked_at = 0;  // version of the fleet that had no place for it; 0: not known
   bool is_idle = false;          // has no members
   std::list<TaskClass*>::iterator idle;
-  std::string obstacles;           // why nothing fits, as of `obstacles_at`
-  std::uint64_t obstacles_at = 0;  // version of the fleet
+  std::string obstacles;        // why nothing fits
+  Duration obstacles_until{0};  // looked at again from then on
 };
 
 /// Not thread-safe. Pure. Adding and removing is O(log n) in the queued tasks of the class and

@@ -20,6 +20,8 @@ constexpr double kForgiven = 0.05;
 constexpr double kFleetMemory = 100;  // samples; a provider's own is that of Trend
 // Names are remembered for good, so a flood of them must end somewhere: the rest is one model.
 constexpr std::size_t kMaxModelNames = 100'000;
+// What has not been run for longest is forgotten first.
+constexpr std::size_t kMaxModelsOfNode = 64;
 
 double log_seconds(double seconds) { return std::log(std::max(seconds, kMinSeconds)); }
 
@@ -71,9 +73,9 @@ const ModelAccount* Account::find(ModelId model) const {
   return nullptr;
 }
 
-ModelId Measures::model(const std::string& name) {
+ModelId Measures::model(const std::string& name, bool asked_for) {
   if (auto it = ids_.find(name); it != ids_.end()) return it->second;
-  if (names_.size() >= kMaxModelNames) return 0;
+  if (names_.size() >= (asked_for ? kMaxModelNames : kMaxModelNames / 2)) return 0;
   const auto id = static_cast<ModelId>(names_.size());
   names_.push_back(name);
   ids_.emplace(name, id);
@@ -83,7 +85,9 @@ ModelId Measures::model(const std::string& name) {
 ModelAccount& Measures::account_of(Account& account, ModelId model, std::uint64_t now_ms) {
   auto it = std::ranges::find(account.models, model, &ModelAccount::model);
   if (it == account.models.end()) {
-    it = account.models.emplace(it);
+    if (account.models.size() == kMaxModelsOfNode)
+      account.models.erase(std::ranges::min_element(account.models, {}, &ModelAccount::updated_ms));
+    it = account.models.emplace(account.models.end());
     it->model = model;
   }
   it->updated_ms = now_ms;
@@ -91,8 +95,18 @@ ModelAccount& Measures::account_of(Account& account, ModelId model, std::uint64_
   return *it;
 }
 
+ModelAccount& Measures::fleet_account(ModelId model) {
+  if (fleet_.size() <= model) fleet_.resize(model + 1);
+  fleet_[model].model = model;
+  return fleet_[model];
+}
+
+const ModelAccount* Measures::find_fleet(ModelId model) const {
+  return model < fleet_.size() ? &fleet_[model] : nullptr;
+}
+
 std::optional<double> Measures::fleet_run(ModelId model, SizeClass size) const {
-  const Nearest fleet = nearest(fleet_.find(model), size);
+  const Nearest fleet = nearest(find_fleet(model), size);
   if (blind_ || !fleet.trend) return std::nullopt;
   return std::exp(fleet.trend->mean + fleet.shift);
 }
@@ -101,7 +115,7 @@ Expectation Measures::expect(const Account& account, ModelId model, SizeClass si
   Expectation expected;
   if (blind_) return expected;
   const ModelAccount* own = account.find(model);
-  const Nearest fleet = nearest(fleet_.find(model), size), mine = nearest(own, size);
+  const Nearest fleet = nearest(find_fleet(model), size), mine = nearest(own, size);
 
   double log_run = any_run_.mean, weight = 0;
   if (fleet.trend) {
@@ -117,7 +131,7 @@ Expectation Measures::expect(const Account& account, ModelId model, SizeClass si
   }
   expected.run_s = std::exp(log_run);
 
-  const ModelAccount* all = fleet_.find(model);
+  const ModelAccount* all = find_fleet(model);
   if (own && !own->load.empty())
     expected.load_s = std::exp(own->load.mean);
   else if (all && !all->load.empty())
@@ -134,7 +148,7 @@ Expectation Measures::expect(const Account& account, ModelId model, SizeClass si
 void Measures::ran(Account& account, ModelId model, SizeClass size, double run_s, double load_s,
                    std::uint64_t now_ms) {
   const double log_run = log_seconds(run_s);
-  ModelAccount& all = account_of(fleet_, model, now_ms);
+  ModelAccount& all = fleet_account(model);
   if (const Nearest fleet = nearest(&all, size); fleet.trend)
     account.speed.add(log_run - fleet.trend->mean - fleet.shift);
   ModelAccount& own = account_of(account, model, now_ms);
@@ -153,12 +167,12 @@ void Measures::ran(Account& account, ModelId model, SizeClass size, double run_s
 void Measures::failed(Account& account, ModelId model, bool lost, std::uint64_t now_ms) {
   ModelAccount& own = account_of(account, model, now_ms);
   count(own, false, kFade);
-  count(account_of(fleet_, model, now_ms), false, kFleetFade);
+  count(fleet_account(model), false, kFleetFade);
   if (lost) ++own.lost;
 }
 
 void Measures::restore(Account& account, ModelAccount measured) {
-  ModelAccount& all = account_of(fleet_, measured.model, measured.updated_ms);
+  ModelAccount& all = fleet_account(measured.model);
   // A row of one that only ever failed has no run.
   std::erase_if(measured.sizes, [](const ModelAccount::Size& s) { return s.run.empty(); });
   for (const auto& [size, run] : measured.sizes) {
@@ -177,7 +191,7 @@ void Measures::restore(Account& account, ModelAccount measured) {
 void Measures::compare(Account& account) const {
   account.speed = {};
   for (const ModelAccount& own : account.models) {
-    const ModelAccount* all = fleet_.find(own.model);
+    const ModelAccount* all = find_fleet(own.model);
     for (const auto& [size, run] : own.sizes)
       if (const Nearest fleet = nearest(all, size); fleet.trend)
         account.speed.add(run.mean - fleet.trend->mean - fleet.shift);

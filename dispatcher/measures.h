@@ -21,7 +21,7 @@ using ModelId = std::uint32_t;
 using SizeClass = std::uint8_t;
 SizeClass size_class(double work);
 
-/// One account per model that a provider was given.
+/// One account per model that a provider was given, at most 64.
 struct ModelAccount {
   struct Size {
     SizeClass size = 0;
@@ -61,7 +61,8 @@ class Measures {
   /// `blind`: measures, but expects the same of everybody: placement by queue length.
   explicit Measures(bool blind) : blind_(blind) {}
 
-  ModelId model(const std::string& name);
+  /// 0 also when there are too many; those that tasks ask for have room of their own.
+  ModelId model(const std::string& name, bool asked_for = true);
   const std::string& name(ModelId model) const { return names_[model]; }
 
   Expectation expect(const Account& account, ModelId model, SizeClass size) const;
@@ -79,13 +80,15 @@ class Measures {
   void compare(Account& account) const;
 
  private:
+  ModelAccount& fleet_account(ModelId model);
+  const ModelAccount* find_fleet(ModelId model) const;
   ModelAccount& account_of(Account& account, ModelId model, std::uint64_t now_ms);
 
   bool blind_;
   std::vector<std::string> names_{""};
   std::unordered_map<std::string, ModelId> ids_{{"", 0}};
-  Account fleet_;             // of all providers together
-  Trend any_run_, any_load_;  // of all models together
+  std::vector<ModelAccount> fleet_;  // of all providers together, by model
+  Trend any_run_, any_load_;         // of all models together
 };
 
 }  // namespace genai::dispatcher

@@ -155,9 +155,13 @@ void Providers::set_loaded(Provider& provider, const std::vector<std::string>& m
   if (!provider.reports_models || !provider.tasks.empty()) return;
   provider.memory_models = std::max(provider.memory_models, models.size());
   std::vector<ModelId> held;
-  for (const std::string& model : models) held.push_back(measures_.model(model));
+  for (const std::string& model : models) held.push_back(measures_.model(model, false));
   // The order in which they go is the node's; ours is only a guess, kept where it agrees.
-  if (std::ranges::is_permutation(held, provider.in_memory)) return;
+  const auto sorted = [](std::vector<ModelId> ids) {
+    std::ranges::sort(ids);
+    return ids;
+  };
+  if (sorted(held) == sorted(provider.in_memory)) return;
   provider.in_memory = std::move(held);
   reindex(provider, now);
 }

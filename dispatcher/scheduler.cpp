@@ -29,6 +29,7 @@ constexpr double kWorthWaitingSeconds = 0.05;
 constexpr double kSettledLoads = 3;
 // A task is asked back only if it would be done sooner by so much.
 constexpr double kWorthMoving = 1.25;
+constexpr Duration kExplainedFor = from_ms(1000);
 constexpr double kExact = 1e-3;          // seconds that are no difference
 constexpr std::size_t kMaxRecalls = 64;  // providers looked at in one pass
 
@@ -353,9 +354,10 @@ std::string Scheduler::misfits(const Task& task, const Now& now) {
   TaskClass& group = *task.group;
   group.ranking.refresh(fleet_, now.mono);
   if (group.ranking.healthy() != 0 || !group.ranking.resting().empty()) return "";
-  if (group.obstacles_at != fleet_.version()) {
+  // A look at the whole fleet: a flood of such tasks must not stop everything else.
+  if (group.obstacles_until <= now.mono) {
     group.obstacles = fleet_.explain(task.spec.needs, task.spec.max_cost, now.mono);
-    group.obstacles_at = fleet_.version();
+    group.obstacles_until = now.mono + kExplainedFor;
   }
   return group.obstacles;
 }
