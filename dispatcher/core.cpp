@@ -65,6 +65,7 @@ void Core::assign(Task& task, Provider& provider, std::string reason, const Now&
   tasks_.move(task, TaskStatus::kScheduled, std::move(reason), now, provider.node_id, number);
   tasks_.set_phase_end(task, now.mono + config_.assign_ack);
   occupy(task, provider, now);
+  task.seen_whole = true;
   outbox_.assign(provider, {ref_of(task), task.spec, task.payload});
   notify(task);
 }
@@ -89,6 +90,7 @@ void Core::occupy(Task& task, Provider& provider, const Now& now) {
   providers_.give(provider, task, now.mono);
   backlog_.placed(task);
   task.asked_back = false;
+  task.seen_whole = false;
 }
 
 /// A prefetched task waits for those before it, so its clock allows for them too.

@@ -171,7 +171,7 @@ void Core::complete(Task& task, IssuedAttempt& attempt, Provider& provider,
   if (late) {
     ++totals_.late_results;
     abort_current(task, ErrorCode::kResultDiscarded, now);
-  } else if (task.begun_at != Duration{0} && attempt.epoch == epoch_) {
+  } else if (task.begun_at != Duration{0} && task.seen_whole) {
     measure(task, provider, entry.info, now);
   }
   task.info = std::move(entry.info);

@@ -331,12 +331,16 @@ msg::Estimate Scheduler::estimate(Task& task, const Now& now) {
   const Offer offer = fleet_.offer(*best->provider, group, now.mono);
   // Those of other classes are ahead as far as they compete for the same providers.
   const double share = static_cast<double>(ranking.healthy()) / static_cast<double>(fleet_.size());
-  const bool first = group.queues.at(task.tenant->name).tasks.begin()->second == &task;
-  const double own = first ? 0 : static_cast<double>(group.queued) - 1;
-  const double ahead = own + share * static_cast<double>(backlog_.ready() - group.queued);
+  const bool delayed = task.not_before > now.mono;  // nobody knows what will be queued then
+  double ahead = 0;
+  if (!delayed) {
+    const bool first = group.queues.at(task.tenant->name).tasks.begin()->second == &task;
+    ahead = (first ? 0 : static_cast<double>(group.queued) - 1) +
+            share * static_cast<double>(backlog_.ready() - group.queued);
+  }
   const double start = offer.wait_s + ahead / ranking.rate();
   const double finish = start + offer.service_s();
-  const double delay = task.not_before > now.mono ? seconds(task.not_before - now.mono) : 0;
+  const double delay = delayed ? seconds(task.not_before - now.mono) : 0;
 
   task.finish_p50_s = delay + calibration_.p50(finish);
   task.finish_p95_s = delay + calibration_.p95(finish);

@@ -90,6 +90,7 @@ struct Task {
   double expected_s = 0;       // of the present attempt, when it was given
   bool expectation_known = false;
   Duration begun_at{0};     // of the present attempt: among those its node executes; 0: not yet
+  bool seen_whole = false;  // the present attempt, from its beginning on
   bool asked_back = false;  // the present attempt, before it starts
   std::uint64_t crashes_before = 0;  // nodes that had been lost when it was accepted
   double finish_p50_s = 0;           // what its client was told, from acceptance; 0: nothing

@@ -58,7 +58,7 @@ class Outages(FleetTest):
         self.assertEqual(again[2], [[task, 0, "", 0, [0] * 4]])  # what it was, not a new try
         self.start_node("good", "--echo")
         replayed = self.client.ask(REPLAY, ACCEPTED, [[task, "again"]])
-        self.assertEqual(replayed[2], [["again", 0, ""]])
+        self.assertEqual(replayed[2], [["again", 0, "", 0, [0] * 4]])
         self.client.ask(WATCH, TASKS, 1, ["again"])
         self.assertEqual(self.client.wait(["again"])[0]["data"], b"a bridge")
         self.assertEqual(self.client.ask(PURGE, PURGED, [task, "again"])[2],

@@ -398,6 +398,42 @@ TEST_CASE("accepted says when, or why not") {
   CHECK(impossible.estimate == msg::Estimate{});
 }
 
+TEST_CASE("a task that is to start later is told so, and expected later") {
+  Fleet w;
+  w.snapshot({World::entry(1)});
+  w.teach(1, 1000);
+  const auto later = with([&](TaskSpec& s) { s.not_before_ms = to_ms(w.now.wall) + 60'000; });
+  for (const char* id : {"a", "b", "a"}) {  // the last is a repetition
+    const auto verdict = w.submit(id, later);
+    CHECK(verdict.code == ErrorCode::kOk);
+    CHECK(verdict.estimate.start_p50_ms >= 60'000);
+    CHECK(verdict.estimate.finish_p50_ms < 70'000);
+  }
+  w.from_client(msg::StatusQuery{4, {task_id("a")}});
+  CHECK(get_string(w.take_to_client<msg::Tasks>().at(0).tasks.at(0), "waiting") ==
+        "not to be started for another 60000 ms");
+}
+
+TEST_CASE("what was not seen from beginning to end is not measured") {
+  Fleet w;
+  w.snapshot({World::entry(1)});
+  w.submit("t");
+  w.take_all();
+  w.run_for(4000);
+  const AssignmentRef ref = w.running[0].second;
+  // Its session is lost and comes back with the task: only the end of it is seen.
+  w.state(1, ProviderState::kLost);
+  w.join(1, 1, {ref});
+  REQUIRE(w.status("t") == TaskStatus::kSent);
+  w.run_for(100);
+  w.result(1, ref);
+  CHECK(w.status("t") == TaskStatus::kCompleted);
+  w.from_client(msg::NodesQuery{3, true});
+  const ValueMap node = w.take_to_client<msg::NodeList>().at(0).nodes.at(0);
+  for (const Value& row : get_list(node, "measured"))
+    CHECK(get_double(std::get<ValueMap>(row.v), "runs") == 0);
+}
+
 TEST_CASE("estimates learn from how they held") {
   Fleet w;
   w.snapshot({World::entry(1)});
