@@ -1,0 +1,33 @@
+// Who a peer is: what the key of its connection was authorized for. A plain value.
+#pragma once
+
+#include <string>
+
+#include "protocol/ids.h"
+
+namespace genai {
+
+struct Identity {
+  enum class Kind {
+    kNobody,      // its key is not authorized (any more): may do nothing
+    kAnyone,      // came where no keys are asked for (loopback, ipc, --insecure): may do everything
+    kNode,        // may be `node`, and nothing else
+    kClient,      // may do for `tenant` what its roles say
+    kDispatcher,  // may open a link to a broker
+  };
+
+  Kind kind = Kind::kNobody;
+  std::string key;     // the public key, 40 characters of Z85; empty: none was asked for
+  NodeId node;         // of a kNode
+  std::string tenant;  // of a kClient
+  bool may_submit =
+      false;               // roles of a kClient: submit, replay, cancel and reprioritise its tasks,
+  bool may_watch = false;  // follow, query and list its tasks,
+  bool is_admin = false;   // and everything, for every tenant
+
+  static Identity anyone() { return {.kind = Kind::kAnyone}; }
+  static Identity nobody() { return {}; }
+  friend bool operator==(const Identity&, const Identity&) = default;
+};
+
+}  // namespace genai
