@@ -17,13 +17,12 @@ struct Identity {
   };
 
   Kind kind = Kind::kNobody;
-  std::string key;     // the public key, 40 characters of Z85; empty: none was asked for
-  NodeId node;         // of a kNode
-  std::string tenant;  // of a kClient
-  bool may_submit =
-      false;               // roles of a kClient: submit, replay, cancel and reprioritise its tasks,
-  bool may_watch = false;  // follow, query and list its tasks,
-  bool is_admin = false;   // and everything, for every tenant
+  std::string key = {};     // the public key, 40 characters of Z85; empty: none was asked for
+  NodeId node = {};         // of a kNode
+  std::string tenant = {};  // of a kClient; likewise its roles:
+  bool may_submit = false;  // submit, replay, cancel and reprioritise its tenant's tasks
+  bool may_watch = false;   // follow, query and list them
+  bool is_admin = false;    // everything, for every tenant
 
   static Identity anyone() { return {.kind = Kind::kAnyone}; }
   static Identity nobody() { return {}; }
