@@ -334,8 +334,10 @@ msg::Estimate Scheduler::estimate(Task& task, const Now& now) {
   const bool delayed = task.not_before > now.mono;  // nobody knows what will be queued then
   double ahead = 0;
   if (!delayed) {
-    const bool first = group.queues.at(task.tenant->name).tasks.begin()->second == &task;
-    ahead = (first ? 0 : static_cast<double>(group.queued) - 1) +
+    // One whose time has just come joins its queue with the next tick.
+    const auto queue = group.queues.find(task.tenant->name);
+    const bool first = queue != group.queues.end() && queue->second.tasks.begin()->second == &task;
+    ahead = (first || group.queued == 0 ? 0 : static_cast<double>(group.queued) - 1) +
             share * static_cast<double>(backlog_.ready() - group.queued);
   }
   const double start = offer.wait_s + ahead / ranking.rate();

@@ -414,6 +414,19 @@ TEST_CASE("a task that is to start later is told so, and expected later") {
         "not to be started for another 60000 ms");
 }
 
+TEST_CASE("a repetition that comes just when its task may start is answered") {
+  Fleet w;
+  w.snapshot({World::entry(1)});
+  w.teach(1, 1000);
+  const auto later = with([&](TaskSpec& s) { s.not_before_ms = to_ms(w.now.wall) + 10'000; });
+  w.submit("a", later);
+  w.advance(10'000);  // its time has come, and the tick that queues it has not
+  w.link(msg::LinkHeartbeat{World::broker_id(0), w.seqs[0]});
+  const auto verdict = w.submit("a", later);
+  CHECK(verdict.code == ErrorCode::kOk);
+  CHECK(verdict.estimate.start_p50_ms < 5'000);
+}
+
 TEST_CASE("what was not seen from beginning to end is not measured") {
   Fleet w;
   w.snapshot({World::entry(1)});
