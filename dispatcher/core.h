@@ -46,8 +46,11 @@ struct Link {
     bool same_broker, was_up;  // before it
     std::unordered_set<SessionId> present;
   };
-  std::optional<Listing> listing;           // of a snapshot whose last part has not come yet
-  std::unordered_set<SessionId> elsewhere;  // listed in its snapshot, but heard at another broker
+  std::optional<Listing> listing;  // of a snapshot whose last part has not come yet
+  // Listed in its snapshot, but heard at another broker; and nodes of which a session there has
+  // taken over from one here. Whoever falls silent there may be here after all.
+  std::unordered_set<SessionId> elsewhere;
+  std::unordered_set<NodeId> taken_over;
 };
 
 /// What the loop tells of the store.
@@ -112,6 +115,7 @@ class Core {
   std::size_t live_tasks() const { return tasks_.live(); }
   std::size_t unfetched_results() const { return archive_.unacknowledged(); }
 
+  std::uint64_t epoch() const { return epoch_; }
   const TaskTable& tasks() const { return tasks_; }
   const Providers& providers() const { return providers_; }
 
@@ -168,8 +172,10 @@ class Core {
   void apply(std::size_t broker, const msg::Delta::Joined& change, const Now& now);
   void apply(std::size_t broker, const msg::Delta::StateChanged& change, const Now& now);
   void apply(std::size_t broker, const msg::Delta::Beat& change, const Now& now);
-  bool is_online_elsewhere(std::size_t broker, const SessionId& session);
-  void ask_elsewhere(const SessionId& session, const Now& now);
+  bool is_stolen(std::size_t broker, const msg::ProviderEntry& entry, const Now& now);
+  bool is_online_elsewhere(std::size_t broker, const Provider* provider) const;
+  bool keep_elsewhere(Link& link, std::size_t broker, const msg::ProviderEntry& entry);
+  void ask_elsewhere(const Provider& provider, const Now& now);
   Provider& join(std::size_t broker, const msg::ProviderEntry& entry, const Now& now);
   void set_graces(const Now& now);
   void set_reach(Provider& provider, Reach reach, const Now& now);

@@ -51,10 +51,7 @@ void Core::on_link(std::size_t broker, const msg::Snapshot& snapshot, const Now&
     begin_listing(broker, snapshot, now);
   for (const msg::ProviderEntry& entry : snapshot.providers) {
     link.listing->present.insert(entry.session);
-    if (is_online_elsewhere(broker, entry.session)) {
-      link.elsewhere.insert(entry.session);
-      continue;
-    }
+    if (is_stolen(broker, entry, now) || keep_elsewhere(link, broker, entry)) continue;
     Provider& provider = join(broker, entry, now);
     for (const AssignmentRef& ref : entry.held) claim(provider, ref, now);
   }
@@ -66,6 +63,7 @@ void Core::begin_listing(std::size_t broker, const msg::Snapshot& snapshot, cons
   const bool same_broker = link.broker == snapshot.broker;
   link.listing = Link::Listing{same_broker, link.up, {}};
   link.elsewhere.clear();
+  link.taken_over.clear();
   link.broker = snapshot.broker;
   link.seq = snapshot.seq;
   link.up = true;
@@ -187,10 +185,7 @@ void Core::link_down(std::size_t broker, const Now& now) {
   link.hello_at = now.mono + config_.heartbeat / 5;
   outbox_.note({Note::Level::kWarn, "broker lost", {{"broker", link.endpoint}}});
   for (const auto& [session, provider] : providers_.sessions())
-    if (provider->broker == broker) {
-      set_reach(*provider, Reach::kUnreachable, now);
-      ask_elsewhere(session, now);
-    }
+    if (provider->broker == broker) set_reach(*provider, Reach::kUnreachable, now);
   set_graces(now);
 }
 
@@ -211,22 +206,48 @@ void Core::set_reach(Provider& provider, Reach reach, const Now& now) {
   if (reach != Reach::kUnreachable || provider.reach != reach) provider.lost_at = kNever;
   provider.reach = reach;
   providers_.reindex(provider, now.mono);
+  if (reach == Reach::kSuspect || reach == Reach::kUnreachable) ask_elsewhere(provider, now);
 }
 
-/// A node that has moved to another broker stays in the list of the former until that has judged
-/// its silence.
-bool Core::is_online_elsewhere(std::size_t broker, const SessionId& session) {
-  const Provider* provider = providers_.find(session);
+/// Whether one node uses the session of another, which its broker cannot know when that is at
+/// another broker.
+bool Core::is_stolen(std::size_t broker, const msg::ProviderEntry& entry, const Now& now) {
+  const Provider* provider = providers_.find(entry.session);
+  if (!provider || provider->node_id == entry.node_id) return false;
+  links_[broker].elsewhere.insert(entry.session);  // whose it is will show
+  note_malformed("a node uses the session of another", "node_id", entry.node_id.str(),
+                 {ErrorCode::kNotAllowed, "the session is that of " + provider->node_id.str()},
+                 now);
+  return true;
+}
+
+bool Core::is_online_elsewhere(std::size_t broker, const Provider* provider) const {
   return provider && provider->broker != broker && links_[provider->broker].up &&
          (provider->reach == Reach::kOnline || provider->reach == Reach::kDraining);
 }
 
-/// The session is not heard any more where it was: it may have moved to a broker that lists it too.
-void Core::ask_elsewhere(const SessionId& session, const Now& now) {
+/// A node that has moved to another broker, or was started anew there, stays in the list of the
+/// former until that has judged its silence. A list is no news: only a HELLO takes a node over.
+bool Core::keep_elsewhere(Link& link, std::size_t broker, const msg::ProviderEntry& entry) {
+  if (const Provider* same = providers_.find(entry.session)) {
+    if (!is_online_elsewhere(broker, same)) return false;
+    link.elsewhere.insert(entry.session);
+    return true;
+  }
+  if (!is_online_elsewhere(broker, providers_.find_node(entry.node_id))) return false;
+  link.taken_over.insert(entry.node_id);
+  return true;
+}
+
+/// The node is not heard any more where it was: it may be at a broker that lists it too.
+void Core::ask_elsewhere(const Provider& provider, const Now& now) {
   for (std::size_t i = 0; i < links_.size(); ++i) {
     Link& link = links_[i];
-    if (!link.up || !link.elsewhere.contains(session)) continue;
+    if (!link.up) continue;
+    if (!link.elsewhere.contains(provider.session) && !link.taken_over.contains(provider.node_id))
+      continue;
     link.elsewhere.clear();  // asked once: the snapshot lists them again
+    link.taken_over.clear();
     link.hello_at = now.mono;
     say_hello(i, now);
   }
@@ -237,11 +258,15 @@ void Core::ask_elsewhere(const SessionId& session, const Now& now) {
 Provider& Core::join(std::size_t broker, const msg::ProviderEntry& entry, const Now& now) {
   Provider* provider = providers_.find(entry.session);
   if (!provider) {
-    if (Provider* old = providers_.find_node(entry.node_id))
+    if (Provider* old = providers_.find_node(entry.node_id)) {
+      const std::size_t former = old->broker;
       lose(*old, Cause::kLoss, ErrorCode::kProviderLost, "replaced by a new session", now);
+      if (former != broker) links_[former].taken_over.insert(entry.node_id);
+    }
     provider = &providers_.add(entry, broker, now);
     outbox_.note(node_note("node joined", *provider));
   }
+  if (provider->broker != broker) links_[provider->broker].elsewhere.insert(entry.session);
   provider->broker = broker;
   providers_.set_meta(*provider, entry.meta, now.mono);
   set_reach(*provider, reach_of(entry.state), now);
@@ -254,6 +279,7 @@ Provider& Core::join(std::size_t broker, const msg::ProviderEntry& entry, const 
 }
 
 void Core::apply(std::size_t broker, const msg::Delta::Joined& change, const Now& now) {
+  if (is_stolen(broker, change.provider, now)) return;
   Provider& provider = join(broker, change.provider, now);
   for (const AssignmentRef& ref : change.provider.held) claim(provider, ref, now);
   drop_unheld(provider, change.provider.held, now);
@@ -262,8 +288,6 @@ void Core::apply(std::size_t broker, const msg::Delta::Joined& change, const Now
 void Core::apply(std::size_t broker, const msg::Delta::StateChanged& change, const Now& now) {
   Provider* provider = providers_.find(change.session);
   if (!provider || provider->broker != broker) return;
-  if (change.state == ProviderState::kSuspect || change.state == ProviderState::kLost)
-    ask_elsewhere(change.session, now);
   if (change.state == ProviderState::kLost)
     return lose(*provider, Cause::kLoss, ErrorCode::kProviderLost, change.reason, now);
   if (change.state == ProviderState::kLeft)
@@ -305,6 +329,7 @@ void Core::lose(Provider& provider, Cause cause, ErrorCode code, const std::stri
   // One that comes and goes is given less and less.
   if (crashed) providers_.count_failure(provider, now.mono);
   save_later(provider, now);
+  ask_elsewhere(provider, now);
   providers_.remove(provider);
 }
 

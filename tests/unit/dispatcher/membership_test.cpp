@@ -291,6 +291,48 @@ TEST_CASE("a broker's snapshot does not take back a node that has moved to anoth
   CHECK(w.core.providers().size() == 1);
 }
 
+TEST_CASE("of two processes under one node id at two brokers, the one that is left serves") {
+  World w({}, {"ipc://one", "ipc://two"});
+  const auto serving = [&] {
+    REQUIRE(w.core.providers().size() == 1);
+    return w.core.providers().sessions().begin()->first;
+  };
+  w.snapshot({World::entry(1)}, 0);
+  w.snapshot({}, 1);
+  w.join(101, 1, {}, 1);  // node-1 again
+  CHECK(serving() == World::session(101));
+  w.snapshot({World::entry(1)}, 0);  // a list is no news
+  CHECK(serving() == World::session(101));
+  hellos(w);
+  SECTION("the newer is lost") { w.state(101, ProviderState::kLost, 1); }
+  SECTION("the newer's broker was restarted and does not hear of it") {
+    w.life = 1;
+    w.snapshot({}, 1);
+    w.life = 0;
+  }
+  CHECK(hellos(w) == 1);
+  w.snapshot({World::entry(1)}, 0);
+  CHECK(serving() == World::session(1));
+}
+
+TEST_CASE("a node cannot take a session over from another node at another broker") {
+  World w({}, {"ipc://one", "ipc://two"});
+  const auto serving = [&] { return w.core.providers().sessions().begin()->second->node_id.str(); };
+  w.snapshot({World::entry(1)}, 0);
+  w.snapshot({}, 1);
+  auto stolen = World::entry(1);
+  stolen.node_id = *NodeId::parse("thief");
+  SECTION("by a HELLO") { w.change(msg::Delta::Joined{stolen}, 1); }
+  SECTION("in a list") { w.snapshot({stolen}, 1); }
+  CHECK(serving() == "node-1");
+  w.submit("t");
+  CHECK(w.core.providers().sessions().begin()->second->broker == 0);
+  // Once the first of them is gone, who is left is asked for again.
+  hellos(w);
+  w.state(1, ProviderState::kLost, 0);
+  CHECK(hellos(w) == 1);
+}
+
 TEST_CASE("a node that was said to be elsewhere is found again where it is") {
   World w({}, {"ipc://one", "ipc://two"});
   w.snapshot({World::entry(1)}, 1);
