@@ -128,6 +128,7 @@ class Core {
   HeartbeatMonitor monitor_;
   LinkOutbox outbox_;
   std::optional<Dispatcher> dispatcher_;
+  std::uint64_t latest_epoch_ = 0;  // of all that connected: an older one has no say any more
   process::RateLimit refusal_notices_{kMaxRefusalNotices, from_ms(1000) / kMaxRefusalNotices};
   MalformedLimits node_limits_;
   MalformedLimits link_limits_;

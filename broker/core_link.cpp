@@ -37,12 +37,15 @@ void Core::handle_link_frame(std::string_view peer, const Blob& frame, const Now
 void Core::on_link_hello(std::string_view peer, const msg::LinkHello& hello, const Now& now,
                          Effects& effects) {
   const bool resync = dispatcher_ && dispatcher_->peer == peer;
+  if (hello.epoch < latest_epoch_) {
+    const Error older{ErrorCode::kSuperseded, "a dispatcher with the later epoch " +
+                                                  std::to_string(latest_epoch_) +
+                                                  " has connected to this broker"};
+    effects.notices.push_back({Kind::kDispatcherRefused, {}, {}, older.detail});
+    return answer_link(peer, error_reply(older), effects);
+  }
+  latest_epoch_ = hello.epoch;
   if (dispatcher_ && !resync) {
-    if (hello.epoch < dispatcher_->epoch) {
-      const Error older{ErrorCode::kSuperseded, "a dispatcher with a later epoch is connected"};
-      effects.notices.push_back({Kind::kDispatcherRefused, {}, {}, older.detail});
-      return answer_link(peer, error_reply(older), effects);
-    }
     // The same process on a new connection must not hear that it has been replaced by itself.
     const bool same_process = dispatcher_->instance == hello.dispatcher;
     const Error newer{ErrorCode::kSuperseded, "another dispatcher has connected"};

@@ -166,10 +166,12 @@ TEST_CASE("takeover by epoch") {
     world.next_link<msg::Snapshot>("E");
     CHECK(world.link.empty());
   }
-  SECTION("once it is gone, any epoch is served") {
+  SECTION("a lower epoch is refused for good, even once the later one is gone") {
     world.pass(5000);
     world.link.clear();
-    world.dispatcher("E", link_hello(2, 1));
+    world.dispatcher("E", link_hello(2, 4));
+    CHECK(link_error(world, "E") == ErrorCode::kSuperseded);
+    world.dispatcher("E", link_hello(2, 5));
     world.next_link<msg::Snapshot>("E");
   }
 }
