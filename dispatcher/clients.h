@@ -49,6 +49,11 @@ class Clients {
   Duration next_deadline() const { return deadlines_.empty() ? kNever : deadlines_.begin()->first; }
 
   std::size_t size() const { return clients_.size(); }
+  /// Tasks that the peer watches.
+  std::size_t watched(const std::string& peer) const {
+    const auto it = clients_.find(peer);
+    return it == clients_.end() ? 0 : it->second.watched.size();
+  }
   bool is_idle() const;
 
  private:

@@ -432,7 +432,7 @@ void Core::on_client(const std::string& peer, const msg::Drain& message, const N
 }
 
 void Core::on_client(const std::string& peer, const msg::Ping& message, const Now&) {
-  outbox_.reply(peer, msg::Pong{message.request, epoch_});
+  outbox_.reply(peer, msg::Pong{message.request, epoch_, clients_.watched(peer)});
 }
 
 void Core::on_client(const std::string&, const msg::ErrorReply& message, const Now&) {

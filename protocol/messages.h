@@ -445,6 +445,7 @@ struct Done {
 struct Pong {
   std::uint64_t request = 0;
   std::uint64_t epoch = 0;
+  std::uint64_t watched = 0;  // tasks whose results this connection is to get
 };
 
 // ---- anyone → anyone

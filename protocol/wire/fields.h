@@ -373,6 +373,7 @@ template <class Ar>
 void fields(Ar& ar, msg::Pong& m) {
   ar.uint("request", m.request);
   ar.uint("epoch", m.epoch);
+  ar.uint("watched", m.watched);
 }
 template <class Ar>
 void fields(Ar& ar, msg::ErrorReply& m) {

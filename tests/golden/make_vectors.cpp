@@ -112,7 +112,7 @@ std::vector<Message> messages() {
       msg::Drain{8, "node-1", true},
       msg::Done{8},
       msg::Ping{9},
-      msg::Pong{9, 1'763'900'000'000},
+      msg::Pong{9, 1'763'900'000'000, 3},
       msg::Replay{10, {{task(), task("t-9")}}},
       msg::Purge{11, {task()}},
       msg::Purged{11, {{task(), ErrorCode::kNotFailed, "Completed"}}},

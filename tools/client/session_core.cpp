@@ -192,11 +192,19 @@ void SessionCore::on(msg::Update& message, const Now&) {
 void SessionCore::on(msg::Pong& message, const Now& now) {
   const bool restarted = epoch_ != 0 && message.epoch != epoch_;
   epoch_ = message.epoch;
-  if (restarted) {
-    effects_.notices.push_back("the dispatcher was restarted");
-    watch_again(now);
-  }
+  if (restarted) effects_.notices.push_back("the dispatcher was restarted");
+  // A transport that reconnects by itself does not say so: to the dispatcher we are somebody new,
+  // for whom it watches nothing.
+  const bool forgotten =
+      message.watched < accepted_tasks() && rewatches_.empty() && rewatch_at_ <= now.mono;
+  if (forgotten) rewatch_at_ = now.mono + kRewatch;
+  if (restarted || forgotten) watch_again(now);
   on_reply(message);
+}
+
+std::size_t SessionCore::accepted_tasks() const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(open_, [](const auto& entry) { return entry.second.accepted; }));
 }
 
 /// The answer to a WATCH of our own: what is missing from it was forgotten by the dispatcher.
@@ -248,6 +256,8 @@ void SessionCore::on(msg::ErrorReply& message, const Now&) {
   }
   // Unknown tasks of a WATCH are missing from its TASKS: that is where they are dealt with.
   if (message.code == ErrorCode::kUnknownTask) return;
+  // Without room on its disk the dispatcher tells nothing: our own WATCH is repeated until it does.
+  if (message.code == ErrorCode::kStoreFull && rewatches_.contains(message.request)) return;
   on_reply(message);
 }
 

@@ -18,6 +18,8 @@ namespace genai::client {
 inline constexpr Duration kRepeat = from_ms(5000);  // an unanswered request is sent again
 inline constexpr Duration kPing = from_ms(5000);    // silence after which the dispatcher is asked
 inline constexpr Duration kDead = from_ms(10'000);  // silence after which the connection is renewed
+// Between two complaints that the dispatcher watches fewer tasks for us than we wait for.
+inline constexpr Duration kRewatch = from_ms(30'000);
 
 struct Effects {
   std::vector<std::string> frames;  // to send, in order
@@ -92,6 +94,7 @@ class SessionCore {
   void on(msg::Update& message, const Now& now);
   void on(msg::Pong& message, const Now& now);
   void on(msg::ErrorReply& message, const Now& now);
+  std::size_t accepted_tasks() const;
   void on(msg::Tasks& message, const Now& now);
   template <class M>
   void on_reply(M& message);
@@ -118,6 +121,7 @@ class SessionCore {
   Duration heard_at_;
   Duration pinged_at_{0};
   bool silent_ = false;  // said so
+  Duration rewatch_at_{0};
   Effects effects_;
 };
 

@@ -112,8 +112,9 @@ class Client:
                         yield task_id, STATUS[status], info, data
                 self.send(DELIVER_ACK, [entry[0] for entry in fields[0]])  # the caller came back
             elif kind == PONG:
-                if self.epoch not in (None, fields[1]):
-                    self.watch_again()  # the dispatcher was restarted
+                accepted = sum(task[2] for task in self.open.values())
+                if self.epoch not in (None, fields[1]) or fields[2] < accepted:
+                    self.watch_again()  # the dispatcher was restarted, or ZeroMQ connected anew
                 self.epoch = fields[1]
             elif kind == TASKS:
                 known = {task["task_id"] for task in fields[1]}

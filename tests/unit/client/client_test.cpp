@@ -78,7 +78,7 @@ std::vector<Message> echo(const Message& message) {
     }
     replies = {accepted, deliver};
   } else if (const auto* ping = std::get_if<msg::Ping>(&message)) {
-    replies = {msg::Pong{ping->request, 7}};
+    replies = {msg::Pong{ping->request, 7, 1000}};
   } else if (const auto* stats = std::get_if<msg::StatsQuery>(&message)) {
     replies = {msg::Stats{stats->request, {{"store", "memory"}, {"epoch", 7}}}};
   } else if (const auto* drain = std::get_if<msg::Drain>(&message)) {

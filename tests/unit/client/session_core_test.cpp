@@ -173,7 +173,7 @@ TEST_CASE("an unanswered submit is sent again with the same content") {
   Talk t;
   t.submit("a");
   auto first = t.take<msg::Submit>().at(0);
-  t.receive(msg::Pong{1, 7});
+  t.receive(msg::Pong{1, 7, 1000});
   t.advance(4'900);
   CHECK(t.take<msg::Submit>().empty());
   t.advance(200);
@@ -255,16 +255,16 @@ TEST_CASE(
   t.advance(10'000);
   CHECK(t.effects.reconnect);
   CHECK(t.effects.notices.empty());  // said once
-  t.receive(msg::Pong{1, 7});
+  t.receive(msg::Pong{1, 7, 1000});
   CHECK(t.effects.notices.size() == 1);  // it answers again
 }
 
 TEST_CASE("what a restarted dispatcher forgot is submitted again") {
   Talk t;
   t.submit_accepted("a");
-  t.receive(msg::Pong{1, 7});
+  t.receive(msg::Pong{1, 7, 1000});
   t.advance(5'000);
-  t.receive(msg::Pong{9, 8});  // another epoch
+  t.receive(msg::Pong{9, 8, 1000});  // another epoch
   auto watch = t.take<msg::Watch>().at(0);
   t.receive(msg::Tasks{watch.request, {}, false});
   t.receive(msg::ErrorReply{watch.request, ErrorCode::kUnknownTask, "a"});
@@ -276,12 +276,42 @@ TEST_CASE("what a restarted dispatcher forgot is submitted again") {
   CHECK(t.core.open_tasks() == 0);
 }
 
+TEST_CASE("a connection that was renewed unnoticed is noticed by what the dispatcher watches") {
+  Talk t;
+  t.submit_accepted("a");
+  t.receive(msg::Pong{1, 7, 1});
+  CHECK(t.take<msg::Watch>().empty());
+  t.receive(msg::Pong{2, 7, 0});
+  CHECK(t.take<msg::Watch>().at(0).ids == std::vector{id("a")});
+  t.receive(msg::Pong{3, 7, 0});  // the WATCH is on its way
+  CHECK(t.take<msg::Watch>().empty());
+}
+
+TEST_CASE("a dispatcher that was restarted before its first PONG came is noticed too") {
+  Talk t;
+  t.submit_accepted("a");
+  t.receive(msg::Pong{1, 8, 0});
+  CHECK(t.take<msg::Watch>().size() == 1);
+}
+
+TEST_CASE("a WATCH of our own that a full disk refuses is repeated") {
+  Talk t;
+  t.submit_accepted("a");
+  t.receive(msg::Pong{1, 7, 1});
+  t.receive(msg::Pong{2, 8, 0});
+  const auto watch = t.take<msg::Watch>().at(0);
+  t.receive(msg::ErrorReply{watch.request, ErrorCode::kStoreFull, "full"});
+  CHECK(t.take<msg::Watch>().empty());
+  t.advance(5'000);
+  CHECK(t.take<msg::Watch>().at(0).request == watch.request);
+}
+
 TEST_CASE("a watched task of somebody else that nobody knows ends with that reason") {
   Talk t;
   t.core.watch({id("x")}, msg::WatchLevel::kResult, t.now);
   t.turn();
-  t.receive(msg::Pong{1, 7});
-  t.receive(msg::Pong{2, 8});
+  t.receive(msg::Pong{1, 7, 1000});
+  t.receive(msg::Pong{2, 8, 1000});
   t.receive(msg::Tasks{t.take<msg::Watch>().at(0).request, {}, false});
   REQUIRE(t.effects.events.size() == 1);
   CHECK(std::get<msg::Deliver::Entry>(t.effects.events[0]).code == ErrorCode::kUnknownTask);
@@ -333,7 +363,7 @@ TEST_CASE("garbage from the dispatcher is noticed and changes nothing") {
 TEST_CASE("a restart is noticed although the dispatcher keeps answering other questions") {
   Talk t;
   t.submit_accepted("a");
-  t.receive(msg::Pong{1, 7});
+  t.receive(msg::Pong{1, 7, 1000});
   t.take<msg::Ping>();
   for (int i = 0; i < 6; ++i) {  // never silent for as long as a ping would take
     const auto number = t.core.request(msg::StatsQuery{}, t.now);
@@ -341,7 +371,7 @@ TEST_CASE("a restart is noticed although the dispatcher keeps answering other qu
     t.receive(msg::Stats{number, {}});
   }
   REQUIRE(t.take<msg::Ping>().size() == 1);
-  t.receive(msg::Pong{9, 8});
+  t.receive(msg::Pong{9, 8, 1000});
   CHECK(t.take<msg::Watch>().size() == 1);
 }
 
@@ -351,7 +381,7 @@ TEST_CASE("deadlines are never in the past after a turn") {
   for (int i = 0; i < 200; ++i) {
     t.advance(517);
     CHECK(t.core.next_deadline() > t.now.mono);
-    if (i % 7 == 0) t.receive(msg::Pong{1, 7});
+    if (i % 7 == 0) t.receive(msg::Pong{1, 7, 1000});
   }
 }
 
@@ -387,7 +417,7 @@ TEST_CASE("an error to a repeated submit does not end what was accepted meanwhil
   Talk t;
   t.submit("a");
   const auto first = t.take<msg::Submit>().at(0);
-  t.receive(msg::Pong{1, 7});
+  t.receive(msg::Pong{1, 7, 1000});
   t.advance(5'100);
   const auto second = t.take<msg::Submit>().at(0);
   t.accept(first);
@@ -402,7 +432,7 @@ TEST_CASE("watching a task whose submission is unanswered does not stop the subm
   t.take<msg::Submit>();
   t.core.watch({id("a")}, msg::WatchLevel::kProgress, t.now);
   t.core.unwatch(id("a"));  // the dispatcher does not know it yet
-  t.receive(msg::Pong{1, 7});
+  t.receive(msg::Pong{1, 7, 1000});
   t.advance(5'100);
   auto again = t.take<msg::Submit>();
   REQUIRE(again.size() == 1);
@@ -448,8 +478,8 @@ TEST_CASE("after a reconnect unaccepted submissions and open queries are sent ag
 TEST_CASE("many forgotten tasks are one notice") {
   Talk t;
   for (const char* name : {"a", "b", "c"}) t.submit_accepted(name);
-  t.receive(msg::Pong{1, 7});
-  t.receive(msg::Pong{2, 8});
+  t.receive(msg::Pong{1, 7, 1000});
+  t.receive(msg::Pong{2, 8, 1000});
   auto watch = t.take<msg::Watch>().at(0);
   t.receive(msg::Tasks{watch.request, {{{"task_id", "b"}, {"status", "Sent"}}}, false});
   CHECK(t.effects.notices.size() == 1);

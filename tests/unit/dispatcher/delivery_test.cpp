@@ -250,7 +250,12 @@ TEST_CASE("nodes and stats tell what is there") {
   CHECK(get_uint(get_map(stats, "tasks"), "Completed") == 1);
   CHECK(get_uint(stats, "accepted_total") == 1);
   w.from_client(msg::Ping{8});
-  CHECK(w.take_to_client<msg::Pong>().at(0).epoch == World::kEpoch);
+  const auto pong = w.take_to_client<msg::Pong>().at(0);
+  CHECK(pong.epoch == World::kEpoch);
+  CHECK(pong.watched == 1);
+  w.fetch("t");
+  w.from_client(msg::Ping{9});
+  CHECK(w.take_to_client<msg::Pong>().at(0).watched == 0);
 }
 
 TEST_CASE("a node's info filled to the limit can still be delivered") {
