@@ -14,6 +14,7 @@
 #include "broker/link_outbox.h"
 #include "broker/registry.h"
 #include "protocol/blob.h"
+#include "protocol/identity.h"
 #include "protocol/messages.h"
 #include "protocol/process/rate_limit.h"
 #include "protocol/time.h"
@@ -49,12 +50,15 @@ class Core {
 
   Core(const Settings& settings, const Now& started);
 
-  /// A message on the socket for nodes; an empty frame stands for one of the wrong shape.
-  void handle_node_frame(std::string_view peer, const Blob& frame, const Now& now,
-                         Effects& effects);
+  /// A message on the socket for nodes; an empty frame stands for one of the wrong shape. `who` is
+  /// what the peer's key stands for now.
+  void handle_node_frame(std::string_view peer, const Identity& who, const Blob& frame,
+                         const Now& now, Effects& effects);
   /// The same for the socket of the link.
-  void handle_link_frame(std::string_view peer, const Blob& frame, const Now& now,
-                         Effects& effects);
+  void handle_link_frame(std::string_view peer, const Identity& who, const Blob& frame,
+                         const Now& now, Effects& effects);
+  /// The key stands for nothing, or something else, from now on: its sessions and links end.
+  void handle_key_revoked(std::string_view key, const Now& now, Effects& effects);
   /// `output` was not taken by the transport; `why` is kUnreachable or kPeerFull.
   void handle_undeliverable(const NodeOutput& output, ErrorCode why, const Now& now,
                             Effects& effects);
@@ -79,6 +83,7 @@ class Core {
  private:
   struct Dispatcher {
     Peer peer;
+    std::string key;
     InstanceId instance;
     std::uint64_t epoch = 0;
     Duration heard{0};  // on the monitor's clock
@@ -96,13 +101,17 @@ class Core {
                   Effects& effects);
 
   // core_nodes.cpp
-  void on_node_message(std::string_view peer, Session* session, const Message& message,
-                       const Now& now, Effects& effects);
-  void on_hello(std::string_view peer, const msg::Hello& hello, const Now& now, Effects& effects);
-  std::optional<Error> hello_problem(std::string_view peer, const msg::Hello& hello);
-  void start_session(std::string_view peer, const msg::Hello& hello, Effects& effects);
-  void resume_session(Session& session, std::string_view peer, const msg::Hello& hello,
-                      Effects& effects);
+  void on_node_message(std::string_view peer, const Identity& who, Session* session,
+                       const Message& message, const Now& now, Effects& effects);
+  void on_hello(std::string_view peer, const Identity& who, const msg::Hello& hello, const Now& now,
+                Effects& effects);
+  std::optional<Error> hello_problem(std::string_view peer, const Identity& who,
+                                     const msg::Hello& hello);
+  void start_session(std::string_view peer, const Identity& who, const msg::Hello& hello,
+                     Effects& effects);
+  void resume_session(Session& session, std::string_view peer, const Identity& who,
+                      const msg::Hello& hello, Effects& effects);
+  void evict(Session& session, Effects& effects);
   void on_heartbeat(Session& session, const msg::Heartbeat& beat, const Now& now, Effects& effects);
   void on_leave(Session& session, const msg::Leave& leave, Effects& effects);
   void on_bye(Session& session, const msg::Bye& bye, Effects& effects);
@@ -114,8 +123,8 @@ class Core {
                          Effects& effects);
 
   // core_link.cpp
-  void on_link_hello(std::string_view peer, const msg::LinkHello& hello, const Now& now,
-                     Effects& effects);
+  void on_link_hello(std::string_view peer, const Identity& who, const msg::LinkHello& hello,
+                     const Now& now, Effects& effects);
   void on_to_nodes(const msg::ToNodes& message, Effects& effects);
   void drop_dispatcher(const std::string& reason, Effects& effects);
   void judge_dispatcher(const Now& now, Effects& effects);

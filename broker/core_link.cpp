@@ -8,10 +8,14 @@ namespace genai::broker {
 
 using Kind = Notice::Kind;
 
-void Core::handle_link_frame(std::string_view peer, const Blob& frame, const Now& now,
-                             Effects& effects) {
+void Core::handle_link_frame(std::string_view peer, const Identity& who, const Blob& frame,
+                             const Now& now, Effects& effects) {
   static const std::uint64_t kLinkHello = type_number(msg::LinkHello{});
   advance(now, effects);
+  if (who.kind != Identity::Kind::kDispatcher && who.kind != Identity::Kind::kAnyone)
+    return refuse_link_frame(
+        peer, {ErrorCode::kNotAllowed, "this key is not authorized for a dispatcher"}, now,
+        effects);
   const auto type = peek_type(frame.view(), Direction::kLinkToBroker);
   if (!type) return refuse_link_frame(peer, type.error(), now, effects);
   const bool current = dispatcher_ && dispatcher_->peer == peer;
@@ -27,15 +31,15 @@ void Core::handle_link_frame(std::string_view peer, const Blob& frame, const Now
   }
   if (current) dispatcher_->heard = monitor_.clock();
   if (const auto* hello = std::get_if<msg::LinkHello>(&*message))
-    on_link_hello(peer, *hello, now, effects);
+    on_link_hello(peer, who, *hello, now, effects);
   else if (const auto* parcels = std::get_if<msg::ToNodes>(&*message))
     on_to_nodes(*parcels, effects);
   else if (is_error_type(*type))
     ++counters_.errors_received;
 }
 
-void Core::on_link_hello(std::string_view peer, const msg::LinkHello& hello, const Now& now,
-                         Effects& effects) {
+void Core::on_link_hello(std::string_view peer, const Identity& who, const msg::LinkHello& hello,
+                         const Now& now, Effects& effects) {
   const bool resync = dispatcher_ && dispatcher_->peer == peer;
   if (hello.epoch < latest_epoch_) {
     const Error older{ErrorCode::kSuperseded, "a dispatcher with the later epoch " +
@@ -52,8 +56,8 @@ void Core::on_link_hello(std::string_view peer, const msg::LinkHello& hello, con
     if (!same_process) answer_link(dispatcher_->peer, error_reply(newer), effects);
     drop_dispatcher(same_process ? "connects anew" : newer.detail, effects);
   }
-  dispatcher_ = Dispatcher{Peer(peer), hello.dispatcher, hello.epoch, monitor_.clock(),
-                           now.mono + settings_.timing.heartbeat};
+  dispatcher_ = Dispatcher{Peer(peer),  who.key,          hello.dispatcher,
+                           hello.epoch, monitor_.clock(), now.mono + settings_.timing.heartbeat};
   // What nodes said before need not have reached it.
   registry_.expect_beats();
   msg::Snapshot known = snapshot(now);

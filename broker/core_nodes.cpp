@@ -25,10 +25,15 @@ std::optional<Error> entry_problem(const msg::ProviderEntry& entry) {
 
 }  // namespace
 
-void Core::handle_node_frame(std::string_view peer, const Blob& frame, const Now& now,
-                             Effects& effects) {
+void Core::handle_node_frame(std::string_view peer, const Identity& who, const Blob& frame,
+                             const Now& now, Effects& effects) {
   static const std::uint64_t kHello = type_number(msg::Hello{});
   advance(now, effects);
+  if (who.kind != Identity::Kind::kNode && who.kind != Identity::Kind::kAnyone) {
+    if (Session* session = registry_.find_peer(peer)) return evict(*session, effects);
+    return refuse_node_frame(
+        peer, {ErrorCode::kNotAllowed, "this key is not authorized for a node"}, now, effects);
+  }
   if (frame.size() > limits::kMaxFrameBytes)
     return refuse_node_frame(peer, {ErrorCode::kTooLarge, "frame: larger than 64 MiB"}, now,
                              effects);
@@ -47,17 +52,17 @@ void Core::handle_node_frame(std::string_view peer, const Blob& frame, const Now
     return outbox_.put(msg::Parcel{session->id, frame}, effects);
   }
   const auto message = decode(frame, Direction::kFromNode);
-  if (message) return on_node_message(peer, session, *message, now, effects);
+  if (message) return on_node_message(peer, who, session, *message, now, effects);
   if (is_error_type(*type))
     ++counters_.malformed_node_frames;
   else
     refuse_node_frame(peer, message.error(), now, effects);
 }
 
-void Core::on_node_message(std::string_view peer, Session* session, const Message& message,
-                           const Now& now, Effects& effects) {
+void Core::on_node_message(std::string_view peer, const Identity& who, Session* session,
+                           const Message& message, const Now& now, Effects& effects) {
   if (const auto* hello = std::get_if<msg::Hello>(&message))
-    return on_hello(peer, *hello, now, effects);
+    return on_hello(peer, who, *hello, now, effects);
   if (const auto* beat = std::get_if<msg::Heartbeat>(&message))
     return on_heartbeat(*session, *beat, now, effects);
   note_life(*session, effects);
@@ -69,12 +74,12 @@ void Core::on_node_message(std::string_view peer, Session* session, const Messag
     ++counters_.errors_received;
 }
 
-void Core::on_hello(std::string_view peer, const msg::Hello& hello, const Now& now,
-                    Effects& effects) {
+void Core::on_hello(std::string_view peer, const Identity& who, const msg::Hello& hello,
+                    const Now& now, Effects& effects) {
   const msg::ProviderEntry entry{hello.session, hello.node_id, {}, hello.meta, hello.held};
   if (const auto problem = entry_problem(entry))
     return refuse_node_frame(peer, *problem, now, effects);
-  if (const auto problem = hello_problem(peer, hello)) {
+  if (const auto problem = hello_problem(peer, who, hello)) {
     if (refusal_notices_.allow(now.mono))
       effects.notices.push_back({Kind::kNodeRefused, hello.node_id, hello.session,
                                  std::string(name(problem->code)) + ": " + problem->detail,
@@ -82,9 +87,9 @@ void Core::on_hello(std::string_view peer, const msg::Hello& hello, const Now& n
     return answer_node(peer, error_reply(*problem), effects);
   }
   if (Session* session = registry_.find(hello.session))
-    resume_session(*session, peer, hello, effects);
+    resume_session(*session, peer, who, hello, effects);
   else
-    start_session(peer, hello, effects);
+    start_session(peer, who, hello, effects);
   const Timing& timing = settings_.timing;
   answer_node(peer,
               msg::Welcome{settings_.instance, to_ms(timing.heartbeat), to_ms(timing.suspect),
@@ -92,7 +97,10 @@ void Core::on_hello(std::string_view peer, const msg::Hello& hello, const Now& n
               effects);
 }
 
-std::optional<Error> Core::hello_problem(std::string_view peer, const msg::Hello& hello) {
+std::optional<Error> Core::hello_problem(std::string_view peer, const Identity& who,
+                                         const msg::Hello& hello) {
+  if (who.kind == Identity::Kind::kNode && who.node != hello.node_id)
+    return Error{ErrorCode::kNotAllowed, "HELLO.node_id: this key is for another node"};
   const Session* here = registry_.find_peer(peer);
   if (here && here->node_id != hello.node_id)
     return Error{ErrorCode::kNotAllowed, "HELLO.node_id: this connection belongs to another node"};
@@ -110,7 +118,8 @@ std::optional<Error> Core::hello_problem(std::string_view peer, const msg::Hello
   return std::nullopt;
 }
 
-void Core::start_session(std::string_view peer, const msg::Hello& hello, Effects& effects) {
+void Core::start_session(std::string_view peer, const Identity& who, const msg::Hello& hello,
+                         Effects& effects) {
   if (Session* old = registry_.find_node(hello.node_id)) {
     const Peer old_peer = old->peer;
     registry_.remember_replaced(old->id);
@@ -119,16 +128,17 @@ void Core::start_session(std::string_view peer, const msg::Hello& hello, Effects
     if (old_peer != peer) answer_node(old_peer, error_reply(replaced), effects);
   }
   const Session& session =
-      registry_.add({hello.session, hello.node_id, Peer(peer), hello.meta, hello.held});
+      registry_.add({hello.session, hello.node_id, Peer(peer), who.key, hello.meta, hello.held});
   monitor_.heard(session.id);
   outbox_.put(msg::Delta::Joined{session.entry()}, effects);
   effects.notices.push_back({Kind::kNodeJoined, session.node_id, session.id, {}});
 }
 
-void Core::resume_session(Session& session, std::string_view peer, const msg::Hello& hello,
-                          Effects& effects) {
+void Core::resume_session(Session& session, std::string_view peer, const Identity& who,
+                          const msg::Hello& hello, Effects& effects) {
   const bool reconnected = session.peer != peer;
   if (reconnected) registry_.rebind(session, peer);
+  session.key = who.key;
   session.meta = hello.meta;
   session.held = hello.held;
   session.suspect = false;
@@ -176,6 +186,25 @@ void Core::note_life(Session& session, Effects& effects) {
   const std::string reason = "heard again";
   outbox_.put(msg::Delta::StateChanged{session.id, session.state(), reason}, effects);
   effects.notices.push_back({Kind::kNodeBack, session.node_id, session.id, reason});
+}
+
+/// Its key stands for this node no longer.
+void Core::evict(Session& session, Effects& effects) {
+  answer_node(session.peer, error_reply({ErrorCode::kNotAllowed, "this key was revoked"}), effects);
+  end_session(session, ProviderState::kLost, "its key was revoked", effects);
+}
+
+void Core::handle_key_revoked(std::string_view key, const Now& now, Effects& effects) {
+  advance(now, effects);
+  std::vector<SessionId> revoked;
+  for (const auto& [id, session] : registry_.sessions())
+    if (!session.key.empty() && session.key == key) revoked.push_back(id);
+  for (const SessionId& id : revoked) evict(*registry_.find(id), effects);
+  if (dispatcher_ && !dispatcher_->key.empty() && dispatcher_->key == key) {
+    answer_link(dispatcher_->peer, error_reply({ErrorCode::kNotAllowed, "this key was revoked"}),
+                effects);
+    drop_dispatcher("its key was revoked", effects);
+  }
 }
 
 void Core::end_session(Session& session, ProviderState end, const std::string& reason,

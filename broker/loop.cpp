@@ -92,9 +92,9 @@ bool Loop::drain_side(Side side, std::size_t max_messages, const Now& now) {
     if (!received) return false;
     bytes += received->frame.size();
     if (side == Side::kNodes)
-      core_.handle_node_frame(received->peer, received->frame, now, effects_);
+      core_.handle_node_frame(received->peer, Identity::anyone(), received->frame, now, effects_);
     else
-      core_.handle_link_frame(received->peer, received->frame, now, effects_);
+      core_.handle_link_frame(received->peer, Identity::anyone(), received->frame, now, effects_);
   }
   return true;
 }

@@ -26,6 +26,7 @@ struct Session {
   SessionId id;
   NodeId node_id;
   Peer peer;
+  std::string key;                  // of that connection, or empty
   PublicMetaInfo meta;              // loaded_models: as of the last HELLO or HEARTBEAT
   std::vector<AssignmentRef> held;  // likewise
   bool draining = false;            // said LEAVE

@@ -9,8 +9,17 @@ constexpr unsigned kMaxResendFactor = 12;
 
 }  // namespace
 
-void Clients::watch(const std::string& peer, Task& task) {
-  clients_[peer].watched.emplace(task.sequence, &task);
+void Clients::watch(const std::string& peer, const std::string& key, Task& task) {
+  Client& client = clients_[peer];
+  client.key = key;
+  client.watched.emplace(task.sequence, &task);
+}
+
+std::vector<std::string> Clients::peers_with(std::string_view key) const {
+  std::vector<std::string> peers;
+  for (const auto& [peer, client] : clients_)
+    if (!client.key.empty() && client.key == key) peers.push_back(peer);
+  return peers;
 }
 
 void Clients::unwatch(const std::string& peer, const Task& task) {

@@ -25,7 +25,8 @@ class Clients {
  public:
   explicit Clients(Duration resend) : resend_(resend) {}
 
-  void watch(const std::string& peer, Task& task);
+  /// `key`: of the peer's connection, or empty.
+  void watch(const std::string& peer, const std::string& key, Task& task);
   void unwatch(const std::string& peer, const Task& task);
 
   /// Forgets the client and returns what it watched.
@@ -55,10 +56,13 @@ class Clients {
     return it == clients_.end() ? 0 : it->second.watched.size();
   }
   bool is_idle() const;
+  /// Those that came with the key; O(clients).
+  std::vector<std::string> peers_with(std::string_view key) const;
 
  private:
   using Sequence = std::uint64_t;  // of a task: never used twice, and cheap to look up
   struct Client {
+    std::string key;
     std::unordered_map<Sequence, Task*> watched;
     std::deque<Sequence> queue;           // may hold what is not watched any more
     std::unordered_set<Sequence> queued;  // what is in it: each once

@@ -26,6 +26,7 @@
 #include "dispatcher/store/store.h"
 #include "dispatcher/task_table.h"
 #include "protocol/codec.h"
+#include "protocol/identity.h"
 #include "protocol/process/rate_limit.h"
 
 namespace genai::dispatcher {
@@ -83,11 +84,16 @@ class Core {
   void restore(store::Loaded loaded, const Now& now);
 
   void on_link_frame(std::size_t broker, const Blob& frame, const Now& now);
-  void on_client_frame(const std::string& peer, const Blob& frame, const Now& now);
+  /// `who` is what the peer's key stands for now.
+  void on_client_frame(const std::string& peer, const Identity& who, const Blob& frame,
+                       const Now& now);
   /// A message of more than one frame came from the client.
   void on_malformed_client(const std::string& peer);
   /// Sending found that the client has no connection any more.
   void on_client_gone(const std::string& peer, const Now& now);
+  /// The key stands for nothing, or something else, from now on: what its clients watch is
+  /// forgotten.
+  void on_key_revoked(std::string_view key, const Now& now);
 
   /// Acts on every deadline that has come, then places what can be placed.
   void tick(const Now& now);
@@ -237,6 +243,9 @@ class Core {
   void deliver_ready(const Now& now);
   void settle_delivery(Task& task, const Now& now);
   void acknowledge_delivery(const std::string& peer, const TaskId& id, const Now& now);
+  template <class M>
+  void refuse_role(const std::string& peer, const M& message);
+  Task* visible(const TaskId& id);
   bool is_store_full() const { return store_.state == StoreReport::State::kFull; }
   void refuse_unwritten(const std::string& peer, std::uint64_t request);
   void refuse_client(const std::string& peer, std::uint64_t request, Error error);
@@ -263,6 +272,7 @@ class Core {
   Outbox outbox_;
   std::map<std::uint64_t, const Task*> progressed_;  // since the last tick, by sequence
   Totals totals_;
+  const Identity* asker_ = nullptr;  // of the client's frame that is being handled
   process::RateLimit malformed_notes_{10, from_ms(1000)};  // a hostile peer must not fill the log
 
   std::multimap<Duration, std::pair<SessionId, AssignmentRef>> abort_resends_;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "dispatcher/core.h"
+#include "dispatcher/permissions.h"
 #include "dispatcher/reports.h"
 #include "protocol/text.h"
 
@@ -32,6 +33,15 @@ template <class M>
 constexpr bool kRestsOnStore = kIsOneOf<M, msg::Watch, msg::Cancel, msg::Purge, msg::Reprioritise,
                                         msg::StatusQuery, msg::List, msg::Drain>;
 
+/// What the key says the client need not, and it lasts as if the client had said it.
+TaskSpec for_tenant(TaskSpec spec, const std::string& tenant) {
+  ValueMap map = *decode_map(spec.raw);
+  map["tenant"] = tenant;
+  spec.raw = encode_map(map);
+  spec.tenant = tenant;
+  return spec;
+}
+
 /// What was fetched or dropped must not pass for an empty result.
 ValueMap delivered_info(const Task& task) {
   ValueMap info = task.info;
@@ -41,12 +51,20 @@ ValueMap delivered_info(const Task& task) {
 
 }  // namespace
 
-void Core::on_client_frame(const std::string& peer, const Blob& frame, const Now& now) {
+void Core::on_client_frame(const std::string& peer, const Identity& who, const Blob& frame,
+                           const Now& now) {
+  // A key that is good for nothing here is worth no decoding.
+  if (!may(who, Right::kNone))
+    return refuse_client(peer, peek_request(frame.view()),
+                         {ErrorCode::kNotAllowed, "this key is not authorized for a client"});
   auto message = decode(frame, Direction::kFromClient);
   if (!message) return refuse_client(peer, peek_request(frame.view()), message.error());
+  asker_ = &who;
   std::visit(
       [&](auto& body) {
         if constexpr (requires { this->on_client(peer, body, now); }) {
+          if (!may(who, right_for<std::decay_t<decltype(body)>>()))
+            return this->refuse_role(peer, body);
           if constexpr (kRestsOnStore<std::decay_t<decltype(body)>>)
             if (is_store_full()) return this->refuse_unwritten(peer, body.request);
           this->on_client(peer, body, now);
@@ -63,6 +81,27 @@ void Core::refuse_client(const std::string& peer, std::uint64_t request, Error e
   ++totals_.malformed;
   outbox_.note({Note::Level::kDebug, "client refused", {{"error", error.detail}}});
   outbox_.reply(peer, msg::ErrorReply{request, error.code, clip_text(error.detail)});
+}
+
+template <class M>
+void Core::refuse_role(const std::string& peer, const M& message) {
+  std::uint64_t request = 0;
+  if constexpr (requires { message.request; }) request = message.request;
+  refuse_client(peer, request,
+                {ErrorCode::kNotAllowed, "the roles of this key do not include this request"});
+}
+
+/// The task, if it exists for whoever asks: those of other tenants are not known.
+Task* Core::visible(const TaskId& id) {
+  Task* task = tasks_.find(id);
+  return task && may_see(*asker_, task->spec.tenant) ? task : nullptr;
+}
+
+void Core::on_key_revoked(std::string_view key, const Now& now) {
+  for (const std::string& peer : clients_.peers_with(key)) {
+    on_client_gone(peer, now);
+    outbox_.reply(peer, msg::ErrorReply{0, ErrorCode::kNotAllowed, "this key was revoked"});
+  }
 }
 
 void Core::refuse_unwritten(const std::string& peer, std::uint64_t request) {
@@ -103,9 +142,14 @@ msg::Acceptance Core::submit(const std::string& peer, msg::WatchLevel level,
   const auto refuse = [&](ErrorCode code, std::string detail) {
     return msg::Acceptance{submission.task_id, code, std::move(detail)};
   };
+  if (is_bound(*asker_) && submission.spec.tenant != asker_->tenant) {
+    if (!submission.spec.tenant.empty())
+      return refuse(ErrorCode::kNotAllowed, "this key is for another tenant");
+    submission.spec = for_tenant(std::move(submission.spec), asker_->tenant);
+  }
   const Digest digest = content_digest(submission.spec.raw, submission.payload.view());
   if (Task* known = tasks_.find(submission.task_id)) {
-    if (known->digest != digest)
+    if (known->digest != digest || !may_see(*asker_, known->spec.tenant))
       return refuse(ErrorCode::kIdConflict, "this id was accepted with another content");
     watch(peer, level, *known);
     const bool waits = known->status == TaskStatus::kUnscheduled && !known->recovering;
@@ -194,7 +238,7 @@ void Core::watch(const std::string& peer, msg::WatchLevel level, Task& task) {
     task.watchers.erase(task.watchers.begin());
   }
   task.watchers.push_back({peer, level});
-  clients_.watch(peer, task);
+  clients_.watch(peer, asker_->key, task);
   if (is_terminal(task.status)) clients_.enqueue(peer, task);
 }
 
@@ -203,7 +247,7 @@ void Core::on_client(const std::string& peer, const msg::Watch& message, const N
   Explanations explanations;
   std::string unknown;
   for (const TaskId& id : message.ids) {
-    Task* task = tasks_.find(id);
+    Task* task = visible(id);
     if (!task) {
       unknown += (unknown.empty() ? "" : " ") + id.str();
       continue;
@@ -252,7 +296,7 @@ void Core::on_client(const std::string& peer, const msg::DeliverAck& message, co
 }
 
 void Core::acknowledge_delivery(const std::string& peer, const TaskId& id, const Now& now) {
-  Task* task = tasks_.find(id);
+  Task* task = visible(id);
   if (!task || !is_terminal(task->status)) return;
   clients_.acknowledged(peer, *task);
   std::erase_if(task->watchers, [&](const Watcher& w) { return w.peer == peer; });
@@ -280,7 +324,7 @@ void Core::on_client(const std::string& peer, const msg::Cancel& message, const 
 
 /// A cancel wins or loses once: from here on the task is Aborted, whatever its node still says.
 msg::Verdict Core::cancel(const TaskId& id, const Now& now) {
-  Task* task = tasks_.find(id);
+  Task* task = visible(id);
   if (!task) return {id, ErrorCode::kUnknownTask, "no task with this id"};
   if (is_terminal(task->status))
     return {id, ErrorCode::kAlreadyTerminal, std::string(name(task->status))};
@@ -297,7 +341,7 @@ void Core::on_client(const std::string& peer, const msg::Replay& message, const 
 
 /// A Failed task stays what it is; its content starts anew under another id.
 msg::Acceptance Core::replay(const msg::Replay::Entry& entry, const Now& now) {
-  Task* failed = tasks_.find(entry.of);
+  Task* failed = visible(entry.of);
   if (!failed) return {entry.as, ErrorCode::kUnknownTask, "no task " + entry.of.str()};
   if (failed->status != TaskStatus::kFailed)
     return {entry.as, ErrorCode::kNotFailed, std::string(name(failed->status))};
@@ -324,7 +368,7 @@ void Core::on_client(const std::string& peer, const msg::Purge& message, const N
 }
 
 msg::Verdict Core::purge(const TaskId& id) {
-  Task* task = tasks_.find(id);
+  Task* task = visible(id);
   if (!task) return {id, ErrorCode::kUnknownTask, "no task with this id"};
   if (task->status != TaskStatus::kFailed)
     return {id, ErrorCode::kNotFailed, std::string(name(task->status))};
@@ -341,7 +385,7 @@ void Core::on_client(const std::string& peer, const msg::Reprioritise& message, 
 }
 
 msg::Verdict Core::reprioritise(const TaskId& id, std::uint8_t priority, const Now& now) {
-  Task* task = tasks_.find(id);
+  Task* task = visible(id);
   if (!task) return {id, ErrorCode::kUnknownTask, "no task with this id"};
   if (is_terminal(task->status))
     return {id, ErrorCode::kAlreadyTerminal, std::string(name(task->status))};
@@ -360,7 +404,7 @@ void Core::on_client(const std::string& peer, const msg::StatusQuery& message, c
   msg::Tasks tasks{message.request, {}, false};
   Explanations explanations;
   for (const TaskId& id : message.ids)
-    if (const Task* task = tasks_.find(id))
+    if (const Task* task = visible(id))
       tasks.tasks.push_back(Reports::task(*this, *task, true, now, explanations));
   outbox_.reply(peer, std::move(tasks));
 }
@@ -379,6 +423,7 @@ void Core::on_client(const std::string& peer, const msg::List& message, const No
   Explanations explanations;
   for (auto it = after ? tasks_.after(*after) : tasks_.begin(); it != tasks_.end(); ++it) {
     if (status && it->second->status != *status) continue;
+    if (!may_see(*asker_, it->second->spec.tenant)) continue;
     if (page.tasks.size() >= limit) {
       page.more = true;
       break;

@@ -172,7 +172,7 @@ bool Loop::drain_clients(const Now& now) {
     if (!received) return false;
     bytes += received->frame.size();
     if (received->well_formed)
-      core_.on_client_frame(received->peer, received->frame, now);
+      core_.on_client_frame(received->peer, Identity::anyone(), received->frame, now);
     else
       core_.on_malformed_client(received->peer);
   }

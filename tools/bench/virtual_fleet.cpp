@@ -212,7 +212,7 @@ VirtualTrip& VirtualFleet::trip(const TaskId& id) {
 }
 
 void VirtualFleet::send_client(const Message& message) {
-  core_.on_client_frame(kClient, Blob(encode(message)), now_);
+  core_.on_client_frame(kClient, Identity::anyone(), Blob(encode(message)), now_);
 }
 
 // ---- figures

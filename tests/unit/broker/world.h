@@ -64,14 +64,14 @@ class World {
     return node_bytes(peer, blob_of(message));
   }
   std::vector<Sent> node_bytes(std::string_view peer, const Blob& frame) {
-    core.handle_node_frame(peer, frame, now, effects);
+    core.handle_node_frame(peer, who, frame, now, effects);
     return collect();
   }
   std::vector<Sent> dispatcher(std::string_view peer, const Message& message) {
     return link_bytes(peer, blob_of(message));
   }
   std::vector<Sent> link_bytes(std::string_view peer, const Blob& frame) {
-    core.handle_link_frame(peer, frame, now, effects);
+    core.handle_link_frame(peer, who, frame, now, effects);
     return collect();
   }
   std::vector<Sent> tick() {
@@ -104,6 +104,9 @@ class World {
     link.clear();
     notices.clear();
   }
+
+  /// Of all that send.
+  Identity who = Identity::anyone();
 
   // ---- what came out
 

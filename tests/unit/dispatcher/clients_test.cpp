@@ -54,7 +54,7 @@ TEST_CASE("the window is bounded by count") {
 
 TEST_CASE("a client that watches nothing any more leaves no trace") {
   Clients clients(from_ms(1'000));
-  clients.watch("peer", id(1));
+  clients.watch("peer", "", id(1));
   clients.enqueue("peer", id(1));
   clients.sent("peer", *clients.next("peer"), 1, Duration{0});
   CHECK(!clients.is_idle());
@@ -66,8 +66,8 @@ TEST_CASE("a client that watches nothing any more leaves no trace") {
 
 TEST_CASE("removing a client returns what it watched") {
   Clients clients(from_ms(1'000));
-  clients.watch("peer", id(1));
-  clients.watch("peer", id(2));
+  clients.watch("peer", "", id(1));
+  clients.watch("peer", "", id(2));
   CHECK(clients.remove("peer").size() == 2);
   CHECK(clients.remove("peer").empty());
 }
@@ -82,7 +82,7 @@ TEST_CASE("only what has waited for its time is sent again") {
   send(2, 10);
   send(3, 900);
   clients.acknowledged("peer", id(1));
-  clients.watch("peer", id(9));
+  clients.watch("peer", "", id(9));
   clients.tick(from_ms(1'000));
   CHECK(clients.next("peer") == nullptr);  // the first is acknowledged, the second not yet due
   CHECK(clients.next_deadline() == from_ms(1'010));

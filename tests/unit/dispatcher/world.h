@@ -163,7 +163,7 @@ struct World {
 
   // ---- clients ----
   void from_client(const Message& message, const std::string& peer = "client") {
-    core.on_client_frame(peer, Blob(encode(message)), now);
+    core.on_client_frame(peer, who, Blob(encode(message)), now);
     step();
   }
   static msg::Submission submission(const std::string& id, TaskSpec spec = {},
@@ -220,6 +220,7 @@ struct World {
   TaskStatus status(const std::string& id) const { return task(id).status; }
 
   Now now;
+  Identity who = Identity::anyone();  // of all clients
   Core core;
   std::vector<std::uint64_t> seqs;
   unsigned life = 0;  // of the broker process
