@@ -3,6 +3,7 @@
 
 #include "broker/answers.h"
 #include "broker/core.h"
+#include "protocol/planted.h"
 
 namespace genai::broker {
 
@@ -41,7 +42,7 @@ void Core::handle_link_frame(std::string_view peer, const Identity& who, const B
 void Core::on_link_hello(std::string_view peer, const Identity& who, const msg::LinkHello& hello,
                          const Now& now, Effects& effects) {
   const bool resync = dispatcher_ && dispatcher_->peer == peer;
-  if (hello.epoch < latest_epoch_) {
+  if (hello.epoch < latest_epoch_ && !GENAI_PLANTED(kForgetEpoch)) {
     const Error older{ErrorCode::kSuperseded, "a dispatcher with the later epoch " +
                                                   std::to_string(latest_epoch_) +
                                                   " has connected to this broker"};

@@ -4,6 +4,7 @@
 #include "broker/answers.h"
 #include "broker/core.h"
 #include "protocol/limits.h"
+#include "protocol/planted.h"
 
 namespace genai::broker {
 namespace {
@@ -38,6 +39,8 @@ void Core::handle_node_frame(std::string_view peer, const Identity& who, const B
     return refuse_node_frame(peer, {ErrorCode::kTooLarge, "frame: larger than 64 MiB"}, now,
                              effects);
   const auto type = peek_type(frame.view(), Direction::kFromNode);
+  if (!type && GENAI_PLANTED(kMalformedEndsNodes) && registry_.find_peer(peer))
+    return end_session(*registry_.find_peer(peer), ProviderState::kLost, "malformed", effects);
   if (!type) return refuse_node_frame(peer, type.error(), now, effects);
   Session* session = registry_.find_peer(peer);
   if (!session && *type != kHello) {
@@ -99,7 +102,8 @@ void Core::on_hello(std::string_view peer, const Identity& who, const msg::Hello
 
 std::optional<Error> Core::hello_problem(std::string_view peer, const Identity& who,
                                          const msg::Hello& hello) {
-  if (who.kind == Identity::Kind::kNode && who.node != hello.node_id)
+  if (who.kind == Identity::Kind::kNode && who.node != hello.node_id &&
+      !GENAI_PLANTED(kTrustNodeId))
     return Error{ErrorCode::kNotAllowed, "HELLO.node_id: this key is for another node"};
   const Session* here = registry_.find_peer(peer);
   if (here && here->node_id != hello.node_id)

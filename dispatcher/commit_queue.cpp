@@ -5,6 +5,7 @@
 
 #include "dispatcher/check.h"
 #include "dispatcher/core.h"
+#include "protocol/planted.h"
 
 namespace genai::dispatcher {
 namespace {
@@ -26,6 +27,7 @@ void append(Messages& to, Messages&& from) {
 }  // namespace
 
 void CommitQueue::hold(Messages messages) {
+  if (GENAI_PLANTED(kSendUncommitted)) return append(released_, std::move(messages));
   // Nothing that is dropped is lost: acknowledgements are asked for again, and so are answers.
   if (held() < kMaxHeld) append(held_, std::move(messages));
 }

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "dispatcher/check.h"
+#include "protocol/planted.h"
 #include "protocol/text.h"
 
 namespace genai::dispatcher {
@@ -58,7 +59,8 @@ Core::Core(const Config& config, InstanceId instance, std::uint64_t epoch,
 
 void Core::assign(Task& task, Provider& provider, std::string reason, const Now& now) {
   backlog_.remove(task);
-  const std::uint32_t number = task.issued.empty() ? 1 : task.issued.back().number + 1;
+  const std::uint32_t number =
+      task.issued.empty() || GENAI_PLANTED(kReuseAttempt) ? 1 : task.issued.back().number + 1;
   if (task.issued.size() == kMaxIssued) task.issued.erase(task.issued.begin());
   task.issued.push_back({number, epoch_, provider.session, provider.node_id});
   task.current = number;
@@ -149,6 +151,7 @@ void Core::requeue(Task& task, Cause cause, ErrorCode code, const std::string& r
                  {"reason", reason}}});
   tasks_.move(task, TaskStatus::kUnscheduled, reason, now, ended.node_id, ended.number);
   backlog_.add(task, now.mono);
+  if (GENAI_PLANTED(kRequeueTwice)) backlog_.add(task, now.mono);
   notify(task);
 }
 
@@ -191,7 +194,7 @@ void Core::abort_attempt(Provider& provider, const AssignmentRef& ref, ErrorCode
   if (!provider.zombies.emplace(ref, Provider::Zombie{code, resend_at}).second) return;
   abort_resends_.emplace(resend_at, std::pair{provider.session, ref});
   providers_.reindex(provider, now.mono);
-  outbox_.abort(provider, ref, code);
+  if (!GENAI_PLANTED(kForgetAbort)) outbox_.abort(provider, ref, code);
 }
 
 /// Takes the attempt away from its node; the task is left for the caller to move at once.
@@ -363,7 +366,7 @@ Duration Core::next_deadline() const {
     at = std::min(at, link.up ? std::min(link.heartbeat_at,
                                          std::max(link.heard_at + config_.lost, judge_from_))
                               : link.hello_at);
-  return at;
+  return GENAI_PLANTED(kSpin) && tasks_.live() > 0 ? last_tick_ : at;
 }
 
 Effects Core::take_effects() { return outbox_.take(); }

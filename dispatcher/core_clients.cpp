@@ -8,6 +8,7 @@
 #include "dispatcher/core.h"
 #include "dispatcher/permissions.h"
 #include "dispatcher/reports.h"
+#include "protocol/planted.h"
 #include "protocol/text.h"
 
 namespace genai::dispatcher {
@@ -326,7 +327,7 @@ void Core::on_client(const std::string& peer, const msg::Cancel& message, const 
 msg::Verdict Core::cancel(const TaskId& id, const Now& now) {
   Task* task = visible(id);
   if (!task) return {id, ErrorCode::kUnknownTask, "no task with this id"};
-  if (is_terminal(task->status))
+  if (is_terminal(task->status) && !GENAI_PLANTED(kCancelAfterEnd))
     return {id, ErrorCode::kAlreadyTerminal, std::string(name(task->status))};
   abort_current(*task, ErrorCode::kCancelled, now);
   finish(*task, TaskStatus::kAborted, ErrorCode::kCancelled, "cancelled by a client", now);
@@ -477,7 +478,8 @@ void Core::on_client(const std::string& peer, const msg::Drain& message, const N
 }
 
 void Core::on_client(const std::string& peer, const msg::Ping& message, const Now&) {
-  outbox_.reply(peer, msg::Pong{message.request, epoch_, clients_.watched(peer)});
+  outbox_.reply(peer, msg::Pong{message.request, epoch_,
+                                GENAI_PLANTED(kSayAllWatched) ? 1000 : clients_.watched(peer)});
 }
 
 void Core::on_client(const std::string&, const msg::ErrorReply& message, const Now&) {

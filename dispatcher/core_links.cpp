@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "dispatcher/core.h"
+#include "protocol/planted.h"
 
 namespace genai::dispatcher {
 namespace {
@@ -243,7 +244,7 @@ bool Core::keep_elsewhere(Link& link, std::size_t broker, const msg::ProviderEnt
 void Core::ask_elsewhere(const Provider& provider, const Now& now) {
   for (std::size_t i = 0; i < links_.size(); ++i) {
     Link& link = links_[i];
-    if (!link.up) continue;
+    if (!link.up || GENAI_PLANTED(kForgetTakenOver)) continue;
     if (!link.elsewhere.contains(provider.session) && !link.taken_over.contains(provider.node_id))
       continue;
     link.elsewhere.clear();  // asked once: the snapshot lists them again
@@ -315,6 +316,7 @@ void Core::lose(Provider& provider, Cause cause, ErrorCode code, const std::stri
   const bool crashed = cause == Cause::kLoss && !is_mass_loss(provider.node_id, now);
   if (crashed) ++crashes_;
   for (auto& [task, executing] : held) {
+    if (GENAI_PLANTED(kForgetRequeue) && executing) continue;
     const bool blamed = executing && cause == Cause::kLoss;
     if (blamed) task->attempt(task->current)->failed = true;
     if (blamed && crashed)

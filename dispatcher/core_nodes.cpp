@@ -4,6 +4,7 @@
 #include <set>
 
 #include "dispatcher/core.h"
+#include "protocol/planted.h"
 #include "protocol/text.h"
 
 namespace genai::dispatcher {
@@ -13,7 +14,9 @@ namespace {
 IssuedAttempt* issued_to(Task* task, const AssignmentRef& ref, const Provider& provider) {
   if (!task) return nullptr;
   IssuedAttempt* attempt = task->attempt(ref.attempt);
-  const bool is_it = attempt && attempt->epoch == ref.epoch && attempt->session == provider.session;
+  const bool is_his =
+      GENAI_PLANTED(kTrustAnySession) || (attempt && attempt->session == provider.session);
+  const bool is_it = attempt && attempt->epoch == ref.epoch && is_his;
   return is_it ? attempt : nullptr;
 }
 
@@ -140,7 +143,8 @@ ErrorCode Core::take_result(Provider& provider, msg::Result::Entry& entry, const
   // The node need not have been heard since a restart to have finished.
   if (task->recovering && task->current == entry.ref.attempt) adopt(*task, provider, *attempt, now);
   attempt->open = false;
-  if (is_terminal(task->status)) return ErrorCode::kResultDiscarded;
+  if (is_terminal(task->status) && !GENAI_PLANTED(kResultAfterEnd))
+    return ErrorCode::kResultDiscarded;
 
   if (entry.outcome == msg::Outcome::kOk) {
     complete(*task, *attempt, provider, entry, now);

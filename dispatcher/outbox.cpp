@@ -4,6 +4,7 @@
 
 #include "protocol/codec.h"
 #include "protocol/limits.h"
+#include "protocol/planted.h"
 
 namespace genai::dispatcher {
 namespace {
@@ -125,7 +126,7 @@ void Outbox::bundle(NodeQueues& queues, std::vector<Messages::ToBroker>& out) {
 
 Effects Outbox::take() {
   bundle(nodes_, effects_.at_once.to_brokers);
-  bundle(acks_, effects_.durable.to_brokers);
+  bundle(acks_, (GENAI_PLANTED(kAckUncommitted) ? effects_.at_once : effects_.durable).to_brokers);
   for (auto& [peer, entries] : updates_)
     cut(
         entries, &msg::Update::entries, [](const auto& e) { return e.text.size(); }, peer,
@@ -133,7 +134,7 @@ Effects Outbox::take() {
   for (auto& [peer, entries] : deliveries_)
     cut(
         entries, &msg::Deliver::entries, [](const auto& e) { return e.data.size(); }, peer,
-        effects_.durable.to_clients);
+        (GENAI_PLANTED(kDeliverUncommitted) ? effects_.at_once : effects_.durable).to_clients);
   updates_.clear();
   deliveries_.clear();
   return std::exchange(effects_, {});

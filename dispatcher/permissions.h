@@ -6,6 +6,7 @@
 
 #include "protocol/identity.h"
 #include "protocol/messages.h"
+#include "protocol/planted.h"
 
 namespace genai::dispatcher {
 
@@ -57,7 +58,7 @@ inline bool is_bound(const Identity& who) {
   return who.kind != Identity::Kind::kAnyone && !who.is_admin;
 }
 inline bool may_see(const Identity& who, const std::string& tenant) {
-  return !is_bound(who) || who.tenant == tenant;
+  return !is_bound(who) || who.tenant == tenant || GENAI_PLANTED(kSeeOtherTenants);
 }
 
 }  // namespace genai::dispatcher

@@ -10,6 +10,7 @@
 #include "dispatcher/backlog.h"
 #include "dispatcher/check.h"
 #include "dispatcher/fit.h"
+#include "protocol/planted.h"
 
 namespace genai::dispatcher {
 namespace {
@@ -105,7 +106,7 @@ void Providers::remove(Provider& provider) {
 
 std::size_t Providers::capacity(const Provider& provider) const {
   if (provider.record->failures >= kFailuresToRest) return 1;  // on trial
-  return std::size_t{provider.meta.slots} + config_.prefetch;
+  return std::size_t{provider.meta.slots} + config_.prefetch + (GENAI_PLANTED(kOverfill) ? 1 : 0);
 }
 
 void Providers::unindex(Provider& provider) {
@@ -129,7 +130,9 @@ void Providers::reindex(Provider& provider, Duration now) {
   unindex(provider);
   Place& place = places_[provider.index];
   const bool rests = provider.record->probation_ends > now;
-  if (provider.reach == Reach::kOnline && !provider.record->drained) {
+  const bool online = provider.reach == Reach::kOnline ||
+                      (GENAI_PLANTED(kAssignToSuspect) && provider.reach == Reach::kSuspect);
+  if (online && !provider.record->drained) {
     const bool barred = provider.barred_until > now;
     place.slots = provider.meta.slots;
     place.room = !barred && provider.outstanding() < capacity(provider);
@@ -267,7 +270,7 @@ void Providers::take(Provider& provider, Task& task, Duration now) {
   GENAI_CHECK(it != provider.tasks.end());
   const auto position = static_cast<std::size_t>(it - provider.tasks.begin());
   provider.tasks.erase(it);
-  provider.committed_s -= task.expected_s;
+  if (!GENAI_PLANTED(kLoadDrift)) provider.committed_s -= task.expected_s;
   provider.unknown -= !task.expectation_known;
   const std::size_t slots = provider.meta.slots;
   if (position >= slots) {

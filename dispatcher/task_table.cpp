@@ -4,6 +4,7 @@
 
 #include "dispatcher/check.h"
 #include "protocol/limits.h"
+#include "protocol/planted.h"
 #include "protocol/text.h"
 
 namespace genai::dispatcher {
@@ -92,8 +93,11 @@ void TaskTable::move(Task& task, TaskStatus to, std::string reason, const Now& n
   GENAI_CHECK(is_edge(task.status, to));
   unindex(task);
   // That a node acknowledged is known again from the node itself: not worth a write of its own.
-  if (task.status != TaskStatus::kScheduled || to != TaskStatus::kSent) journal_.note(task);
-  --counts_[static_cast<std::size_t>(task.status)];
+  const bool forget = GENAI_PLANTED(kForgetToJournal) && to == TaskStatus::kFailed;
+  if ((task.status != TaskStatus::kScheduled || to != TaskStatus::kSent) && !forget)
+    journal_.note(task);
+  if (!GENAI_PLANTED(kCountDrift) || !is_terminal(to))
+    --counts_[static_cast<std::size_t>(task.status)];
   ++counts_[static_cast<std::size_t>(to)];
   task.status = to;
   task.phase_ends = kNever;
@@ -132,6 +136,7 @@ std::size_t TaskTable::live() const {
 }
 
 Duration TaskTable::deadline(const Task& task) {
+  if (GENAI_PLANTED(kForgetDeadline) && !is_terminal(task.status)) return task.phase_ends;
   return is_terminal(task.status) ? kNever : std::min(task.expires_at, task.phase_ends);
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "protocol/limits.h"
+#include "protocol/planted.h"
 
 namespace genai::client {
 namespace {
@@ -262,6 +263,7 @@ void SessionCore::on(msg::ErrorReply& message, const Now&) {
 }
 
 void SessionCore::watch_again(const Now& now) {
+  if (GENAI_PLANTED(kForgetToWatchAgain)) return;
   std::map<msg::WatchLevel, std::vector<TaskId>> by_level;
   for (const auto& [id, open] : open_)
     if (open.accepted) by_level[open.level].push_back(id);

@@ -1,11 +1,11 @@
 // A store whose disk forgets what was not synced, and fails when it is told to.
 #pragma once
 
-#include <catch2/catch.hpp>
 #include <map>
 #include <tuple>
 #include <utility>
 
+#include "dispatcher/check.h"
 #include "dispatcher/store/store.h"
 
 namespace genai::dispatcher::test {
@@ -63,6 +63,7 @@ class StoreDouble : public store::Store {
     return nullptr;
   }
   std::size_t size() const { return disk_.size(); }
+  const Tasks& tasks() const { return disk_; }
 
   Fault next_fault = Fault::kNone;
   std::uint64_t commits = 0;
@@ -76,7 +77,7 @@ class StoreDouble : public store::Store {
     std::size_t left = half ? batch.size() / 2 : batch.size();
     for (const auto& task : batch.added) {
       if (left-- == 0) return;
-      REQUIRE(to.emplace(task.sequence, task).second);
+      GENAI_CHECK(to.emplace(task.sequence, task).second);
     }
     for (const auto& change : batch.changed) {
       if (left-- == 0) return;
@@ -89,7 +90,7 @@ class StoreDouble : public store::Store {
     }
     for (const std::uint64_t sequence : batch.erased) {
       if (left-- == 0) return;
-      REQUIRE(to.erase(sequence) == 1);
+      GENAI_CHECK(to.erase(sequence) == 1);
     }
   }
   static void apply(const store::Batch::Change& change, store::TaskRecord& task) {
@@ -99,10 +100,10 @@ class StoreDouble : public store::Store {
     next.digest = task.digest;
     next.spec = task.spec;
     next.created_ms = task.created_ms;
-    REQUIRE(change.payload != Data::kSet);
+    GENAI_CHECK(change.payload != Data::kSet);
     next.payload = change.payload == Data::kKeep ? task.payload : Blob();
     if (change.result == Data::kKeep) next.result = task.result;
-    if (change.result == Data::kClear) REQUIRE(next.result.empty());
+    if (change.result == Data::kClear) GENAI_CHECK(next.result.empty());
     task = std::move(next);
   }
 

@@ -1,0 +1,245 @@
+#include "client_host.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "oracle.h"
+
+namespace genai::sim {
+namespace {
+
+Identity client_identity(const std::string& tenant) {
+  Identity who;
+  who.kind = Identity::Kind::kClient;
+  who.key = "key of " + tenant;
+  who.tenant = tenant;
+  who.may_submit = who.may_watch = who.is_admin = true;
+  return who;
+}
+
+constexpr Duration kLookAgain = from_ms(3000);
+
+}  // namespace
+
+ClientHost::ClientHost(Environment& env, std::string name, std::string tenant,
+                       std::function<HostId()> dispatcher)
+    : Host(env, std::move(name)),
+      tenant_(std::move(tenant)),
+      dispatcher_(std::move(dispatcher)),
+      line_(env, id(), 0, Port::kClients, client_identity(tenant_)) {}
+
+/// It does not know what its former self was told: it submits again, or asks for the results.
+void ClientHost::start() {
+  const Now now = clock();
+  core_ = std::make_unique<client::SessionCore>(now);
+  forget_arrivals();
+  to_acknowledge_.clear();
+  watch_again_ = false;
+  for (auto& [id, job] : jobs_) {
+    if (job.done) continue;
+    if (job.accepted && env_.rng.one_in(2)) {
+      core_->watch({id}, msg::WatchLevel::kResult, now);
+      watch_again_ = true;
+    } else {
+      job.again_at = kNever;
+      core_->submit(job.submission, job.level, now);
+    }
+  }
+  if (watch_again_) watch_accepted(now);
+  act_at_ = now.mono + kLookAgain;
+  wake_now();
+}
+
+void ClientHost::crash() {
+  env_.note("{} is killed", name());
+  core_.reset();
+  forget_arrivals();
+  line_.reopen();
+  env_.network->close_all(id());
+}
+
+void ClientHost::submit(TaskSpec spec) {
+  const TaskId task = *TaskId::parse(fmt::format("{}-{}", name(), ++submitted_));
+  spec.tenant = tenant_;
+  Job& job = jobs_[task];
+  job.submission = {task, make_spec(std::move(spec), {}), Blob("prompt of " + task.str())};
+  job.level = env_.rng.one_in(3) ? msg::WatchLevel::kProgress : msg::WatchLevel::kResult;
+  if (!core_) return;
+  core_->submit(job.submission, job.level, clock());
+  wake_now();
+}
+
+void ClientHost::run(const Now& clock) {
+  for (const Arrival& arrival : take_arrivals())
+    if (arrival.connection == line_.connection()) core_->handle(arrival.frame, clock);
+  if (act_at_ <= clock.mono) {
+    act_at_ = clock.mono + kLookAgain;
+    resubmit(clock);
+    if (watch_again_) watch_accepted(clock);
+    core_->acknowledge(std::exchange(to_acknowledge_, {}));
+  }
+  core_->tick(clock);
+  apply();
+}
+
+void ClientHost::watch_accepted(const Now& clock) {
+  watch_again_ = false;
+  msg::Watch watch{0, msg::WatchLevel::kResult, {}};
+  for (auto& [id, job] : jobs_)
+    if (job.accepted && !job.done && core_->is_open(id)) watch.ids.push_back(id);
+  if (!watch.ids.empty()) core_->request(std::move(watch), clock);
+}
+
+void ClientHost::resubmit(const Now& clock) {
+  for (auto& [id, job] : jobs_) {
+    if (job.done || job.again_at > clock.mono) continue;
+    job.again_at = kNever;
+    core_->submit(job.submission, job.level, clock);
+  }
+}
+
+void ClientHost::apply() {
+  client::Effects effects = core_->take_effects();
+  for (const auto& verdict : effects.verdicts) on_verdict(verdict);
+  for (const auto& event : effects.events)
+    if (const auto* entry = std::get_if<msg::Deliver::Entry>(&event)) on_delivered(*entry);
+  for (const auto& [number, reply] : effects.replies) on_reply(reply);
+  if (effects.reconnect) {
+    env_.coverage.count("client renews its connection");
+    line_.reopen();
+  }
+  for (std::string& frame : effects.frames) line_.send(dispatcher_(), std::move(frame));
+  if (core_->next_deadline() <= clock().mono) wake_now();
+}
+
+void ClientHost::on_verdict(const msg::Acceptance& verdict) {
+  Job* job = find(verdict.task_id);
+  if (!job) return;
+  env_.coverage.count(fmt::format("verdict {}", genai::name(verdict.code)));
+  switch (verdict.code) {
+    case ErrorCode::kOk:
+      job->accepted = true;
+      return;
+    case ErrorCode::kQueueFull:
+    case ErrorCode::kStoreFull:
+    case ErrorCode::kDraining:
+    case ErrorCode::kOverQuota:
+      require(!job->accepted || job->done, "{} was accepted, and is then refused: {}",
+              verdict.task_id.str(), verdict.detail);
+      job->again_at = clock().mono + kLookAgain;
+      return;
+    case ErrorCode::kIdConflict:
+      // An id that nobody was promised is anybody's: a stranger was first.
+      if (env_.oracle->is_taken_from(verdict.task_id, tenant_)) {
+        jobs_.erase(verdict.task_id);
+        return;
+      }
+      [[fallthrough]];
+    default:
+      throw Failure(fmt::format("{} is refused: {} {}", verdict.task_id.str(),
+                                genai::name(verdict.code), verdict.detail));
+  }
+}
+
+void ClientHost::on_delivered(const msg::Deliver::Entry& entry) {
+  Job* job = find(entry.task_id);
+  require(job != nullptr, "{} is told of {}, which it does not know", name(), entry.task_id.str());
+  require(!job->done || job->end == entry.status, "{} ended twice", entry.task_id.str());
+  require(entry.code != ErrorCode::kUnknownTask || job->purged, "{} was accepted, and is unknown",
+          entry.task_id.str());
+  env_.coverage.count(
+      fmt::format("delivered {} {}", genai::name(entry.status), genai::name(entry.code)));
+  env_.note("{} gets {}: {}", name(), entry.task_id.str(), genai::name(entry.status));
+  job->accepted = job->done = true;
+  job->end = entry.status;
+  to_acknowledge_.push_back(entry.task_id);
+  if (env_.rng.one_in(2)) core_->acknowledge(std::exchange(to_acknowledge_, {}));
+}
+
+void ClientHost::on_reply(const Message& reply) {
+  if (const auto* error = std::get_if<msg::ErrorReply>(&reply)) {
+    env_.coverage.count(fmt::format("error {}", genai::name(error->code)));
+    // It may have been to a WATCH.
+    if (error->code == ErrorCode::kStoreFull) watch_again_ = true;
+  }
+  if (const auto* accepted = std::get_if<msg::Accepted>(&reply))  // to a REPLAY
+    for (const auto& verdict : accepted->verdicts)
+      env_.coverage.count(fmt::format("replay {}", genai::name(verdict.code)));
+  if (const auto* cancelled = std::get_if<msg::Cancelled>(&reply))
+    for (const auto& verdict : cancelled->verdicts)
+      env_.coverage.count(fmt::format("cancel {}", genai::name(verdict.code)));
+  if (const auto* purged = std::get_if<msg::Purged>(&reply))
+    for (const auto& verdict : purged->verdicts)
+      env_.coverage.count(fmt::format("purge {}", genai::name(verdict.code)));
+  if (const auto* done = std::get_if<msg::Reprioritised>(&reply))
+    for (const auto& verdict : done->verdicts)
+      env_.coverage.count(fmt::format("reprioritise {}", genai::name(verdict.code)));
+}
+
+void ClientHost::operate() {
+  const auto open = jobs_that(false);
+  const Now now = clock();
+  wake_now();
+  switch (env_.rng.below(6)) {
+    case 0:
+    case 1:
+      if (!open.empty()) core_->request(msg::Cancel{0, {env_.rng.pick(open)}}, now);
+      return;
+    case 2:
+      if (!open.empty())
+        core_->request(
+            msg::Reprioritise{
+                0, static_cast<std::uint8_t>(env_.rng.below(10)), {env_.rng.pick(open)}},
+            now);
+      return;
+    case 3:
+      core_->request(msg::List{0, {{"limit", 5}}}, now);
+      core_->request(msg::NodesQuery{0, true}, now);
+      core_->request(msg::StatsQuery{0}, now);
+      return;
+    default:
+      break;
+  }
+  for (auto& [id, job] : jobs_) {
+    if (!job.done || job.end != TaskStatus::kFailed || job.purged) continue;
+    if (env_.rng.one_in(2)) {
+      job.purged = true;
+      env_.oracle->asked_to_purge(id);
+      core_->request(msg::Purge{0, {id}}, now);
+    } else {
+      const TaskId as = *TaskId::parse(fmt::format("{}-{}", name(), ++submitted_));
+      core_->request(msg::Replay{0, {{id, as}}}, now);
+    }
+    return;
+  }
+}
+
+void ClientHost::set_drained(const std::string& target, bool on) {
+  core_->request(msg::Drain{0, target, on}, clock());
+  wake_now();
+}
+
+std::vector<TaskId> ClientHost::jobs_that(bool done) const {
+  std::vector<TaskId> ids;
+  for (const auto& [id, job] : jobs_)
+    if (job.done == done) ids.push_back(id);
+  return ids;
+}
+
+ClientHost::Job* ClientHost::find(const TaskId& id) {
+  auto it = jobs_.find(id);
+  return it == jobs_.end() ? nullptr : &it->second;
+}
+
+bool ClientHost::is_settled() const {
+  return std::ranges::all_of(jobs_, [](const auto& entry) { return entry.second.done; });
+}
+
+std::string ClientHost::unsettled() const {
+  std::string out;
+  for (const auto& [id, job] : jobs_)
+    if (!job.done) out += fmt::format(" {}{}", id.str(), job.accepted ? "" : " (not accepted)");
+  return out;
+}
+
+}  // namespace genai::sim

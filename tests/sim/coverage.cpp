@@ -1,0 +1,79 @@
+#include "coverage.h"
+
+namespace genai::sim {
+namespace {
+
+// In the order of broker::Notice::Kind.
+constexpr std::string_view kNotices[] = {"node_joined",
+                                         "node_rejoined",
+                                         "node_suspect",
+                                         "node_back",
+                                         "node_draining",
+                                         "node_lost",
+                                         "node_left",
+                                         "node_refused",
+                                         "dispatcher_connected",
+                                         "dispatcher_resync",
+                                         "dispatcher_gone",
+                                         "dispatcher_refused",
+                                         "malformed_node_frame",
+                                         "malformed_link_frame",
+                                         "mass_vanish",
+                                         "late_loop"};
+
+// In the order of node::Event::Kind.
+constexpr std::string_view kEvents[] = {
+    "joined",       "no_broker", "reconnecting", "refused",         "protocol_error",
+    "task_started", "task_done", "task_failed",  "task_aborted",    "task_returned",
+    "task_dropped", "leaving",   "left",         "session_replaced"};
+
+// Every edge of the life of a task, and an entry in its log that leaves it where it is.
+constexpr std::string_view kEdges[] = {
+    "Unscheduled>Scheduled", "Unscheduled>Sent",      "Unscheduled>Completed",
+    "Unscheduled>Aborted",   "Unscheduled>Failed",    "Unscheduled>Unscheduled",
+    "Scheduled>Sent",        "Scheduled>Unscheduled", "Scheduled>Completed",
+    "Scheduled>Aborted",     "Scheduled>Failed",      "Sent>Unscheduled",
+    "Sent>Completed",        "Sent>Aborted",          "Sent>Failed",
+    "Failed>Failed"};
+
+constexpr std::string_view kOthers[] = {"assignment sent again",
+                                        "broker malformed frame",
+                                        "broker undeliverable",
+                                        "client renews its connection",
+                                        "dispatcher malformed frame",
+                                        "dispatcher refused a stranger",
+                                        "store ok",
+                                        "store low",
+                                        "store full",
+                                        "verdict ok",
+                                        "verdict queue_full",
+                                        "verdict store_full",
+                                        "verdict draining",
+                                        "cancel ok",
+                                        "cancel already_terminal",
+                                        "purge ok",
+                                        "replay ok",
+                                        "reprioritise ok",
+                                        "reprioritise not_queued",
+                                        "delivered Completed ok",
+                                        "delivered Aborted cancelled",
+                                        "delivered Failed expired",
+                                        "delivered Failed deadline_missed",
+                                        "delivered Failed task_error",
+                                        "delivered Failed time_limit"};
+
+}  // namespace
+
+std::string_view name(broker::Notice::Kind kind) {
+  return kNotices[static_cast<std::size_t>(kind)];
+}
+std::string_view name(node::Event::Kind kind) { return kEvents[static_cast<std::size_t>(kind)]; }
+
+Coverage::Coverage() {
+  for (const auto notice : kNotices) counts_["broker " + std::string(notice)];
+  for (const auto event : kEvents) counts_["node " + std::string(event)];
+  for (const auto edge : kEdges) counts_["task " + std::string(edge)];
+  for (const auto other : kOthers) counts_[std::string(other)];
+}
+
+}  // namespace genai::sim

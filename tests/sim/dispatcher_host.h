@@ -1,0 +1,75 @@
+// A dispatcher process around the real core and commit queue. Several share one disk: the one that
+// started last owns it, the others only do not know yet.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "dispatcher/commit_queue.h"
+#include "dispatcher/core.h"
+#include "host.h"
+#include "oracle.h"
+
+namespace genai::sim {
+
+struct Disk {
+  StoreDouble store;
+  const Host* owner = nullptr;
+  bool full = false;
+  bool low = false;
+};
+
+class DispatcherHost : public Host {
+ public:
+  DispatcherHost(Environment& env, std::string name, Disk& disk, std::vector<HostId> brokers,
+                 const dispatcher::Config& config);
+
+  bool is_up() const override { return core_ != nullptr; }
+  void start();
+  void crash();
+  /// Another takes the disk over: what was being written is, or is not.
+  void lose_disk();
+  const dispatcher::Core& core() const { return *core_; }
+  bool is_quiet() const { return !core_->has_changes() && !queue_.is_running(); }
+  /// Called when the process ends by itself.
+  std::function<void()> on_end;
+
+ protected:
+  void run(const Now& clock) override;
+  Duration next_deadline() const override;
+
+ private:
+  using Result = dispatcher::store::Result<void>;
+
+  void handle(const Arrival& arrival, const Now& clock);
+  void handle_as_is(const Arrival& arrival, const Now& clock);
+  std::string digest(const std::string* except) const;
+  void begin_commit(const dispatcher::store::Batch& batch, const Now& clock);
+  Result write(const dispatcher::store::Batch& batch);
+  void settle_commit(bool written);
+  bool end_commit(const Now& clock);
+  void report(dispatcher::StoreReport::State state);
+  void send(dispatcher::Messages messages);
+  void send_parcels(const msg::ToNodes& message);
+  void show(const dispatcher::Note& note);
+  void check_changes(const dispatcher::Effects& effects);
+  void check_let_go(const dispatcher::Task& task, const dispatcher::LogEntry& from,
+                    const std::set<AssignmentRef>& aborted);
+
+  Disk& disk_;
+  const std::vector<HostId> brokers_;
+  const dispatcher::Config config_;
+  std::vector<Line> links_;
+  std::unique_ptr<dispatcher::Core> core_;
+  dispatcher::CommitQueue queue_;
+  std::optional<dispatcher::store::Batch> writing_;
+  std::uint64_t writing_number_ = 0;
+  std::optional<Result> written_;
+  Duration look_again_ = kNever;
+  std::map<TaskId, std::size_t> log_seen_;
+  std::map<SessionId, std::uint64_t> joined_;  // ordinals after the last pass
+};
+
+}  // namespace genai::sim

@@ -1,0 +1,80 @@
+// Stands outside and believes only what was said on the wire and what is on the disk.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+
+#include "dispatcher/core.h"
+#include "environment.h"
+#include "protocol/messages.h"
+#include "tests/unit/dispatcher/store_double.h"
+
+namespace genai::sim {
+
+using dispatcher::test::StoreDouble;
+
+class Oracle {
+ public:
+  Oracle(Environment& env, const StoreDouble& disk) : env_(env), disk_(disk) {}
+
+  // ---- What the dispatcher lets out. `core` is the one that says so.
+  void assigned(const dispatcher::Core& core, std::size_t prefetch, const SessionId& session,
+                const AssignmentRef& ref);
+  void acknowledged_result(const msg::ResultAck::Entry& entry);
+  void told(const msg::Accepted& message);
+  void told(const msg::Cancelled& message);
+  void told(const msg::Purged& message);
+  void told(const msg::Deliver& message);
+
+  // ---- What others do.
+  void executed(const AssignmentRef& ref, const SessionId& by);
+  void produced(const AssignmentRef& ref, const SessionId& by, const std::string& data);
+  /// Whether the dispatcher has a task of that id for another tenant.
+  bool is_taken_from(const TaskId& id, const std::string& tenant) const {
+    const dispatcher::Task* task = owner_ ? owner_->tasks().find(id) : nullptr;
+    return task && task->spec.tenant != tenant;
+  }
+  bool may_vanish(const TaskId& id) const {
+    const auto it = promises_.find(id);
+    return it != promises_.end() && it->second.may_vanish;
+  }
+  void asked_to_purge(const TaskId& id) { promises_[id].may_vanish = true; }
+
+  // ---- What must hold after each step.
+  /// `owns_disk`: no newer dispatcher has taken over; `quiet`: everything is written.
+  void check_core(const dispatcher::Core& core, bool owns_disk, bool quiet);
+  void check_disk();
+  void gone(const dispatcher::Core& core) {
+    if (owner_ == &core) owner_ = nullptr;
+  }
+
+  const std::map<AssignmentRef, SessionId>& issued() const { return issued_; }
+
+ private:
+  struct Promise {
+    bool accepted = false;
+    bool cancelled = false;      // it was said: it ends Aborted
+    bool not_cancelled = false;  // it was said: too late
+    bool may_vanish = false;     // somebody asked to purge it
+    bool has_end = false;
+    TaskStatus end = TaskStatus::kUnscheduled;
+    bool delivered = false;
+    std::string data;
+  };
+  void ended(const TaskId& id, TaskStatus status, const char* where);
+  void check_task(const dispatcher::Core& core, const dispatcher::Task& task);
+  void check_provider(const dispatcher::Provider& provider);
+  void check_replay(const dispatcher::Core& core);
+
+  Environment& env_;
+  const StoreDouble& disk_;
+  const dispatcher::Core* owner_ = nullptr;  // of the disk, as of its last step
+  std::map<TaskId, Promise> promises_;
+  std::map<AssignmentRef, SessionId> issued_;
+  std::map<TaskId, std::pair<std::uint64_t, std::uint32_t>> newest_;  // epoch, attempt
+  std::map<TaskId, std::set<std::string>> results_;  // made by executions that were issued
+};
+
+}  // namespace genai::sim
