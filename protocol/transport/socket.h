@@ -12,6 +12,7 @@
 #include "protocol/blob.h"
 #include "protocol/errors.h"
 #include "protocol/time.h"
+#include "protocol/transport/keys.h"
 
 namespace genai::transport {
 
@@ -39,11 +40,15 @@ enum class SendResult {
   kFull,    // the peer does not read: its queue is full
 };
 
+/// The ZAP domain of all our sockets: whoever asks in another name is refused.
+inline constexpr char kZapDomain[] = "genai";
+
 /// A message must be exactly one frame (after the routing id); others are read off and dropped.
 struct Received {
   std::string peer;  // a ROUTER's routing id; empty on a DEALER. Never log it.
   Blob frame;
   bool well_formed = true;  // false: it had more frames; `frame` is empty
+  std::string key = {};     // at an encrypted ROUTER: the peer's public key
 };
 
 class Socket {
@@ -58,6 +63,7 @@ class Socket {
  protected:
   Socket(Context& context, zmq::socket_type type, const SocketLimits& limits);
   zmq::socket_t socket_;
+  bool asks_for_keys_ = false;
 
  private:
   bool is_router_;
@@ -65,7 +71,9 @@ class Socket {
 
 class Router : public Socket {
  public:
-  Router(Context& context, const SocketLimits& limits);
+  /// With `own` every connection is encrypted, and an Authenticator, made before the bind, says who
+  /// gets one.
+  Router(Context& context, const SocketLimits& limits, const std::optional<KeyPair>& own = {});
   /// The endpoint as bound (a port "*" is filled in). kMalformed with the reason when it cannot be.
   Expected<std::string> bind(const std::string& endpoint);
   SendResult send(std::string_view peer, std::string frame);
@@ -73,8 +81,10 @@ class Router : public Socket {
 
 class Dealer : public Socket {
  public:
-  /// Connects at once and reconnects by itself; frames are queued only while connected.
-  Dealer(Context& context, const SocketLimits& limits, const std::string& endpoint);
+  /// Connects at once and reconnects by itself; frames are queued only while connected. With
+  /// `curve` only to a server that has the key it names.
+  Dealer(Context& context, const SocketLimits& limits, const std::string& endpoint,
+         const std::optional<CurveClient>& curve = {});
   /// kFull also stands for "not connected".
   SendResult send(std::string frame);
 };

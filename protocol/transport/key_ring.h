@@ -1,0 +1,55 @@
+// Which public keys are authorized, and for what: a folder with a file for each.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "protocol/errors.h"
+#include "protocol/identity.h"
+
+namespace genai::transport {
+
+/// Files in the folder, at most: one more is refused.
+inline constexpr std::size_t kMaxAuthorizedKeys = 100'000;
+
+/// What a file says: exactly one of `node`, `tenant`, `dispatcher` beside the key.
+///
+///     key = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"   # TOML
+///     node = "painter-1"                       # a node under this id
+///     tenant = "acme"                          # a client: with
+///     roles = ["submit", "watch"]              #   roles; "admin" needs no tenant
+///     dispatcher = true                        # a dispatcher
+///
+/// Immutable once read: threads may share it.
+class KeyRing {
+ public:
+  KeyRing() = default;  // nobody is authorized
+
+  /// Reads all files of the folder whose names end in ".toml". The error is one line that begins
+  /// with the file's path and, when it is known, the line number.
+  static Expected<KeyRing> read(const std::string& folder);
+
+  /// Identity::nobody() for a key that is not in it.
+  const Identity& identify(std::string_view public_key) const;
+  bool contains(std::string_view public_key) const { return !identify(public_key).key.empty(); }
+  std::size_t size() const { return identities_.size(); }
+
+  /// Keys of this ring that stand for something else, or for nothing, in `next`.
+  std::vector<std::string> revoked_in(const KeyRing& next) const;
+
+ private:
+  std::unordered_map<std::string, Identity> identities_;
+};
+
+/// The content of a file that authorizes `identity`.
+std::string authorization_text(const Identity& identity);
+
+/// Writes it to `folder`, under a name of its own for each key; replaces an older one at once.
+Expected<std::string> authorize(const std::string& folder, const Identity& identity);
+
+/// Removes what authorizes the key. kUnknownNode when nothing does.
+Expected<std::string> revoke(const std::string& folder, std::string_view public_key);
+
+}  // namespace genai::transport

@@ -1,0 +1,122 @@
+#include "protocol/transport/keys.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <stdexcept>
+
+namespace genai::transport {
+namespace {
+
+constexpr std::size_t kKeyChars = 40;
+constexpr std::size_t kMaxFileBytes = 4096;
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+tl::unexpected<Error> problem(ErrorCode code, const std::string& path, const std::string& what) {
+  return fail(code, "key file " + path + ": " + what);
+}
+
+std::optional<std::string> rights_problem(int fd) {
+  struct stat info {};
+  if (::fstat(fd, &info) != 0) return std::strerror(errno);
+  if (!S_ISREG(info.st_mode)) return "not a regular file";
+  if (info.st_uid != ::geteuid() && info.st_uid != 0) return "belongs to another user";
+  if ((info.st_mode & 077) == 0) return std::nullopt;
+  return "others than its owner have rights to it: chmod 600 it, or make a new one if they may "
+         "have "
+         "read it";
+}
+
+std::optional<std::string> secret_in(std::string_view text) {
+  std::optional<std::string> secret;
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    const std::string_view line = text.substr(0, end);
+    text = end == text.npos ? std::string_view() : text.substr(end + 1);
+    if (line.empty() || line.starts_with('#')) continue;
+    if (secret || !is_key(line)) return std::nullopt;
+    secret = line;
+  }
+  return secret;
+}
+
+}  // namespace
+
+KeyPair make_key_pair() {
+  std::array<char, kKeyChars + 1> public_key{}, secret_key{};
+  if (zmq_curve_keypair(public_key.data(), secret_key.data()) != 0)
+    throw std::runtime_error("this libzmq has no CURVE");
+  return {public_key.data(), secret_key.data()};
+}
+
+bool is_key(std::string_view text) {
+  std::array<std::uint8_t, 32> bytes{};
+  const std::string copy(text);  // with a terminator; one in the middle must not end it
+  return text.size() == kKeyChars && copy.find('\0') == copy.npos &&
+         zmq_z85_decode(bytes.data(), copy.c_str()) != nullptr;
+}
+
+std::string short_key(std::string_view public_key) { return std::string(public_key.substr(0, 8)); }
+
+Expected<KeyPair> read_key_file(const std::string& path) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.get() < 0) return problem(ErrorCode::kMalformed, path, std::strerror(errno));
+  if (auto what = rights_problem(file.get())) return problem(ErrorCode::kNotAllowed, path, *what);
+  std::string text(kMaxFileBytes + 1, '\0');
+  const ssize_t size = ::read(file.get(), text.data(), text.size());
+  if (size < 0) return problem(ErrorCode::kMalformed, path, std::strerror(errno));
+  text.resize(static_cast<std::size_t>(size));
+  const auto secret = secret_in(text);
+  if (!secret || text.size() > kMaxFileBytes)
+    return problem(ErrorCode::kMalformed, path,
+                   "expected one line with a secret key, as genai-ctl keygen writes it");
+  std::array<char, kKeyChars + 1> public_key{};
+  if (zmq_curve_public(public_key.data(), secret->c_str()) != 0)
+    return problem(ErrorCode::kMalformed, path, "not a secret key");
+  return KeyPair{public_key.data(), *secret};
+}
+
+Expected<void> write_key_file(const std::string& path, const KeyPair& keys) {
+  const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (file.get() < 0)
+    return problem(errno == EEXIST ? ErrorCode::kNotAllowed : ErrorCode::kMalformed, path,
+                   std::strerror(errno));
+  const std::string text =
+      "# Secret key: whoever has it is whoever it was authorized for.\n# public: " +
+      keys.public_key + "\n" + keys.secret_key + "\n";
+  if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
+      ::fsync(file.get()) != 0)
+    return problem(ErrorCode::kMalformed, path, std::strerror(errno));
+  return {};
+}
+
+Expected<std::optional<CurveClient>> curve_client(const std::string& key_file,
+                                                  const std::string& server_key) {
+  if (server_key.empty()) return std::optional<CurveClient>();
+  if (!is_key(server_key))
+    return fail(ErrorCode::kMalformed, "server-key: expected the 40 characters of a public key");
+  if (key_file.empty())
+    return fail(ErrorCode::kMalformed, "server-key: needs a key-file, the key to be known by");
+  auto own = read_key_file(key_file);
+  if (!own) return tl::unexpected(own.error());
+  return CurveClient{std::move(*own), server_key};
+}
+
+}  // namespace genai::transport

@@ -1,0 +1,186 @@
+// Key files and the folder of authorized keys.
+#include "protocol/transport/keys.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "protocol/transport/key_ring.h"
+
+using namespace genai;
+using namespace genai::transport;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Folder {
+  Folder() {
+    char name[] = "/tmp/genai-keys-XXXXXX";
+    REQUIRE(mkdtemp(name) != nullptr);
+    path = name;
+  }
+  ~Folder() { fs::remove_all(path); }
+  std::string file(const std::string& name, const std::string& text) const {
+    std::ofstream(path + "/" + name) << text;
+    return path + "/" + name;
+  }
+  std::string path;
+};
+
+Identity identity(Identity::Kind kind, const std::string& key) {
+  Identity who;
+  who.kind = kind;
+  who.key = key;
+  return who;
+}
+Identity node(const std::string& key, const std::string& id) {
+  Identity who = identity(Identity::Kind::kNode, key);
+  who.node = *NodeId::parse(id);
+  return who;
+}
+Identity client(const std::string& key, const std::string& tenant) {
+  Identity who = identity(Identity::Kind::kClient, key);
+  who.tenant = tenant;
+  who.may_submit = true;
+  return who;
+}
+
+}  // namespace
+
+TEST_CASE("a key file is read back, and is nobody else's") {
+  const Folder folder;
+  const std::string path = folder.path + "/key";
+  const KeyPair keys = make_key_pair();
+  REQUIRE(write_key_file(path, keys));
+  struct stat info {};
+  REQUIRE(stat(path.c_str(), &info) == 0);
+  CHECK((info.st_mode & 0777) == 0600);
+  const auto read = read_key_file(path);
+  REQUIRE(read);
+  CHECK(read->public_key == keys.public_key);
+  CHECK(read->secret_key == keys.secret_key);
+  CHECK(write_key_file(path, make_key_pair()).error().code == ErrorCode::kNotAllowed);
+  CHECK(read_key_file(path)->secret_key == keys.secret_key);
+  for (const mode_t mode : {0640, 0604, 0610, 0666}) {
+    REQUIRE(chmod(path.c_str(), mode) == 0);
+    const auto refused = read_key_file(path);
+    REQUIRE(!refused);
+    CHECK(refused.error().code == ErrorCode::kNotAllowed);
+    CHECK(refused.error().detail.find(path) != std::string::npos);
+    CHECK(refused.error().detail.find("chmod 600") != std::string::npos);
+    CHECK(refused.error().detail.find(keys.secret_key) == std::string::npos);
+  }
+}
+
+TEST_CASE("what is no key file is refused") {
+  const Folder folder;
+  const KeyPair keys = make_key_pair();
+  const auto refused = [&](const std::string& text) {
+    const std::string path = folder.file("key", text);
+    chmod(path.c_str(), 0600);
+    return !read_key_file(path);
+  };
+  CHECK(!refused("# a comment\n" + keys.secret_key + "\n"));
+  CHECK(refused(""));
+  CHECK(refused("# only\n"));
+  CHECK(refused(keys.secret_key + "\n" + keys.secret_key + "\n"));
+  CHECK(refused(keys.secret_key.substr(1) + "\n"));
+  CHECK(refused(std::string(40, '"') + "\n"));
+  CHECK(refused(std::string(100'000, '#') + "\n" + keys.secret_key));
+  CHECK(!read_key_file(folder.path + "/nothing"));
+  CHECK(!read_key_file(folder.path));
+}
+
+TEST_CASE("keys have one shape") {
+  CHECK(is_key(make_key_pair().public_key));
+  CHECK(!is_key(""));
+  CHECK(!is_key(std::string(39, 'a')));
+  CHECK(!is_key(std::string(41, 'a')));
+  CHECK(!is_key(std::string(39, 'a') + std::string(1, '\0')));
+  CHECK(!is_key(std::string(20, 'a') + "\n" + std::string(19, 'a')));
+}
+
+TEST_CASE("a program that connects needs both keys or none") {
+  const Folder folder;
+  const std::string path = folder.path + "/key";
+  REQUIRE(write_key_file(path, make_key_pair()));
+  const std::string server = make_key_pair().public_key;
+  CHECK(!curve_client("", "")->has_value());
+  CHECK(curve_client(path, server)->value().server_key == server);
+  CHECK(!curve_client("", server));
+  CHECK(!curve_client(path, "no key"));
+}
+
+TEST_CASE("what is authorized is what is read") {
+  const Folder folder;
+  const std::string ring_path = folder.path + "/authorized";
+  std::vector<Identity> all;
+  all.push_back(node(make_key_pair().public_key, "painter-1"));
+  all.push_back(client(make_key_pair().public_key, "a \"quoted\" \\ name\x01"));
+  all.push_back(identity(Identity::Kind::kClient, make_key_pair().public_key));
+  all.back().is_admin = true;
+  all.push_back(identity(Identity::Kind::kDispatcher, make_key_pair().public_key));
+  for (const Identity& who : all) REQUIRE(authorize(ring_path, who));
+  const auto ring = KeyRing::read(ring_path);
+  REQUIRE(ring);
+  CHECK(ring->size() == all.size());
+  for (const Identity& who : all) CHECK(ring->identify(who.key) == who);
+  CHECK(ring->identify(make_key_pair().public_key) == Identity::nobody());
+  CHECK(ring->identify("") == Identity::nobody());
+
+  // Again, for something else: the newer counts.
+  REQUIRE(authorize(ring_path, node(all[0].key, "painter-2")));
+  REQUIRE(revoke(ring_path, all[1].key));
+  CHECK(!revoke(ring_path, all[1].key));
+  const auto next = KeyRing::read(ring_path);
+  REQUIRE(next);
+  CHECK(next->identify(all[0].key).node.str() == "painter-2");
+  CHECK(!next->contains(all[1].key));
+  std::vector<std::string> revoked{all[0].key, all[1].key};
+  std::ranges::sort(revoked);
+  CHECK(ring->revoked_in(*next) == revoked);
+  CHECK(next->revoked_in(*ring) == std::vector{all[0].key});
+  CHECK(next->revoked_in(*next).empty());
+}
+
+TEST_CASE("a file that authorizes half is refused, with its line") {
+  const Folder folder;
+  const std::string key = "key = \"" + make_key_pair().public_key + "\"\n";
+  const auto problem = [&](const std::string& text) {
+    folder.file("x.toml", text);
+    const auto ring = KeyRing::read(folder.path);
+    return ring ? std::string() : ring.error().detail;
+  };
+  const std::string path = folder.path + "/x.toml";
+  CHECK(problem(key + "node = \"n\"\n").empty());
+  CHECK(problem("node = \"n\"\n") == path + ": key is missing");
+  CHECK(problem("key = \"short\"\n").starts_with(path + ":1: key: "));
+  CHECK(problem(key + "node = \"no spaces\"\n").starts_with(path + ":2: node: "));
+  CHECK(problem(key + "nod = \"n\"\n").starts_with(path + ":2: nod: "));
+  CHECK(problem(key + "roles = [\"root\"]\ntenant = \"t\"\n").starts_with(path + ":2: roles: "));
+  CHECK(problem(key + "roles = \"submit\"\n").starts_with(path + ":2: roles: "));
+  CHECK(problem(key + "dispatcher = false\n").starts_with(path + ":2: dispatcher: "));
+  CHECK(problem(key + "tenant = \"\"\n").starts_with(path + ":2: tenant: "));
+  CHECK(!problem(key).empty());
+  CHECK(!problem(key + "tenant = \"t\"\n").empty());
+  CHECK(!problem(key + "roles = [\"submit\"]\n").empty());
+  CHECK(!problem(key + "node = \"n\"\ndispatcher = true\n").empty());
+  CHECK(!problem("garbage").empty());
+  CHECK(!KeyRing::read(folder.path + "/nowhere"));
+}
+
+TEST_CASE("one key in two files is refused; other files are none of ours") {
+  const Folder folder;
+  const std::string text = "key = \"" + make_key_pair().public_key + "\"\nnode = \"n\"\n";
+  folder.file("a.toml", text);
+  folder.file("notes.txt", "not a key");
+  CHECK(KeyRing::read(folder.path)->size() == 1);
+  folder.file("b.toml", text);
+  const auto ring = KeyRing::read(folder.path);
+  REQUIRE(!ring);
+  CHECK(ring.error().detail.starts_with(folder.path + "/b.toml"));
+}
