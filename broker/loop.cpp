@@ -45,8 +45,9 @@ ErrorCode code_of(SendResult result) {
 
 Loop::Loop(const Config& config)
     : config_(config),
-      nodes_(context_, node_socket_limits()),
-      link_(context_, link_socket_limits()),
+      guard_(context_, config.security),
+      nodes_(context_, node_socket_limits(), guard_.key_for(config.nodes_endpoint)),
+      link_(context_, link_socket_limits(), guard_.key_for(config.link_endpoint)),
       core_(settings_from(config), transport::read_clock()) {}
 
 Expected<void> Loop::bind() {
@@ -54,7 +55,9 @@ Expected<void> Loop::bind() {
   if (!nodes) return fail(nodes.error().code, "nodes-endpoint: " + nodes.error().detail);
   const auto link = link_.bind(config_.link_endpoint);
   if (!link) return fail(link.error().code, "link-endpoint: " + link.error().detail);
-  process::log_info("broker ready", {{"nodes_endpoint", *nodes}, {"link_endpoint", *link}});
+  process::log_info("broker ready", {{"nodes_endpoint", *nodes},
+                                     {"link_endpoint", *link},
+                                     {"authorized_keys", guard_.authorized()}});
   return {};
 }
 
@@ -91,10 +94,11 @@ bool Loop::drain_side(Side side, std::size_t max_messages, const Now& now) {
     const auto received = socket.receive();
     if (!received) return false;
     bytes += received->frame.size();
+    const Identity& who = guard_.identify(socket, *received);
     if (side == Side::kNodes)
-      core_.handle_node_frame(received->peer, Identity::anyone(), received->frame, now, effects_);
+      core_.handle_node_frame(received->peer, who, received->frame, now, effects_);
     else
-      core_.handle_link_frame(received->peer, Identity::anyone(), received->frame, now, effects_);
+      core_.handle_link_frame(received->peer, who, received->frame, now, effects_);
   }
   return true;
 }
@@ -126,8 +130,21 @@ void Loop::send_to_link(const Now& now) {
   }
 }
 
-bool Loop::stop_requested(process::SignalFd& signals) const {
+void Loop::reload_keys() {
+  const auto revoked = guard_.reload();
+  if (!revoked)
+    return process::log_error("the keys stay as they were: they cannot be read",
+                              {{"error", revoked.error().detail}});
+  for (const std::string& key : *revoked)
+    core_.handle_key_revoked(key, transport::read_clock(), effects_);
+  if (guard_.is_on())
+    process::log_info("keys read again",
+                      {{"authorized", guard_.authorized()}, {"revoked", revoked->size()}});
+}
+
+bool Loop::stop_requested(process::SignalFd& signals) {
   while (const auto signo = signals.read()) {
+    if (*signo == SIGHUP) reload_keys();
     if (*signo != SIGTERM && *signo != SIGINT) continue;
     process::log_info("broker stops", {{"signal", *signo}});
     return true;

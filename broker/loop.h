@@ -6,6 +6,7 @@
 #include "broker/core.h"
 #include "broker/options.h"
 #include "protocol/process/signals.h"
+#include "protocol/transport/guard.h"
 #include "protocol/transport/socket.h"
 
 namespace genai::broker {
@@ -30,10 +31,12 @@ class Loop {
   void apply(const Now& now);
   void send_to_nodes(const Now& now);
   void send_to_link(const Now& now);
-  bool stop_requested(process::SignalFd& signals) const;
+  bool stop_requested(process::SignalFd& signals);
+  void reload_keys();
 
   Config config_;
   transport::Context context_;
+  transport::Guard guard_;
   transport::Router nodes_;
   transport::Router link_;
   Core core_;

@@ -1,7 +1,8 @@
 #include "broker/options.h"
 
+#include <utility>
+
 #include "protocol/limits.h"
-#include "protocol/transport/endpoint.h"
 
 namespace genai::broker {
 namespace {
@@ -10,10 +11,12 @@ using process::OptionProblem;
 using process::Range;
 
 std::optional<OptionProblem> validate(const Config& config) {
-  if (auto what = transport::listen_problem(config.nodes_endpoint, config.insecure))
-    return OptionProblem{{"nodes-endpoint"}, *what};
-  if (auto what = transport::listen_problem(config.link_endpoint, config.insecure))
-    return OptionProblem{{"link-endpoint"}, *what};
+  for (const auto& [name, endpoint] : {std::pair("nodes-endpoint", &config.nodes_endpoint),
+                                       {"link-endpoint", &config.link_endpoint}})
+    if (auto problem = transport::security_problem(name, *endpoint, config.security))
+      return OptionProblem{{problem->option}, problem->what};
+  if (auto problem = transport::security_problem(config.security))
+    return OptionProblem{{problem->option}, problem->what};
   if (config.heartbeat_interval >= config.suspect)
     return OptionProblem{{"heartbeat-interval-ms", "suspect-ms"},
                          "heartbeat-interval-ms must be less than suspect-ms"};
@@ -37,7 +40,13 @@ std::optional<int> parse_options(int argc, const char* const* argv, Config& conf
               silence);
   options.add("max-nodes", config.max_nodes, "Nodes at once; further ones are refused",
               Range(1, limits::kMaxSnapshotEntries));
-  options.add("insecure", config.insecure,
+  options.add("key-file", config.security.key_file,
+              "Our secret key (genai-ctl keygen): other machines connect encrypted, with a key");
+  options.add("authorized-keys", config.security.authorized_keys,
+              "Folder with the keys that may connect (genai-ctl authorize); read again on SIGHUP");
+  options.add("secure-loopback", config.security.secure_loopback,
+              "Ask for keys on loopback addresses too");
+  options.add("insecure", config.security.insecure,
               "Let other machines connect although nothing is encrypted");
   options.on_validate([&] { return validate(config); });
   if (const auto exit_code = options.parse(argc, argv)) return exit_code;

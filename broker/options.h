@@ -8,6 +8,7 @@
 
 #include "broker/core.h"
 #include "protocol/process/options.h"
+#include "protocol/transport/guard.h"
 
 namespace genai::broker {
 
@@ -18,7 +19,7 @@ struct Config {
   std::chrono::milliseconds suspect{3000};
   std::chrono::milliseconds lost{5000};
   std::uint64_t max_nodes = kDefaultMaxNodes;
-  bool insecure = false;
+  transport::SecurityOptions security;
   process::LogLevel log_level = process::LogLevel::kInfo;
   process::LogFormat log_format = process::LogFormat::kAuto;
 };

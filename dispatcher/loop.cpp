@@ -1,6 +1,8 @@
 #include "dispatcher/loop.h"
 
 #include <algorithm>
+#include <csignal>
+#include <stdexcept>
 
 #include "protocol/limits.h"
 #include "protocol/process/logging.h"
@@ -49,6 +51,16 @@ void write(const Note& note) {
   process::log_fields(level, note.text, fields);
 }
 
+std::optional<transport::CurveClient> broker_key(const ProgramOptions& options,
+                                                 std::size_t broker) {
+  const auto& keys = options.broker_keys;
+  if (keys.empty()) return std::nullopt;
+  const auto curve = transport::curve_client(options.security.key_file,
+                                             keys.size() == 1 ? keys.front() : keys[broker]);
+  if (!curve) throw std::runtime_error(curve.error().detail);
+  return *curve;
+}
+
 Config with_store(Config config, const store::Store& store) {
   config.durable = store.is_durable();
   return config;
@@ -58,7 +70,9 @@ Config with_store(Config config, const store::Store& store) {
 
 Loop::Loop(const ProgramOptions& options, store::Start start)
     : options_(options),
-      clients_(context_, {limits::kMaxFrameBytes, kClientQueueMessages, kClientQueueMessages}),
+      guard_(context_, options.security),
+      clients_(context_, {limits::kMaxFrameBytes, kClientQueueMessages, kClientQueueMessages},
+               guard_.key_for(options.clients_endpoint)),
       store_(std::move(start.store)),
       core_(with_store(options.config, *store_), transport::random_id<InstanceId>(), start.epoch,
             options.brokers, transport::read_clock()) {
@@ -79,7 +93,7 @@ Loop::Loop(const ProgramOptions& options, store::Start start)
 transport::Dealer Loop::make_link(std::size_t broker) {
   return transport::Dealer(context_,
                            {limits::kMaxLinkFrameBytes, kLinkQueueMessages, kLinkQueueMessages},
-                           options_.brokers[broker]);
+                           options_.brokers[broker], broker_key(options_, broker));
 }
 
 Expected<void> Loop::bind() {
@@ -172,7 +186,8 @@ bool Loop::drain_clients(const Now& now) {
     if (!received) return false;
     bytes += received->frame.size();
     if (received->well_formed)
-      core_.on_client_frame(received->peer, Identity::anyone(), received->frame, now);
+      core_.on_client_frame(received->peer, guard_.identify(clients_, *received), received->frame,
+                            now);
     else
       core_.on_malformed_client(received->peer);
   }
@@ -271,8 +286,20 @@ void Loop::set_store_state(StoreReport::State state, const std::string& detail) 
   }
 }
 
+void Loop::reload_keys(const Now& now) {
+  const auto revoked = guard_.reload();
+  if (!revoked)
+    return process::log_error("the keys stay as they were: they cannot be read",
+                              {{"error", revoked.error().detail}});
+  for (const std::string& key : *revoked) core_.on_key_revoked(key, now);
+  if (guard_.is_on())
+    process::log_info("keys read again",
+                      {{"authorized", guard_.authorized()}, {"revoked", revoked->size()}});
+}
+
 void Loop::on_signals(process::SignalFd& signals, const Now& now) {
   while (const auto signo = signals.read()) {
+    if (*signo == SIGHUP) reload_keys(now);
     const auto before = drain_state_.phase();
     if (drain_state_.on_signal(*signo) == before) continue;
     if (before == process::DrainState::Phase::kRunning) {

@@ -10,6 +10,7 @@
 #include "dispatcher/store/commit_thread.h"
 #include "dispatcher/store/start.h"
 #include "protocol/process/signals.h"
+#include "protocol/transport/guard.h"
 #include "protocol/transport/socket.h"
 
 namespace genai::dispatcher {
@@ -37,6 +38,7 @@ class Loop {
   void on_full(const std::string& detail, const Now& now);
   void set_store_state(StoreReport::State state, const std::string& detail = {});
   int stopped();
+  void reload_keys(const Now& now);
   void on_signals(process::SignalFd& signals, const Now& now);
   /// With a durable store there is nothing to wait for but the disk.
   bool is_stopping() const {
@@ -51,6 +53,7 @@ class Loop {
 
   ProgramOptions options_;
   transport::Context context_;
+  transport::Guard guard_;
   transport::Router clients_;
   std::deque<transport::Dealer> links_;
   transport::PollSet poll_;

@@ -3,7 +3,6 @@
 #include "dispatcher/quota.h"
 #include "protocol/process/options.h"
 #include "protocol/process/state_dir.h"
-#include "protocol/transport/endpoint.h"
 
 namespace genai::dispatcher {
 namespace {
@@ -25,13 +24,30 @@ struct Raw {
   std::vector<std::string> tenants;
 };
 
+std::optional<std::string> broker_keys_problem(const ProgramOptions& options) {
+  const auto& keys = options.broker_keys;
+  if (keys.empty()) return std::nullopt;
+  if (keys.size() != 1 && keys.size() != options.brokers.size())
+    return "give one key for all brokers, or one for each in their order";
+  if (options.security.key_file.empty())
+    return "broker-key needs a key-file, the key to be known by";
+  for (const std::string& key : keys)
+    if (const auto known = transport::public_key_of(key); !known) return known.error().detail;
+  return std::nullopt;
+}
+
 std::optional<OptionProblem> validate(const ProgramOptions& options, const Raw& raw) {
-  if (auto what = transport::listen_problem(options.clients_endpoint, options.insecure))
-    return OptionProblem{{"clients-endpoint"}, *what};
+  if (auto problem = transport::security_problem("clients-endpoint", options.clients_endpoint,
+                                                 options.security))
+    return OptionProblem{{problem->option}, problem->what};
+  if (auto problem = transport::security_problem(options.security))
+    return OptionProblem{{problem->option}, problem->what};
   if (options.brokers.empty()) return OptionProblem{{"broker"}, "at least one must be given"};
+  if (auto what = broker_keys_problem(options)) return OptionProblem{{"broker-key"}, *what};
   for (const std::string& broker : options.brokers)
-    if (auto what = transport::endpoint_problem(broker))
-      return OptionProblem{{"broker"}, broker + ": " + *what};
+    if (auto what = transport::connect_problem(broker, !options.broker_keys.empty(),
+                                               options.security.insecure))
+      return OptionProblem{{"broker"}, *what};
   for (const std::string& tenant : raw.tenants)
     if (auto quota = parse_quota(tenant); !quota) return OptionProblem{{"tenant"}, quota.error()};
   if (raw.heartbeat >= raw.lost)
@@ -136,8 +152,17 @@ std::optional<int> parse_options(int argc, const char* const* argv, ProgramOptio
   parser.add("drain-timeout-s", options.drain_timeout,
              "On SIGTERM without a durable store: how long accepted tasks may still take",
              Range(0, 7 * 24 * 3600));
-  parser.add("insecure", options.insecure,
+  parser.add("key-file", options.security.key_file,
+             "Our secret key (genai-ctl keygen): other machines connect encrypted, with a key");
+  parser.add("authorized-keys", options.security.authorized_keys,
+             "Folder with the keys that may connect (genai-ctl authorize); read again on SIGHUP");
+  parser.add("secure-loopback", options.security.secure_loopback,
+             "Ask for keys on loopback addresses too");
+  parser.add("insecure", options.security.insecure,
              "Let other machines connect although nothing is encrypted");
+  parser.add(
+      "broker-key", options.broker_keys,
+      "Public key (or its file) of the brokers, or one for each --broker in order; repeatable");
   parser.on_validate([&] { return validate(options, raw); });
   if (const auto exit_code = parser.parse(argc, argv)) return exit_code;
   take(raw, config);

@@ -9,6 +9,7 @@
 #include "dispatcher/config.h"
 #include "dispatcher/store/start.h"
 #include "protocol/process/logging.h"
+#include "protocol/transport/guard.h"
 
 namespace genai::dispatcher {
 
@@ -16,7 +17,8 @@ struct ProgramOptions {
   std::string clients_endpoint = "tcp://127.0.0.1:7710";
   std::vector<std::string> brokers = {"tcp://127.0.0.1:7701"};
   std::chrono::seconds drain_timeout{300};
-  bool insecure = false;
+  transport::SecurityOptions security;
+  std::vector<std::string> broker_keys;  // one for all brokers, or one for each
   store::Options store;
   Config config;
   process::LogLevel log_level = process::LogLevel::kInfo;

@@ -42,11 +42,4 @@ bool is_local(const std::string& endpoint) {
   return host == "localhost" || host == "lo" || host == "[::1]" || host.starts_with("127.");
 }
 
-std::optional<std::string> listen_problem(const std::string& endpoint, bool insecure) {
-  if (auto problem = endpoint_problem(endpoint)) return problem;
-  if (insecure || is_local(endpoint)) return std::nullopt;
-  return endpoint +
-         " is reachable from outside this machine; without encryption this needs --insecure";
-}
-
 }  // namespace genai::transport

@@ -12,8 +12,4 @@ std::optional<std::string> endpoint_problem(const std::string& endpoint);
 /// Whether only this machine can reach it: ipc, inproc, or tcp on a loopback address.
 bool is_local(const std::string& endpoint);
 
-/// What is wrong with listening there. Until it is encrypted, a socket that other machines can
-/// reach must be asked for by name (`insecure`).
-std::optional<std::string> listen_problem(const std::string& endpoint, bool insecure);
-
 }  // namespace genai::transport

@@ -8,7 +8,10 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <stdexcept>
+
+#include "protocol/text.h"
 
 namespace genai::transport {
 namespace {
@@ -42,6 +45,17 @@ std::optional<std::string> rights_problem(int fd) {
   return "others than its owner have rights to it: chmod 600 it, or make a new one if they may "
          "have "
          "read it";
+}
+
+Expected<void> write_new(const std::string& path, mode_t mode, const std::string& text) {
+  const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
+  if (file.get() < 0)
+    return problem(errno == EEXIST ? ErrorCode::kNotAllowed : ErrorCode::kMalformed, path,
+                   std::strerror(errno));
+  if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
+      ::fsync(file.get()) != 0)
+    return problem(ErrorCode::kMalformed, path, std::strerror(errno));
+  return {};
 }
 
 std::optional<std::string> secret_in(std::string_view text) {
@@ -94,29 +108,36 @@ Expected<KeyPair> read_key_file(const std::string& path) {
 }
 
 Expected<void> write_key_file(const std::string& path, const KeyPair& keys) {
-  const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (file.get() < 0)
-    return problem(errno == EEXIST ? ErrorCode::kNotAllowed : ErrorCode::kMalformed, path,
-                   std::strerror(errno));
-  const std::string text =
-      "# Secret key: whoever has it is whoever it was authorized for.\n# public: " +
-      keys.public_key + "\n" + keys.secret_key + "\n";
-  if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
-      ::fsync(file.get()) != 0)
-    return problem(ErrorCode::kMalformed, path, std::strerror(errno));
-  return {};
+  auto written = write_new(
+      path, 0600,
+      "# Secret key: whoever has it is whoever it was authorized for.\n" + keys.secret_key + "\n");
+  if (!written) return written;
+  return write_new(path + ".pub", 0644, keys.public_key + "\n");
+}
+
+Expected<std::string> public_key_of(const std::string& key_or_file) {
+  // The file first: a path of 40 characters has the shape of a key.
+  std::ifstream file(key_or_file);
+  if (!file && is_key(key_or_file)) return key_or_file;
+  if (!file)
+    return fail(ErrorCode::kMalformed,
+                "neither a public key nor a file: " + clip_text(key_or_file));
+  std::string key;
+  std::getline(file, key);
+  if (!is_key(key)) return problem(ErrorCode::kMalformed, key_or_file, "expected a public key");
+  return key;
 }
 
 Expected<std::optional<CurveClient>> curve_client(const std::string& key_file,
                                                   const std::string& server_key) {
   if (server_key.empty()) return std::optional<CurveClient>();
-  if (!is_key(server_key))
-    return fail(ErrorCode::kMalformed, "server-key: expected the 40 characters of a public key");
+  auto server = public_key_of(server_key);
+  if (!server) return fail(ErrorCode::kMalformed, "server-key: " + server.error().detail);
   if (key_file.empty())
     return fail(ErrorCode::kMalformed, "server-key: needs a key-file, the key to be known by");
   auto own = read_key_file(key_file);
   if (!own) return tl::unexpected(own.error());
-  return CurveClient{std::move(*own), server_key};
+  return CurveClient{std::move(*own), std::move(*server)};
 }
 
 }  // namespace genai::transport

@@ -33,8 +33,12 @@ std::string short_key(std::string_view public_key);
 /// kMalformed; the detail names the file and what to do.
 Expected<KeyPair> read_key_file(const std::string& path);
 
-/// Makes the file, for its owner only; an existing one is not touched (kNotAllowed).
+/// Makes the file, for its owner only, and the public key beside it as PATH.pub. What exists is not
+/// touched (kNotAllowed).
 Expected<void> write_key_file(const std::string& path, const KeyPair& keys);
+
+/// A public key given as itself, or as the file that has it (genai-ctl keygen writes FILE.pub).
+Expected<std::string> public_key_of(const std::string& key_or_file);
 
 /// The two options of a program that connects, as one: nothing given is nothing.
 Expected<std::optional<CurveClient>> curve_client(const std::string& key_file,

@@ -77,6 +77,7 @@ class Router : public Socket {
   /// The endpoint as bound (a port "*" is filled in). kMalformed with the reason when it cannot be.
   Expected<std::string> bind(const std::string& endpoint);
   SendResult send(std::string_view peer, std::string frame);
+  bool asks_for_keys() const { return asks_for_keys_; }
 };
 
 class Dealer : public Socket {

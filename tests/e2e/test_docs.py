@@ -55,7 +55,7 @@ class Programs(unittest.TestCase):
                 self.assertEqual(done.returncode, 2)
                 self.assertIn("no-such-option", done.stderr)
 
-    def test_addresses_of_other_machines_need_insecure(self):
+    def test_addresses_of_other_machines_need_a_key_or_insecure(self):
         for program, option in (("genai-broker", "--nodes-endpoint"),
                                 ("genai-broker", "--link-endpoint"),
                                 ("genai-dispatcher", "--clients-endpoint")):

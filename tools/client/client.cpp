@@ -27,15 +27,18 @@ constexpr Duration kUnsentRetry = from_ms(20);
 constexpr std::size_t kAckGroup = 256;
 constexpr Duration kAckDelay = from_ms(200);
 
-transport::Dealer connect(transport::Context& context, const std::string& endpoint) {
-  return transport::Dealer(
-      context, {limits::kMaxFrameBytes, kQueueMessages, kQueueMessages, kLingerMs}, endpoint);
+transport::Dealer connect(transport::Context& context, const Config& config) {
+  const auto curve = transport::curve_client(config.key_file, config.server_key);
+  if (!curve) throw ClientError(std::string(genai::name(curve.error().code)), curve.error().detail);
+  return transport::Dealer(context,
+                           {limits::kMaxFrameBytes, kQueueMessages, kQueueMessages, kLingerMs},
+                           config.endpoint, *curve);
 }
 
-std::string checked(const std::string& endpoint) {
-  if (auto problem = transport::endpoint_problem(endpoint))
-    throw ClientError("bad_field", endpoint + ": " + *problem);
-  return endpoint;
+Config checked(Config config) {
+  if (auto problem = transport::endpoint_problem(config.endpoint))
+    throw ClientError("bad_field", config.endpoint + ": " + *problem);
+  return config;
 }
 
 std::vector<TaskId> parse_ids(const std::vector<std::string>& texts) {
@@ -78,8 +81,8 @@ Duration deadline_after(Millis timeout, Duration now) {
 
 struct Client::Impl {
   explicit Impl(Config c)
-      : config(std::move(c)),
-        socket(connect(context, checked(config.endpoint))),
+      : config(checked(std::move(c))),
+        socket(connect(context, config)),
         core(transport::read_clock(), config.acknowledge) {}
   ~Impl();
   Impl(const Impl&) = delete;
@@ -171,7 +174,7 @@ void Client::Impl::carry_out() {
   Effects effects = core.take_effects();
   if (effects.reconnect) {
     unsent.clear();
-    socket = connect(context, config.endpoint);
+    socket = connect(context, config);
   }
   for (std::string& frame : effects.frames) unsent.push_back(std::move(frame));
   for (auto& verdict : effects.verdicts)

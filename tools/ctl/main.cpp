@@ -4,6 +4,7 @@
 #include <map>
 
 #include "protocol/process/logging.h"
+#include "tools/ctl/keys.h"
 #include "tools/ctl/prompts.h"
 #include "tools/ctl/session.h"
 
@@ -37,9 +38,12 @@ client::Millis timeout_of(const Options& options) {
 
 int run_command(const Options& options) {
   if (options.command == "backup") return run_backup(options);
+  if (options.command == "keygen" || options.command == "authorize" || options.command == "revoke")
+    return run_keys(options);
   // Who only watches leaves the results to the client that they are for.
   const bool acknowledge = options.command != "watch" || !options.out.empty();
-  client::Client client({options.dispatcher, timeout_of(options), acknowledge});
+  client::Client client(
+      {options.dispatcher, timeout_of(options), acknowledge, options.key_file, options.server_key});
   Session session{options, client, {}};
   return kCommands.at(options.command)(session);
 }

@@ -4,7 +4,7 @@
 
 #include "protocol/limits.h"
 #include "protocol/process/state_dir.h"
-#include "protocol/transport/endpoint.h"
+#include "protocol/transport/guard.h"
 
 namespace genai::ctl {
 namespace {
@@ -90,6 +90,27 @@ void declare_backup(CLI::App& app, Options& o) {
   cmd.add_flag("--force", o.force, "Replace a file that exists");
 }
 
+void declare_keys(CLI::App& app, KeyOptions& o) {
+  auto& keygen = *app.add_subcommand("keygen", "Make a key: FILE is the secret, FILE.pub is not");
+  keygen.add_option("file", o.file, "The key file, which must not exist")->required();
+  auto& authorize = *app.add_subcommand("authorize", "Let a key connect: as a node, client, ...");
+  auto& revoke = *app.add_subcommand("revoke", "Let it connect no more, and end what it has");
+  for (CLI::App* command : {&authorize, &revoke}) {
+    command->add_option("folder", o.folder, "The daemon's --authorized-keys")->required();
+    command->add_option("key", o.key, "The public key, or its file")->required();
+  }
+  auto* node = authorize.add_option("--node", o.node, "The node id that it is good for");
+  authorize.add_option("--tenant", o.tenant, "The tenant that it is good for, with --roles");
+  auto* roles =
+      authorize
+          .add_option("--roles", o.roles, "Of a client: submit, watch (its tenant's tasks), admin")
+          ->delimiter(',')
+          ->check(CLI::IsMember({"submit", "watch", "admin"}));
+  auto* dispatcher = authorize.add_flag("--dispatcher", o.is_dispatcher, "It is a dispatcher's");
+  node->excludes(roles)->excludes(dispatcher);
+  roles->excludes(dispatcher);
+}
+
 void declare_commands(CLI::App& app, Options& o) {
   app.require_subcommand(0, 1);
   declare_submit(app, o);
@@ -112,6 +133,7 @@ void declare_commands(CLI::App& app, Options& o) {
   list.add_option("--limit", o.limit, "At most so many (default: 100)");
   declare_failed(app, o);
   declare_backup(app, o);
+  declare_keys(app, o.keys);
   auto& nodes = *app.add_subcommand("nodes", "List the connected nodes");
   nodes.add_flag("--long", o.long_format,
                  "With their hardware, all counters and what was measured");
@@ -126,8 +148,10 @@ void declare_commands(CLI::App& app, Options& o) {
 }
 
 std::optional<OptionProblem> validate(const Options& o) {
-  if (auto what = transport::endpoint_problem(o.dispatcher))
+  if (auto what = transport::connect_problem(o.dispatcher, !o.server_key.empty(), o.insecure))
     return OptionProblem{{"dispatcher"}, *what};
+  if (auto curve = transport::curve_client(o.key_file, o.server_key); !curve)
+    return OptionProblem{{"key-file", "server-key"}, curve.error().detail};
   return std::nullopt;
 }
 
@@ -147,6 +171,13 @@ std::string usage_problem(const Options& o) {
     if (o.command == "failed purge" && o.all && !o.yes)
       return "failed purge: --all forgets every Failed task: add --yes";
   }
+  if (o.command == "authorize") {
+    const bool client = !o.keys.roles.empty();
+    if (o.keys.node.empty() + !o.keys.is_dispatcher + !client != 2)
+      return "authorize: give one of --node, --roles, --dispatcher";
+    if (client != !o.keys.tenant.empty() && o.keys.roles != std::vector<std::string>{"admin"})
+      return "authorize: --tenant and --roles go together; only admin needs no tenant";
+  }
   if (o.command == "drain" && o.node.empty() != o.all) return "drain: give either a node or --all";
   return {};
 }
@@ -156,6 +187,11 @@ std::string usage_problem(const Options& o) {
 std::optional<int> parse_options(int argc, const char* const* argv, Options& options) {
   process::Options parser("genai-ctl", "Submits tasks to a dispatcher and shows what it does.");
   parser.add("dispatcher", options.dispatcher, "The dispatcher's endpoint for clients");
+  parser.add("key-file", options.key_file, "Our secret key (genai-ctl keygen)");
+  parser.add("server-key", options.server_key,
+             "The dispatcher's public key, or its file: connect to no other, encrypted");
+  parser.add("insecure", options.insecure,
+             "Connect to a dispatcher on another machine although nothing is encrypted");
   parser.add("timeout-s", options.timeout,
              "How long to wait for an answer; with submit --wait and watch: for the results, there "
              "without a limit by default",

@@ -27,6 +27,14 @@ struct SubmitOptions {
   bool wait = false;
 };
 
+/// What `keygen`, `authorize` and `revoke` were told.
+struct KeyOptions {
+  std::string file, folder, key;
+  std::string node, tenant;
+  std::vector<std::string> roles;
+  bool is_dispatcher = false;
+};
+
 struct Options {
   std::string command;  // the subcommand's name; "failed list" of one within another
   std::string dispatcher = "tcp://127.0.0.1:7710";
@@ -34,7 +42,11 @@ struct Options {
   bool timeout_given = false;
   bool json = false;
 
+  std::string key_file, server_key;
+  bool insecure = false;
+
   SubmitOptions submit;
+  KeyOptions keys;
   std::string out, suffix;           // submit, watch
   std::vector<std::string> tasks;    // status, explain, watch, cancel, reprioritise, failed
   std::uint8_t priority = 0;         // reprioritise

@@ -43,6 +43,7 @@ void require_good(const NodeConfig& config) {
 struct Node::Impl {
   Impl(NodeConfig given, Handler run, EventCallback callback)
       : config((require_good(given), std::move(given))),
+        curve(*transport::curve_client(config.key_file, config.server_key)),
         handler(std::move(run)),
         on_event(std::move(callback)) {}
 
@@ -53,6 +54,7 @@ struct Node::Impl {
   void connect();
 
   const NodeConfig config;
+  const std::optional<transport::CurveClient> curve;
   const Handler handler;
   const EventCallback on_event;
   Mailbox mailbox;
@@ -69,7 +71,7 @@ void Node::Impl::connect() {
   dealer.reset();
   dealer.emplace(*context,
                  transport::SocketLimits{limits::kMaxFrameBytes, kQueueMessages, kQueueMessages},
-                 config.broker_endpoint);
+                 config.broker_endpoint, curve);
   poll.clear();
   poll.add(*dealer);
   poll.add_fd(mailbox.fd());

@@ -7,6 +7,7 @@
 #include "protocol/limits.h"
 #include "protocol/text.h"
 #include "protocol/transport/endpoint.h"
+#include "protocol/transport/keys.h"
 
 namespace genai::node {
 namespace {
@@ -38,6 +39,9 @@ std::size_t bytes_of(const std::vector<std::string>& texts) {
 std::optional<ConfigProblem> config_problem(const NodeConfig& config) {
   if (auto what = transport::endpoint_problem(config.broker_endpoint))
     return ConfigProblem{"broker_endpoint", *what};
+  if (const auto curve = transport::curve_client(config.key_file, config.server_key); !curve)
+    return ConfigProblem{curve.error().detail.starts_with("server-key") ? "server_key" : "key_file",
+                         curve.error().detail};
   if (!is_valid_id(config.node_id))
     return ConfigProblem{"node_id", "expected 1 to 64 characters of A-Z a-z 0-9 . _ : -"};
   if (config.slots < 1 || config.slots > limits::kMaxSlots)

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "protocol/limits.h"
+#include "protocol/transport/guard.h"
 #include "protocol/transport/system.h"
 #include "tools/node/machine.h"
 
@@ -36,6 +37,9 @@ std::optional<OptionProblem> validate(const ProgramOptions& options) {
                          "echo-fail-ratio and echo-drop-ratio are more than 1 together"};
   if (options.exec.content_type.size() > limits::kMaxNameBytes)
     return OptionProblem{{"content-type"}, "content-type has more than 128 bytes"};
+  if (const auto what = transport::connect_problem(
+          options.node.broker_endpoint, !options.node.server_key.empty(), options.insecure))
+    return OptionProblem{{"broker"}, *what};
   if (const auto problem = config_problem(options.node))
     return OptionProblem{{option_of(problem->member)}, problem->what};
   return std::nullopt;
@@ -44,6 +48,9 @@ std::optional<OptionProblem> validate(const ProgramOptions& options) {
 void declare_node(process::Options& parser, NodeConfig& node) {
   const Range amount(0, UINT32_MAX);
   parser.add("broker", node.broker_endpoint, "The broker's endpoint for nodes");
+  parser.add("key-file", node.key_file, "Our secret key (genai-ctl keygen)");
+  parser.add("server-key", node.server_key,
+             "The broker's public key, or its file: connect to no other, encrypted");
   parser.add("node-id", node.node_id, "Name of this node, one process per name");
   parser.add("slots", node.slots, "Tasks at once", Range(1, limits::kMaxSlots));
   parser.add("model", node.models,
@@ -77,6 +84,8 @@ std::optional<int> parse_options(int argc, const char* const* argv, ProgramOptio
   process::Options parser(kProgram, "Takes tasks from a broker and runs a command for each.");
   options.node.node_id = default_node_id();
   declare_node(parser, options.node);
+  parser.add("insecure", options.insecure,
+             "Connect to a broker on another machine although nothing is encrypted");
   declare_work(parser, options);
   parser.on_validate([&] { return validate(options); });
   if (const auto exit_code = parser.parse(argc, argv)) return exit_code;

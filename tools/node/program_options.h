@@ -13,6 +13,7 @@ namespace genai::node {
 struct ProgramOptions {
   NodeConfig node;
   ExecOptions exec;
+  bool insecure = false;
   bool is_echo = false;  // else exec
   EchoOptions echo;
   process::LogLevel log_level = process::LogLevel::kInfo;

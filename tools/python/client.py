@@ -20,9 +20,21 @@ TRY_LATER = (302, 303, 308)  # queue_full, draining, store_full
 REPEAT_S, PING_S, DEAD_S, FIRST_WAIT_S, LONGEST_WAIT_S, BATCH = 5.0, 5.0, 10.0, 1.0, 30.0, 500
 
 
+def set_keys(socket, key_file, server_key):
+    """Connects to nobody but the owner of `server_key` (or of that file), as the owner of `key_file`."""
+    if not server_key:
+        return
+    if (public := pathlib.Path(server_key)).is_file():
+        server_key = public.read_text().strip()
+    lines = pathlib.Path(key_file).read_text().splitlines()
+    secret = next(line for line in lines if line and not line.startswith("#")).encode()
+    socket.curve_secretkey, socket.curve_publickey = secret, zmq.curve_public(secret)
+    socket.curve_serverkey = server_key.encode()
+
+
 class Client:
-    def __init__(self, endpoint):
-        self.endpoint = endpoint
+    def __init__(self, endpoint, key_file=None, server_key=None):
+        self.endpoint, self.keys = endpoint, (key_file, server_key)
         self.request, self.epoch = 0, None
         self.open = {}  # id -> [spec, payload, accepted]
         self.submits = {}  # request -> (ids, when to send again)
@@ -33,6 +45,7 @@ class Client:
     def connect(self):
         self.socket = zmq.Context.instance().socket(zmq.DEALER)
         self.socket.immediate, self.socket.linger = 1, 1000
+        set_keys(self.socket, *self.keys)
         self.socket.connect(self.endpoint)
         self.heard_at, self.pinged_at = time.monotonic(), 0.0
 
@@ -130,11 +143,13 @@ class Client:
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dispatcher", default="tcp://127.0.0.1:7710")
+    parser.add_argument("--key-file", help="our secret key (genai-ctl keygen)")
+    parser.add_argument("--server-key", help="the dispatcher's public key, or its file")
     parser.add_argument("--model")
     parser.add_argument("--out", type=pathlib.Path, help="write each result to OUT/<id>")
     parser.add_argument("prompts", nargs="*")
     options = parser.parse_args()
-    client, failed = Client(options.dispatcher), 0
+    client, failed = Client(options.dispatcher, options.key_file, options.server_key), 0
     for prompt in options.prompts or (line.rstrip("\n") for line in sys.stdin):
         client.submit({"model": options.model} if options.model else {}, prompt.encode())
     for task_id, status, info, data in client.results():

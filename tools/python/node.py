@@ -14,6 +14,8 @@ import time
 import msgpack
 import zmq
 
+from client import set_keys
+
 HELLO, WELCOME, HEARTBEAT, LEAVE, BYE, GOODBYE = 1, 2, 3, 5, 6, 7
 ASSIGN, ASSIGN_ACK, RESULT, RESULT_ACK, ABORT, ABORT_ACK, ERROR = 10, 11, 13, 14, 15, 16, 99
 UNKNOWN_SESSION, SESSION_REPLACED, SUPERSEDED = 200, 201, 203
@@ -42,6 +44,7 @@ class Node:
     def connect(self):
         self.socket = zmq.Context.instance().socket(zmq.DEALER)
         self.socket.immediate, self.socket.linger = 1, 1000
+        set_keys(self.socket, self.options.key_file, self.options.server_key)
         self.socket.connect(self.options.broker)
         self.joined, self.heard_at, self.beat_at = False, time.monotonic(), 0.0
 
@@ -139,6 +142,8 @@ class Node:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--broker", default="tcp://127.0.0.1:7700")
+    parser.add_argument("--key-file", help="our secret key (genai-ctl keygen)")
+    parser.add_argument("--server-key", help="the broker's public key, or its file")
     parser.add_argument("--node-id", default=f"python-{os.getpid()}")
     parser.add_argument("--slots", type=int, default=1)
     parser.add_argument("--model", action="append", default=[])

@@ -104,6 +104,22 @@ TEST_CASE("keys have one shape") {
   CHECK(!is_key(std::string(20, 'a') + "\n" + std::string(19, 'a')));
 }
 
+TEST_CASE("a public key is given as itself or as its file") {
+  const Folder folder;
+  const KeyPair keys = make_key_pair();
+  REQUIRE(write_key_file(folder.path + "/key", keys));
+  CHECK(public_key_of(keys.public_key) == keys.public_key);
+  CHECK(public_key_of(folder.path + "/key.pub") == keys.public_key);
+  CHECK(!public_key_of(folder.path + "/key"));  // whose first line is a comment
+  CHECK(!public_key_of(folder.path + "/nothing"));
+  // A path can look like a key.
+  std::string path = folder.path + "/";
+  path.resize(40, 'x');
+  REQUIRE(is_key(path));
+  fs::copy(folder.path + "/key.pub", path);
+  CHECK(public_key_of(path) == keys.public_key);
+}
+
 TEST_CASE("a program that connects needs both keys or none") {
   const Folder folder;
   const std::string path = folder.path + "/key";

@@ -2,7 +2,8 @@
 #include <catch2/catch.hpp>
 #include <zmq.hpp>
 
-#include "protocol/transport/authenticator.h"
+#include "protocol/transport/endpoint.h"
+#include "protocol/transport/guard.h"
 
 using namespace genai;
 using namespace genai::transport;
@@ -171,4 +172,62 @@ TEST_CASE("a key that is taken off the ring stands for nobody from then on") {
   received = receive_within(*server.router, kPatience);
   REQUIRE(received);
   CHECK(server.authenticator->ring()->identify(received->key) == Identity::nobody());
+}
+
+TEST_CASE("what others can reach needs a key, or to be asked for") {
+  SecurityOptions plain, insecure, keyed, strict;
+  insecure.insecure = true;
+  keyed.key_file = strict.key_file = "a file";
+  strict.secure_loopback = true;
+  const auto is_refused = [](const std::string& endpoint, const SecurityOptions& options) {
+    return security_problem("nodes-endpoint", endpoint, options).has_value();
+  };
+  for (const char* local : {"tcp://127.0.0.1:7", "tcp://127.8.8.8:7", "tcp://localhost:7",
+                            "tcp://[::1]:7", "ipc:///tmp/x"}) {
+    CAPTURE(local);
+    CHECK(is_local(local));
+    for (const auto* options : {&plain, &insecure, &keyed, &strict})
+      CHECK(!is_refused(local, *options));
+    CHECK(!connect_problem(local, false, false));
+  }
+  for (const char* open : {"tcp://0.0.0.0:7", "tcp://*:7", "tcp://10.0.0.1:7", "tcp://[::]:7"}) {
+    CAPTURE(open);
+    CHECK(!is_local(open));
+    CHECK(is_refused(open, plain));
+    for (const auto* options : {&insecure, &keyed, &strict}) CHECK(!is_refused(open, *options));
+    CHECK(connect_problem(open, false, false));
+    CHECK(!connect_problem(open, true, false));
+    CHECK(!connect_problem(open, false, true));
+  }
+  CHECK(is_refused("no endpoint", insecure));
+}
+
+TEST_CASE("a guard asks for keys where others can reach, and everywhere if told so") {
+  Server server;
+  SecurityOptions options;
+  options.key_file = server.folder + "/key";
+  options.authorized_keys = server.folder;
+  REQUIRE(write_key_file(options.key_file, server.own));
+  const KeyPair a = make_key_pair();
+  REQUIRE(authorize(server.folder, node(a)));
+  Context context;
+  {
+    Guard guard(context, options);
+    CHECK(guard.key_for("tcp://*:7").has_value());
+    CHECK(!guard.key_for("tcp://127.0.0.1:7").has_value());
+    CHECK(!guard.key_for("ipc:///tmp/x").has_value());
+    CHECK(guard.authorized() == 1);
+    // What is not asked for a key is anyone; what is, is whoever its key stands for now.
+    Router open(context, kLimits), closed(context, kLimits, guard.key_for("tcp://*:7"));
+    const Received frame{"peer", {}, true, a.public_key};
+    CHECK(guard.identify(open, frame) == Identity::anyone());
+    CHECK(guard.identify(closed, frame) == node(a));
+    REQUIRE(revoke(server.folder, a.public_key));
+    CHECK(guard.identify(closed, frame) == node(a));  // until it is read again
+    CHECK(guard.reload() == std::vector{a.public_key});
+    CHECK(guard.identify(closed, frame) == Identity::nobody());
+  }
+  options.secure_loopback = true;
+  Context another;
+  CHECK(Guard(another, options).key_for("tcp://127.0.0.1:7").has_value());
 }

@@ -211,6 +211,8 @@ struct Config {
   // Whether results are acknowledged, upon which the dispatcher drops their data. An onlooker says
   // no: it sees the results, and they stay for the client that they are for.
   bool acknowledge = true;
+  // To a dispatcher that asks for keys: the file with ours (genai-ctl keygen), and its public key.
+  std::string key_file = {}, server_key = {};
 };
 
 /// One thread at a time; everything happens inside the calls. A Client that waits for results

@@ -35,6 +35,8 @@ inline constexpr std::size_t kMaxQueuedTasks = 64;
 /// What the node says of itself. Names are at most 128 bytes of UTF-8.
 struct NodeConfig {
   std::string broker_endpoint = "tcp://127.0.0.1:7700";  // or ipc://PATH
+  // To a broker that asks for keys: the file with ours (genai-ctl keygen), and its public key.
+  std::string key_file, server_key;
   std::string node_id;              // 1 to 64 of [A-Za-z0-9._:-]; one process per id
   std::uint32_t slots = 1;          // tasks at once, 1 to 1024: as many worker threads
   std::vector<std::string> models;  // what it can run: a task that asks for one needs it here

@@ -1,0 +1,80 @@
+#include "protocol/transport/guard.h"
+
+#include <stdexcept>
+#include <utility>
+
+#include "protocol/transport/endpoint.h"
+
+namespace genai::transport {
+namespace {
+
+bool asks_for_keys(const std::string& endpoint, const SecurityOptions& options) {
+  if (options.key_file.empty() || !endpoint.starts_with("tcp://")) return false;
+  return options.secure_loopback || !is_local(endpoint);
+}
+
+}  // namespace
+
+std::optional<SecurityProblem> security_problem(const std::string& option,
+                                                const std::string& endpoint,
+                                                const SecurityOptions& options) {
+  if (auto what = endpoint_problem(endpoint)) return SecurityProblem{option, *what};
+  if (is_local(endpoint) || asks_for_keys(endpoint, options) || options.insecure)
+    return std::nullopt;
+  return SecurityProblem{option, endpoint +
+                                     " is reachable from outside this machine: it needs a "
+                                     "--key-file, or --insecure"};
+}
+
+std::optional<SecurityProblem> security_problem(const SecurityOptions& options) {
+  if (options.secure_loopback && options.key_file.empty())
+    return SecurityProblem{"secure-loopback", "secure-loopback needs a key-file"};
+  if (options.key_file.empty()) return std::nullopt;
+  if (const auto key = read_key_file(options.key_file); !key)
+    return SecurityProblem{"key-file", key.error().detail};
+  if (options.authorized_keys.empty())
+    return SecurityProblem{"authorized-keys",
+                           "a key-file needs a folder authorized-keys: who may connect"};
+  if (const auto ring = KeyRing::read(options.authorized_keys); !ring)
+    return SecurityProblem{"authorized-keys", ring.error().detail};
+  return std::nullopt;
+}
+
+std::optional<std::string> connect_problem(const std::string& endpoint, bool encrypted,
+                                           bool insecure) {
+  if (auto what = endpoint_problem(endpoint)) return what;
+  if (encrypted || insecure || is_local(endpoint)) return std::nullopt;
+  return endpoint + " is another machine: it needs its public key, or --insecure";
+}
+
+Guard::Guard(Context& context, const SecurityOptions& options) : options_(options) {
+  if (options_.key_file.empty()) return;
+  auto own = read_key_file(options_.key_file);
+  if (!own) throw std::runtime_error(own.error().detail);
+  own_ = std::move(*own);
+  auto ring = KeyRing::read(options_.authorized_keys);
+  if (!ring) throw std::runtime_error(ring.error().detail);
+  authenticator_ = std::make_unique<Authenticator>(context, std::move(*ring));
+  ring_ = authenticator_->ring();
+}
+
+std::optional<KeyPair> Guard::key_for(const std::string& endpoint) const {
+  return asks_for_keys(endpoint, options_) ? own_ : std::nullopt;
+}
+
+const Identity& Guard::identify(const Router& router, const Received& received) const {
+  static const Identity kAnyone = Identity::anyone();
+  return router.asks_for_keys() ? ring_->identify(received.key) : kAnyone;
+}
+
+Expected<std::vector<std::string>> Guard::reload() {
+  if (!authenticator_) return std::vector<std::string>();
+  auto next = KeyRing::read(options_.authorized_keys);
+  if (!next) return tl::unexpected(next.error());
+  const auto before = ring_;
+  authenticator_->replace(std::move(*next));
+  ring_ = authenticator_->ring();
+  return before->revoked_in(*ring_);
+}
+
+}  // namespace genai::transport

@@ -1,0 +1,60 @@
+// What a daemon's sockets ask of those who connect, as its options say.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "protocol/identity.h"
+#include "protocol/transport/authenticator.h"
+#include "protocol/transport/socket.h"
+
+namespace genai::transport {
+
+struct SecurityOptions {
+  std::string key_file;          // ours; empty: none
+  std::string authorized_keys;   // folder of those who may connect (KeyRing)
+  bool insecure = false;         // without a key other machines may connect all the same
+  bool secure_loopback = false;  // ask for keys on loopback too
+};
+
+/// What is wrong: which option, and what.
+struct SecurityProblem {
+  std::string option;
+  std::string what;
+};
+/// Of listening at `endpoint`, an option of that name.
+std::optional<SecurityProblem> security_problem(const std::string& option,
+                                                const std::string& endpoint,
+                                                const SecurityOptions& options);
+/// Of the options and the files they name.
+std::optional<SecurityProblem> security_problem(const SecurityOptions& options);
+/// Of connecting to `endpoint`, encrypted or not.
+std::optional<std::string> connect_problem(const std::string& endpoint, bool encrypted,
+                                           bool insecure);
+
+/// Tells who sent what. One thread uses it; make it before any socket is bound.
+class Guard {
+ public:
+  /// The files were looked at before: throws std::runtime_error when they are not right any more.
+  Guard(Context& context, const SecurityOptions& options);
+
+  /// Our key for a socket that is to listen there; nothing when it asks for no keys.
+  std::optional<KeyPair> key_for(const std::string& endpoint) const;
+  const Identity& identify(const Router& router, const Received& received) const;
+
+  /// Reads the folder again. Keys that stand for something else, or for nothing, from now on. After
+  /// an error everything is as before.
+  Expected<std::vector<std::string>> reload();
+  std::size_t authorized() const { return ring_ ? ring_->size() : 0; }
+  bool is_on() const { return authenticator_ != nullptr; }
+
+ private:
+  const SecurityOptions options_;
+  std::optional<KeyPair> own_;
+  std::unique_ptr<Authenticator> authenticator_;
+  std::shared_ptr<const KeyRing> ring_;
+};
+
+}  // namespace genai::transport
