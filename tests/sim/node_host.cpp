@@ -130,7 +130,7 @@ Message NodeHost::made_up() {
   std::vector<AssignmentRef> others;
   for (const auto& [ref, session] : env_.oracle->issued())
     if (session != session_) others.push_back(ref);
-  AssignmentRef ref{*TaskId::parse("nothing"), 1, 1};
+  AssignmentRef ref{*TaskId::parse("unheard-of"), 1, 1};
   if (!others.empty()) ref = env_.rng.pick(others);
   if (env_.rng.one_in(4)) ref.attempt += 100;  // never to be issued
   if (env_.rng.one_in(8)) ref.epoch += 100;
