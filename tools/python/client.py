@@ -1,8 +1,7 @@
 #!/usr/bin/python3
 """A client in Python, written from protocol/SPEC.md: submits prompts and waits for their results.
 
-client.py [PROMPT ...]   (without prompts: one for each line of stdin)
-Needs python3-zmq and python3-msgpack.
+client.py [PROMPT ...]   (without prompts: one for each line of stdin). Needs python3-zmq, python3-msgpack.
 """
 import argparse
 import pathlib
@@ -13,23 +12,13 @@ import uuid
 import msgpack
 import zmq
 
+from dealer import add_key_options, make_dealer
+
 SUBMIT, ACCEPTED, WATCH, DELIVER, DELIVER_ACK = 40, 41, 42, 44, 45
 TASKS, PING, PONG, ERROR = 49, 57, 58, 99
 STATUS = ["Unscheduled", "Scheduled", "Sent", "Aborted", "Completed", "Failed"]
 TRY_LATER = (302, 303, 308)  # queue_full, draining, store_full
 REPEAT_S, PING_S, DEAD_S, FIRST_WAIT_S, LONGEST_WAIT_S, BATCH = 5.0, 5.0, 10.0, 1.0, 30.0, 500
-
-
-def set_keys(socket, key_file, server_key):
-    """Connects to nobody but the owner of `server_key` (or of that file), as the owner of `key_file`."""
-    if not server_key:
-        return
-    if (public := pathlib.Path(server_key)).is_file():
-        server_key = public.read_text().strip()
-    lines = pathlib.Path(key_file).read_text().splitlines()
-    secret = next(line for line in lines if line and not line.startswith("#")).encode()
-    socket.curve_secretkey, socket.curve_publickey = secret, zmq.curve_public(secret)
-    socket.curve_serverkey = server_key.encode()
 
 
 class Client:
@@ -43,10 +32,7 @@ class Client:
         self.connect()
 
     def connect(self):
-        self.socket = zmq.Context.instance().socket(zmq.DEALER)
-        self.socket.immediate, self.socket.linger = 1, 1000
-        set_keys(self.socket, *self.keys)
-        self.socket.connect(self.endpoint)
+        self.socket = make_dealer(self.endpoint, *self.keys)
         self.heard_at, self.pinged_at = time.monotonic(), 0.0
 
     def send(self, kind, *fields):
@@ -125,8 +111,7 @@ class Client:
                         yield task_id, STATUS[status], info, data
                 self.send(DELIVER_ACK, [entry[0] for entry in fields[0]])  # the caller came back
             elif kind == PONG:
-                accepted = sum(task[2] for task in self.open.values())
-                if self.epoch not in (None, fields[1]) or fields[2] < accepted:
+                if self.epoch not in (None, fields[1]) or fields[2] < sum(t[2] for t in self.open.values()):
                     self.watch_again()  # the dispatcher was restarted, or ZeroMQ connected anew
                 self.epoch = fields[1]
             elif kind == TASKS:
@@ -143,8 +128,7 @@ class Client:
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dispatcher", default="tcp://127.0.0.1:7710")
-    parser.add_argument("--key-file", help="our secret key (genai-ctl keygen)")
-    parser.add_argument("--server-key", help="the dispatcher's public key, or its file")
+    add_key_options(parser)
     parser.add_argument("--model")
     parser.add_argument("--out", type=pathlib.Path, help="write each result to OUT/<id>")
     parser.add_argument("prompts", nargs="*")

@@ -14,7 +14,7 @@ import time
 import msgpack
 import zmq
 
-from client import set_keys
+from dealer import add_key_options, make_dealer
 
 HELLO, WELCOME, HEARTBEAT, LEAVE, BYE, GOODBYE = 1, 2, 3, 5, 6, 7
 ASSIGN, ASSIGN_ACK, RESULT, RESULT_ACK, ABORT, ABORT_ACK, ERROR = 10, 11, 13, 14, 15, 16, 99
@@ -42,10 +42,7 @@ class Node:
         self.connect()
 
     def connect(self):
-        self.socket = zmq.Context.instance().socket(zmq.DEALER)
-        self.socket.immediate, self.socket.linger = 1, 1000
-        set_keys(self.socket, self.options.key_file, self.options.server_key)
-        self.socket.connect(self.options.broker)
+        self.socket = make_dealer(self.options.broker, self.options.key_file, self.options.server_key)
         self.joined, self.heard_at, self.beat_at = False, time.monotonic(), 0.0
 
     def send(self, *fields):
@@ -112,8 +109,7 @@ class Node:
         code = OK if ref in self.held else next((c for c, applies in refusals if applies), OK)
         if code == OK and ref not in self.held:
             aborted = threading.Event()
-            future = self.pool.submit(self.execute, ref, spec, payload, aborted)
-            self.held[ref] = [aborted, future, None, 0.0]
+            self.held[ref] = [aborted, self.pool.submit(self.execute, ref, spec, payload, aborted), None, 0.0]
         self.send(ASSIGN_ACK, [[ref, code, ""]])
 
     def execute(self, ref, spec, payload, aborted):
@@ -142,8 +138,7 @@ class Node:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--broker", default="tcp://127.0.0.1:7700")
-    parser.add_argument("--key-file", help="our secret key (genai-ctl keygen)")
-    parser.add_argument("--server-key", help="the broker's public key, or its file")
+    add_key_options(parser)
     parser.add_argument("--node-id", default=f"python-{os.getpid()}")
     parser.add_argument("--slots", type=int, default=1)
     parser.add_argument("--model", action="append", default=[])
