@@ -130,21 +130,11 @@ void Loop::send_to_link(const Now& now) {
   }
 }
 
-void Loop::reload_keys() {
-  const auto revoked = guard_.reload();
-  if (!revoked)
-    return process::log_error("the keys stay as they were: they cannot be read",
-                              {{"error", revoked.error().detail}});
-  for (const std::string& key : *revoked)
-    core_.handle_key_revoked(key, transport::read_clock(), effects_);
-  if (guard_.is_on())
-    process::log_info("keys read again",
-                      {{"authorized", guard_.authorized()}, {"revoked", revoked->size()}});
-}
-
 bool Loop::stop_requested(process::SignalFd& signals) {
   while (const auto signo = signals.read()) {
-    if (*signo == SIGHUP) reload_keys();
+    if (*signo == SIGHUP)
+      for (const std::string& key : guard_.reload_and_log())
+        core_.handle_key_revoked(key, transport::read_clock(), effects_);
     if (*signo != SIGTERM && *signo != SIGINT) continue;
     process::log_info("broker stops", {{"signal", *signo}});
     return true;

@@ -32,7 +32,6 @@ class Loop {
   void send_to_nodes(const Now& now);
   void send_to_link(const Now& now);
   bool stop_requested(process::SignalFd& signals);
-  void reload_keys();
 
   Config config_;
   transport::Context context_;

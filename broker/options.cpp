@@ -14,9 +14,8 @@ std::optional<OptionProblem> validate(const Config& config) {
   for (const auto& [name, endpoint] : {std::pair("nodes-endpoint", &config.nodes_endpoint),
                                        {"link-endpoint", &config.link_endpoint}})
     if (auto problem = transport::security_problem(name, *endpoint, config.security))
-      return OptionProblem{{problem->option}, problem->what};
-  if (auto problem = transport::security_problem(config.security))
-    return OptionProblem{{problem->option}, problem->what};
+      return problem;
+  if (auto problem = transport::security_problem(config.security)) return problem;
   if (config.heartbeat_interval >= config.suspect)
     return OptionProblem{{"heartbeat-interval-ms", "suspect-ms"},
                          "heartbeat-interval-ms must be less than suspect-ms"};
@@ -40,14 +39,7 @@ std::optional<int> parse_options(int argc, const char* const* argv, Config& conf
               silence);
   options.add("max-nodes", config.max_nodes, "Nodes at once; further ones are refused",
               Range(1, limits::kMaxSnapshotEntries));
-  options.add("key-file", config.security.key_file,
-              "Our secret key (genai-ctl keygen): other machines connect encrypted, with a key");
-  options.add("authorized-keys", config.security.authorized_keys,
-              "Folder with the keys that may connect (genai-ctl authorize); read again on SIGHUP");
-  options.add("secure-loopback", config.security.secure_loopback,
-              "Ask for keys on loopback addresses too");
-  options.add("insecure", config.security.insecure,
-              "Let other machines connect although nothing is encrypted");
+  transport::add_options(options, config.security);
   options.on_validate([&] { return validate(config); });
   if (const auto exit_code = options.parse(argc, argv)) return exit_code;
   config.log_level = options.log_level();

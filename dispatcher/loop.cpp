@@ -286,20 +286,10 @@ void Loop::set_store_state(StoreReport::State state, const std::string& detail) 
   }
 }
 
-void Loop::reload_keys(const Now& now) {
-  const auto revoked = guard_.reload();
-  if (!revoked)
-    return process::log_error("the keys stay as they were: they cannot be read",
-                              {{"error", revoked.error().detail}});
-  for (const std::string& key : *revoked) core_.on_key_revoked(key, now);
-  if (guard_.is_on())
-    process::log_info("keys read again",
-                      {{"authorized", guard_.authorized()}, {"revoked", revoked->size()}});
-}
-
 void Loop::on_signals(process::SignalFd& signals, const Now& now) {
   while (const auto signo = signals.read()) {
-    if (*signo == SIGHUP) reload_keys(now);
+    if (*signo == SIGHUP)
+      for (const std::string& key : guard_.reload_and_log()) core_.on_key_revoked(key, now);
     const auto before = drain_state_.phase();
     if (drain_state_.on_signal(*signo) == before) continue;
     if (before == process::DrainState::Phase::kRunning) {

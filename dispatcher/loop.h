@@ -38,7 +38,6 @@ class Loop {
   void on_full(const std::string& detail, const Now& now);
   void set_store_state(StoreReport::State state, const std::string& detail = {});
   int stopped();
-  void reload_keys(const Now& now);
   void on_signals(process::SignalFd& signals, const Now& now);
   /// With a durable store there is nothing to wait for but the disk.
   bool is_stopping() const {

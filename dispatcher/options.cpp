@@ -3,6 +3,7 @@
 #include "dispatcher/quota.h"
 #include "protocol/process/options.h"
 #include "protocol/process/state_dir.h"
+#include "protocol/transport/endpoint.h"
 
 namespace genai::dispatcher {
 namespace {
@@ -39,9 +40,8 @@ std::optional<std::string> broker_keys_problem(const ProgramOptions& options) {
 std::optional<OptionProblem> validate(const ProgramOptions& options, const Raw& raw) {
   if (auto problem = transport::security_problem("clients-endpoint", options.clients_endpoint,
                                                  options.security))
-    return OptionProblem{{problem->option}, problem->what};
-  if (auto problem = transport::security_problem(options.security))
-    return OptionProblem{{problem->option}, problem->what};
+    return problem;
+  if (auto problem = transport::security_problem(options.security)) return problem;
   if (options.brokers.empty()) return OptionProblem{{"broker"}, "at least one must be given"};
   if (auto what = broker_keys_problem(options)) return OptionProblem{{"broker-key"}, *what};
   for (const std::string& broker : options.brokers)
@@ -152,14 +152,7 @@ std::optional<int> parse_options(int argc, const char* const* argv, ProgramOptio
   parser.add("drain-timeout-s", options.drain_timeout,
              "On SIGTERM without a durable store: how long accepted tasks may still take",
              Range(0, 7 * 24 * 3600));
-  parser.add("key-file", options.security.key_file,
-             "Our secret key (genai-ctl keygen): other machines connect encrypted, with a key");
-  parser.add("authorized-keys", options.security.authorized_keys,
-             "Folder with the keys that may connect (genai-ctl authorize); read again on SIGHUP");
-  parser.add("secure-loopback", options.security.secure_loopback,
-             "Ask for keys on loopback addresses too");
-  parser.add("insecure", options.security.insecure,
-             "Let other machines connect although nothing is encrypted");
+  transport::add_options(parser, options.security);
   parser.add(
       "broker-key", options.broker_keys,
       "Public key (or its file) of the brokers, or one for each --broker in order; repeatable");

@@ -42,4 +42,11 @@ bool is_local(const std::string& endpoint) {
   return host == "localhost" || host == "lo" || host == "[::1]" || host.starts_with("127.");
 }
 
+std::optional<std::string> connect_problem(const std::string& endpoint, bool encrypted,
+                                           bool insecure) {
+  if (auto what = endpoint_problem(endpoint)) return what;
+  if (encrypted || insecure || is_local(endpoint)) return std::nullopt;
+  return endpoint + " is another machine: it needs its public key, or --insecure";
+}
+
 }  // namespace genai::transport

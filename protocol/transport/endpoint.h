@@ -12,4 +12,9 @@ std::optional<std::string> endpoint_problem(const std::string& endpoint);
 /// Whether only this machine can reach it: ipc, inproc, or tcp on a loopback address.
 bool is_local(const std::string& endpoint);
 
+/// What is wrong with connecting there: other machines must be known by their keys, unless their
+/// network is trusted (`insecure`).
+std::optional<std::string> connect_problem(const std::string& endpoint, bool encrypted,
+                                           bool insecure);
+
 }  // namespace genai::transport

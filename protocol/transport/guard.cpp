@@ -3,9 +3,13 @@
 #include <stdexcept>
 #include <utility>
 
+#include "protocol/process/logging.h"
 #include "protocol/transport/endpoint.h"
 
 namespace genai::transport {
+
+using process::OptionProblem;
+
 namespace {
 
 bool asks_for_keys(const std::string& endpoint, const SecurityOptions& options) {
@@ -15,36 +19,40 @@ bool asks_for_keys(const std::string& endpoint, const SecurityOptions& options) 
 
 }  // namespace
 
-std::optional<SecurityProblem> security_problem(const std::string& option,
-                                                const std::string& endpoint,
-                                                const SecurityOptions& options) {
-  if (auto what = endpoint_problem(endpoint)) return SecurityProblem{option, *what};
+void add_options(process::Options& parser, SecurityOptions& options) {
+  parser.add("key-file", options.key_file,
+             "Our secret key (genai-ctl keygen): other machines connect encrypted, with a key");
+  parser.add("authorized-keys", options.authorized_keys,
+             "Folder with the keys that may connect (genai-ctl authorize); read again on SIGHUP");
+  parser.add("secure-loopback", options.secure_loopback, "Ask for keys on loopback addresses too");
+  parser.add("insecure", options.insecure,
+             "Let other machines connect although nothing is encrypted");
+}
+
+std::optional<OptionProblem> security_problem(const std::string& option,
+                                              const std::string& endpoint,
+                                              const SecurityOptions& options) {
+  if (auto what = endpoint_problem(endpoint)) return OptionProblem{{option}, *what};
   if (is_local(endpoint) || asks_for_keys(endpoint, options) || options.insecure)
     return std::nullopt;
-  return SecurityProblem{option, endpoint +
-                                     " is reachable from outside this machine: it needs a "
-                                     "--key-file, or --insecure"};
+  return OptionProblem{{option},
+                       endpoint +
+                           " is reachable from outside this machine: it needs a "
+                           "--key-file, or --insecure"};
 }
 
-std::optional<SecurityProblem> security_problem(const SecurityOptions& options) {
+std::optional<OptionProblem> security_problem(const SecurityOptions& options) {
   if (options.secure_loopback && options.key_file.empty())
-    return SecurityProblem{"secure-loopback", "secure-loopback needs a key-file"};
+    return OptionProblem{{"secure-loopback"}, "secure-loopback needs a key-file"};
   if (options.key_file.empty()) return std::nullopt;
   if (const auto key = read_key_file(options.key_file); !key)
-    return SecurityProblem{"key-file", key.error().detail};
+    return OptionProblem{{"key-file"}, key.error().detail};
   if (options.authorized_keys.empty())
-    return SecurityProblem{"authorized-keys",
-                           "a key-file needs a folder authorized-keys: who may connect"};
+    return OptionProblem{{"authorized-keys"},
+                         "a key-file needs a folder authorized-keys: who may connect"};
   if (const auto ring = KeyRing::read(options.authorized_keys); !ring)
-    return SecurityProblem{"authorized-keys", ring.error().detail};
+    return OptionProblem{{"authorized-keys"}, ring.error().detail};
   return std::nullopt;
-}
-
-std::optional<std::string> connect_problem(const std::string& endpoint, bool encrypted,
-                                           bool insecure) {
-  if (auto what = endpoint_problem(endpoint)) return what;
-  if (encrypted || insecure || is_local(endpoint)) return std::nullopt;
-  return endpoint + " is another machine: it needs its public key, or --insecure";
 }
 
 Guard::Guard(Context& context, const SecurityOptions& options) : options_(options) {
@@ -75,6 +83,19 @@ Expected<std::vector<std::string>> Guard::reload() {
   authenticator_->replace(std::move(*next));
   ring_ = authenticator_->ring();
   return before->revoked_in(*ring_);
+}
+
+std::vector<std::string> Guard::reload_and_log() {
+  auto revoked = reload();
+  if (!revoked) {
+    process::log_error("the keys stay as they were: they cannot be read",
+                       {{"error", revoked.error().detail}});
+    return {};
+  }
+  if (authenticator_)
+    process::log_info("keys read again",
+                      {{"authorized", authorized()}, {"revoked", revoked->size()}});
+  return std::move(*revoked);
 }
 
 }  // namespace genai::transport

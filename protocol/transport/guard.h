@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "protocol/identity.h"
+#include "protocol/process/options.h"
 #include "protocol/transport/authenticator.h"
 #include "protocol/transport/socket.h"
 
@@ -19,20 +20,15 @@ struct SecurityOptions {
   bool secure_loopback = false;  // ask for keys on loopback too
 };
 
-/// What is wrong: which option, and what.
-struct SecurityProblem {
-  std::string option;
-  std::string what;
-};
-/// Of listening at `endpoint`, an option of that name.
-std::optional<SecurityProblem> security_problem(const std::string& option,
-                                                const std::string& endpoint,
-                                                const SecurityOptions& options);
-/// Of the options and the files they name.
-std::optional<SecurityProblem> security_problem(const SecurityOptions& options);
-/// Of connecting to `endpoint`, encrypted or not.
-std::optional<std::string> connect_problem(const std::string& endpoint, bool encrypted,
-                                           bool insecure);
+/// Declares them, under the names that the problems below speak of.
+void add_options(process::Options& parser, SecurityOptions& options);
+
+/// What is wrong with listening at `endpoint`, the value of the option of that name.
+std::optional<process::OptionProblem> security_problem(const std::string& option,
+                                                       const std::string& endpoint,
+                                                       const SecurityOptions& options);
+/// What is wrong with the options, and with the files they name.
+std::optional<process::OptionProblem> security_problem(const SecurityOptions& options);
 
 /// Tells who sent what. One thread uses it; make it before any socket is bound.
 class Guard {
@@ -47,8 +43,9 @@ class Guard {
   /// Reads the folder again. Keys that stand for something else, or for nothing, from now on. After
   /// an error everything is as before.
   Expected<std::vector<std::string>> reload();
+  /// The same for a daemon that goes on either way: what became of it is logged.
+  std::vector<std::string> reload_and_log();
   std::size_t authorized() const { return ring_ ? ring_->size() : 0; }
-  bool is_on() const { return authenticator_ != nullptr; }
 
  private:
   const SecurityOptions options_;

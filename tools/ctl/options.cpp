@@ -4,7 +4,8 @@
 
 #include "protocol/limits.h"
 #include "protocol/process/state_dir.h"
-#include "protocol/transport/guard.h"
+#include "protocol/transport/endpoint.h"
+#include "protocol/transport/keys.h"
 
 namespace genai::ctl {
 namespace {

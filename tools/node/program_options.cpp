@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "protocol/limits.h"
-#include "protocol/transport/guard.h"
+#include "protocol/transport/endpoint.h"
 #include "protocol/transport/system.h"
 #include "tools/node/machine.h"
 
