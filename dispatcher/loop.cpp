@@ -51,14 +51,17 @@ void write(const Note& note) {
   process::log_fields(level, note.text, fields);
 }
 
-std::optional<transport::CurveClient> broker_key(const ProgramOptions& options,
-                                                 std::size_t broker) {
+/// What each broker is to be known by. The files were looked at when the options were.
+std::vector<std::optional<transport::CurveClient>> curves_of(const ProgramOptions& options,
+                                                             const transport::Guard& guard) {
   const auto& keys = options.broker_keys;
-  if (keys.empty()) return std::nullopt;
-  const auto curve = transport::curve_client(options.security.key_file,
-                                             keys.size() == 1 ? keys.front() : keys[broker]);
-  if (!curve) throw std::runtime_error(curve.error().detail);
-  return *curve;
+  std::vector<std::optional<transport::CurveClient>> curves(options.brokers.size());
+  for (std::size_t i = 0; i < curves.size() && !keys.empty(); ++i) {
+    const auto key = transport::public_key_of(keys.size() == 1 ? keys.front() : keys[i]);
+    if (!key) throw std::runtime_error(key.error().detail);
+    curves[i] = transport::CurveClient{*guard.own_key(), *key};
+  }
+  return curves;
 }
 
 Config with_store(Config config, const store::Store& store) {
@@ -73,6 +76,7 @@ Loop::Loop(const ProgramOptions& options, store::Start start)
       guard_(context_, options.security),
       clients_(context_, {limits::kMaxFrameBytes, kClientQueueMessages, kClientQueueMessages},
                guard_.key_for(options.clients_endpoint)),
+      curves_(curves_of(options, guard_)),
       store_(std::move(start.store)),
       core_(with_store(options.config, *store_), transport::random_id<InstanceId>(), start.epoch,
             options.brokers, transport::read_clock()) {
@@ -93,7 +97,7 @@ Loop::Loop(const ProgramOptions& options, store::Start start)
 transport::Dealer Loop::make_link(std::size_t broker) {
   return transport::Dealer(context_,
                            {limits::kMaxLinkFrameBytes, kLinkQueueMessages, kLinkQueueMessages},
-                           options_.brokers[broker], broker_key(options_, broker));
+                           options_.brokers[broker], curves_[broker]);
 }
 
 Expected<void> Loop::bind() {

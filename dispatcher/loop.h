@@ -54,6 +54,7 @@ class Loop {
   transport::Context context_;
   transport::Guard guard_;
   transport::Router clients_;
+  const std::vector<std::optional<transport::CurveClient>> curves_;  // of the links
   std::deque<transport::Dealer> links_;
   transport::PollSet poll_;
   std::unique_ptr<store::Store> store_;

@@ -45,6 +45,8 @@ class Guard {
   Expected<std::vector<std::string>> reload();
   /// The same for a daemon that goes on either way: what became of it is logged.
   std::vector<std::string> reload_and_log();
+  /// Our key; nothing when there is none.
+  const std::optional<KeyPair>& own_key() const { return own_; }
   std::size_t authorized() const { return ring_ ? ring_->size() : 0; }
 
  private:

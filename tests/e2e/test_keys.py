@@ -126,6 +126,16 @@ class Keys(unittest.TestCase):
         self.assertIn(f"{broken}:1: key:", self.broker.logged(text)[0]["error"])
         self.assertEqual(self.ask("acme", "submit", "--wait", "still").stdout, "still")
 
+    def test_a_link_is_renewed_without_the_key_files(self):
+        self.start_fleet()
+        self.ask("acme", "submit", "--wait", "one")
+        self.key("dispatcher").unlink()
+        self.broker.send(signal.SIGSTOP)
+        wait_for(lambda: self.dispatcher.logged("broker lost"), "the silence to be noticed")
+        self.broker.send(signal.SIGCONT)
+        self.assertEqual(self.ask("acme", "submit", "--wait", "two").stdout, "two")
+        self.assertTrue(self.dispatcher.is_alive())
+
     def test_logs_hold_no_keys(self):
         self.start_fleet()
         self.ask("acme", "submit", "--wait", "hello")

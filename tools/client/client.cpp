@@ -27,12 +27,19 @@ constexpr Duration kUnsentRetry = from_ms(20);
 constexpr std::size_t kAckGroup = 256;
 constexpr Duration kAckDelay = from_ms(200);
 
-transport::Dealer connect(transport::Context& context, const Config& config) {
-  const auto curve = transport::curve_client(config.key_file, config.server_key);
-  if (!curve) throw ClientError(std::string(genai::name(curve.error().code)), curve.error().detail);
+using Curve = std::optional<transport::CurveClient>;
+
+transport::Dealer connect(transport::Context& context, const std::string& endpoint,
+                          const Curve& curve) {
   return transport::Dealer(context,
                            {limits::kMaxFrameBytes, kQueueMessages, kQueueMessages, kLingerMs},
-                           config.endpoint, *curve);
+                           endpoint, curve);
+}
+
+Curve curve_of(const Config& config) {
+  auto curve = transport::curve_client(config.key_file, config.server_key);
+  if (!curve) throw ClientError(std::string(genai::name(curve.error().code)), curve.error().detail);
+  return std::move(*curve);
 }
 
 Config checked(Config config) {
@@ -82,7 +89,8 @@ Duration deadline_after(Millis timeout, Duration now) {
 struct Client::Impl {
   explicit Impl(Config c)
       : config(checked(std::move(c))),
-        socket(connect(context, config)),
+        curve(curve_of(config)),
+        socket(connect(context, config.endpoint, curve)),
         core(transport::read_clock(), config.acknowledge) {}
   ~Impl();
   Impl(const Impl&) = delete;
@@ -111,6 +119,7 @@ struct Client::Impl {
   Event give(std::deque<Event>::iterator event);
 
   Config config;
+  const Curve curve;
   transport::Context context;
   transport::Dealer socket;
   SessionCore core;
@@ -174,7 +183,7 @@ void Client::Impl::carry_out() {
   Effects effects = core.take_effects();
   if (effects.reconnect) {
     unsent.clear();
-    socket = connect(context, config);
+    socket = connect(context, config.endpoint, curve);
   }
   for (std::string& frame : effects.frames) unsent.push_back(std::move(frame));
   for (auto& verdict : effects.verdicts)
