@@ -180,7 +180,7 @@ class Core {
   void apply(std::size_t broker, const msg::Delta::Beat& change, const Now& now);
   bool is_stolen(std::size_t broker, const msg::ProviderEntry& entry, const Now& now);
   bool is_online_elsewhere(std::size_t broker, const Provider* provider) const;
-  bool keep_elsewhere(Link& link, std::size_t broker, const msg::ProviderEntry& entry);
+  bool keep_elsewhere(std::size_t broker, const msg::ProviderEntry& entry);
   void ask_elsewhere(const Provider& provider, const Now& now);
   Provider& join(std::size_t broker, const msg::ProviderEntry& entry, const Now& now);
   void set_graces(const Now& now);

@@ -52,7 +52,7 @@ void Core::on_link(std::size_t broker, const msg::Snapshot& snapshot, const Now&
     begin_listing(broker, snapshot, now);
   for (const msg::ProviderEntry& entry : snapshot.providers) {
     link.listing->present.insert(entry.session);
-    if (is_stolen(broker, entry, now) || keep_elsewhere(link, broker, entry)) continue;
+    if (is_stolen(broker, entry, now) || keep_elsewhere(broker, entry)) continue;
     Provider& provider = join(broker, entry, now);
     for (const AssignmentRef& ref : entry.held) claim(provider, ref, now);
   }
@@ -229,7 +229,8 @@ bool Core::is_online_elsewhere(std::size_t broker, const Provider* provider) con
 
 /// A node that has moved to another broker, or was started anew there, stays in the list of the
 /// former until that has judged its silence. A list is no news: only a HELLO takes a node over.
-bool Core::keep_elsewhere(Link& link, std::size_t broker, const msg::ProviderEntry& entry) {
+bool Core::keep_elsewhere(std::size_t broker, const msg::ProviderEntry& entry) {
+  Link& link = links_[broker];
   if (const Provider* same = providers_.find(entry.session)) {
     if (!is_online_elsewhere(broker, same)) return false;
     link.elsewhere.insert(entry.session);

@@ -1,13 +1,13 @@
 #include "protocol/transport/key_ring.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <optional>
 
 #include "protocol/limits.h"
 #include "protocol/process/config_file.h"
+#include "protocol/process/escape.h"
 #include "protocol/text.h"
 #include "protocol/transport/keys.h"
 
@@ -120,21 +120,9 @@ std::string file_name(std::string_view public_key) {
   return name + ".toml";
 }
 
-std::string quoted(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    char escaped[8];
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      std::snprintf(escaped, sizeof escaped, "\\u%04x", static_cast<unsigned>(c));
-      out += escaped;
-    } else {
-      out += c;
-    }
-  }
-  return out + "\"";
+/// As a TOML string, whose escapes are those of JSON.
+std::string toml_text(std::string_view text) {
+  return '"' + process::escaped(text, process::EscapeFor::kQuoted) + '"';
 }
 
 }  // namespace
@@ -155,7 +143,7 @@ Expected<KeyRing> KeyRing::read(const std::string& folder) {
 
 const Identity& KeyRing::identify(std::string_view public_key) const {
   static const Identity kNobody = Identity::nobody();
-  const auto it = identities_.find(std::string(public_key));
+  const auto it = identities_.find(public_key);
   return it == identities_.end() ? kNobody : it->second;
 }
 
@@ -163,22 +151,21 @@ std::vector<std::string> KeyRing::revoked_in(const KeyRing& next) const {
   std::vector<std::string> keys;
   for (const auto& [key, identity] : identities_)
     if (next.identify(key) != identity) keys.push_back(key);
-  std::ranges::sort(keys);
   return keys;
 }
 
 std::string authorization_text(const Identity& identity) {
-  std::string text = "key = " + quoted(identity.key) + "\n";
+  std::string text = "key = " + toml_text(identity.key) + "\n";
   if (identity.kind == Identity::Kind::kNode)
-    text += "node = " + quoted(identity.node.str()) + "\n";
+    text += "node = " + toml_text(identity.node.str()) + "\n";
   if (identity.kind == Identity::Kind::kDispatcher) text += "dispatcher = true\n";
   if (identity.kind != Identity::Kind::kClient) return text;
-  if (!identity.tenant.empty()) text += "tenant = " + quoted(identity.tenant) + "\n";
+  if (!identity.tenant.empty()) text += "tenant = " + toml_text(identity.tenant) + "\n";
   std::string roles;
   for (const auto& [has, role] : {std::pair(identity.may_submit, "submit"),
                                   {identity.may_watch, "watch"},
                                   {identity.is_admin, "admin"}})
-    if (has) roles += (roles.empty() ? "" : ", ") + quoted(role);
+    if (has) roles += (roles.empty() ? "" : ", ") + toml_text(role);
   return text + "roles = [" + roles + "]\n";
 }
 

@@ -1,9 +1,10 @@
 // Which public keys are authorized, and for what: a folder with a file for each.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "protocol/errors.h"
@@ -36,11 +37,11 @@ class KeyRing {
   bool contains(std::string_view public_key) const { return !identify(public_key).key.empty(); }
   std::size_t size() const { return identities_.size(); }
 
-  /// Keys of this ring that stand for something else, or for nothing, in `next`.
+  /// Keys of this ring that stand for something else, or for nothing, in `next`; sorted.
   std::vector<std::string> revoked_in(const KeyRing& next) const;
 
  private:
-  std::unordered_map<std::string, Identity> identities_;
+  std::map<std::string, Identity, std::less<>> identities_;  // found without a copy of the key
 };
 
 /// The content of a file that authorizes `identity`.

@@ -12,25 +12,13 @@
 #include <stdexcept>
 
 #include "protocol/text.h"
+#include "protocol/transport/descriptor.h"
 
 namespace genai::transport {
 namespace {
 
 constexpr std::size_t kKeyChars = 40;
 constexpr std::size_t kMaxFileBytes = 4096;
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 tl::unexpected<Error> problem(ErrorCode code, const std::string& path, const std::string& what) {
   return fail(code, "key file " + path + ": " + what);
@@ -86,8 +74,6 @@ bool is_key(std::string_view text) {
   return text.size() == kKeyChars && copy.find('\0') == copy.npos &&
          zmq_z85_decode(bytes.data(), copy.c_str()) != nullptr;
 }
-
-std::string short_key(std::string_view public_key) { return std::string(public_key.substr(0, 8)); }
 
 Expected<KeyPair> read_key_file(const std::string& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));

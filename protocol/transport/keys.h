@@ -25,9 +25,6 @@ KeyPair make_key_pair();
 /// Whether it has the shape of a key.
 bool is_key(std::string_view text);
 
-/// What of a public key is enough to tell keys apart in a log.
-std::string short_key(std::string_view public_key);
-
 /// A key file: lines that begin with '#', and one with the secret key. Only its owner, who must be
 /// this process's user or root, may have any right to it. kNotAllowed for the wrong rights, else
 /// kMalformed; the detail names the file and what to do.

@@ -19,11 +19,14 @@
 #include <utility>
 
 #include "protocol/limits.h"
+#include "protocol/transport/descriptor.h"
 #include "tools/node/line_reader.h"
 #include "tools/node/supervisor.h"
 
 namespace genai::node {
 namespace {
+
+using transport::Descriptor;
 
 using Clock = std::chrono::steady_clock;
 
@@ -33,35 +36,15 @@ constexpr std::size_t kChunkBytes = 64u << 10;
   throw std::system_error(errno, std::generic_category(), what);
 }
 
-class Fd {
- public:
-  Fd() = default;
-  explicit Fd(int fd) : fd_(fd) {}
-  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Fd& operator=(Fd&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Fd() { reset(); }
-  int get() const { return fd_; }
-  void reset() {
-    if (fd_ >= 0) close(fd_);
-    fd_ = -1;
-  }
-
- private:
-  int fd_ = -1;
-};
-
 struct Pipe {
   Pipe() {
     int fds[2];
     if (pipe2(fds, O_CLOEXEC) != 0) refuse("pipe");
-    read = Fd(fds[0]);
-    write = Fd(fds[1]);
+    read = Descriptor(fds[0]);
+    write = Descriptor(fds[1]);
     fcntl(fds[0], F_SETFL, O_NONBLOCK);
   }
-  Fd read, write;
+  Descriptor read, write;
 };
 
 /// A private directory, gone with all that is in it.
@@ -88,8 +71,8 @@ class ScratchDir {
 };
 
 /// Standard input as a file in memory: nothing has to be fed while the command runs.
-Fd memory_file(std::string_view content) {
-  Fd fd(memfd_create("genai-payload", MFD_CLOEXEC));
+Descriptor memory_file(std::string_view content) {
+  Descriptor fd(memfd_create("genai-payload", MFD_CLOEXEC));
   if (fd.get() < 0) refuse("memfd_create");
   while (!content.empty()) {
     const ssize_t written = write(fd.get(), content.data(), content.size());
@@ -107,7 +90,7 @@ std::string too_large() {
 
 /// What $GENAI_RESULT_FILE holds; nothing when it is missing or empty. Throws.
 std::optional<std::string> read_result_file(const std::string& path) {
-  Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  Descriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (fd.get() < 0) {
     if (errno == ENOENT) return std::nullopt;
     refuse("cannot read the result file");
@@ -139,7 +122,7 @@ class Execution {
         abort_fd_(abort_fd),
         progress_(progress),
         result_file_(scratch_.path() + "/result") {
-    const Fd payload = memory_file(command.payload);
+    const Descriptor payload = memory_file(command.payload);
     std::vector<std::string> environment = command.environment;
     environment.push_back("GENAI_RESULT_FILE=" + result_file_);
     environment.push_back("GENAI_PROGRESS_FD=3");
@@ -147,7 +130,7 @@ class Execution {
         start_supervised(command.text, environment,
                          {payload.get(), out_.write.get(), err_.write.get(), lines_.write.get()},
                          result_file_, scratch_.path());
-    control_ = Fd(supervised_.control);
+    control_ = Descriptor(supervised_.control);
     out_.write.reset();
     err_.write.reset();
     lines_.write.reset();
@@ -214,7 +197,7 @@ class Execution {
   }
 
   /// False when nothing is left now, or for ever.
-  bool read_some(Fd& fd) {
+  bool read_some(Descriptor& fd) {
     const ssize_t got = read(fd.get(), chunk_.data(), chunk_.size());
     if (got < 0 && errno == EINTR) return true;
     if (got < 0 && errno == EAGAIN) return false;
@@ -225,12 +208,12 @@ class Execution {
     take(fd, {chunk_.data(), static_cast<std::size_t>(got)});
     return true;
   }
-  void drain(Fd& fd) {
+  void drain(Descriptor& fd) {
     while (fd.get() >= 0 && read_some(fd)) {
     }
   }
 
-  void take(const Fd& from, std::string_view bytes) {
+  void take(const Descriptor& from, std::string_view bytes) {
     if (&from == &err_.read) return tail_.add(bytes);
     if (&from == &lines_.read)
       return splitter_.add(bytes, [&](std::string_view line) { take_line(line); });
@@ -282,7 +265,7 @@ class Execution {
   const std::string result_file_;
   Pipe out_, err_, lines_;
   Supervised supervised_{};
-  Fd control_;
+  Descriptor control_;
   std::optional<Clock::time_point> deadline_;
 
   std::string chunk_ = std::string(kChunkBytes, '\0');
