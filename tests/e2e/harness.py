@@ -316,6 +316,12 @@ class Forwarder:
         self.cut()
 
 
+def free_port():
+    """A TCP port on loopback that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
 class FleetTest(unittest.TestCase):
     """A broker and a dispatcher; nodes and clients are added by the tests."""
 
@@ -329,8 +335,7 @@ class FleetTest(unittest.TestCase):
         self.clients_endpoint = f"ipc://{self.folder}/clients"
         self.closers, self.processes = [], []
         if self.nodes_tcp:
-            with socket.create_server(("127.0.0.1", 0)) as probe:
-                self.nodes_port = probe.getsockname()[1]
+            self.nodes_port = free_port()
             self.nodes_endpoint = f"tcp://127.0.0.1:{self.nodes_port}"
         self.broker = self.start_broker()
         self.dispatcher = self.start_dispatcher()

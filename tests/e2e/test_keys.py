@@ -2,19 +2,13 @@
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import tempfile
 import unittest
 
-from harness import BIN, Process, wait_for
+from harness import BIN, Process, free_port, wait_for
 
 PYTHON = pathlib.Path(__file__).resolve().parents[2] / "tools" / "python"
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 class Keys(unittest.TestCase):

@@ -11,18 +11,9 @@ using Kind = Notice::Kind;
 namespace {
 
 Identity node_key(std::string_view node, const std::string& key = "key") {
-  Identity who;
-  who.kind = Identity::Kind::kNode;
-  who.key = key;
-  who.node = node_of(node);
-  return who;
+  return {.kind = Identity::Kind::kNode, .key = key, .node = node_of(node)};
 }
-Identity key_of(Identity::Kind kind) {
-  Identity who;
-  who.kind = kind;
-  who.key = "key";
-  return who;
-}
+Identity key_of(Identity::Kind kind) { return {.kind = kind, .key = "key"}; }
 
 ErrorCode only_error(const std::vector<World::Sent>& sent) {
   REQUIRE(sent.size() == 1);

@@ -11,13 +11,11 @@ using namespace genai::dispatcher::test;
 namespace {
 
 Identity client_key(const std::string& tenant, bool submit = true, bool watch = true) {
-  Identity who;
-  who.kind = Identity::Kind::kClient;
-  who.key = "key of " + tenant;
-  who.tenant = tenant;
-  who.may_submit = submit;
-  who.may_watch = watch;
-  return who;
+  return {.kind = Identity::Kind::kClient,
+          .key = "key of " + tenant,
+          .tenant = tenant,
+          .may_submit = submit,
+          .may_watch = watch};
 }
 Identity admin_key() {
   Identity who = client_key("");

@@ -15,28 +15,15 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/unit/temp_folder.h"
 #include "tools/node/exec_handler.h"
 
 namespace genai::node {
 namespace {
 
 using namespace std::chrono_literals;
+using genai::test::TempFolder;
 using Kind = TaskResult::Kind;
-
-class TempDir {
- public:
-  TempDir() {
-    path_ = (std::filesystem::temp_directory_path() / "unit-node-XXXXXX").string();
-    REQUIRE(mkdtemp(path_.data()));
-  }
-  ~TempDir() { std::filesystem::remove_all(path_); }
-  std::string operator/(const char* name) const { return path_ + "/" + name; }
-  bool empty() const { return std::filesystem::is_empty(path_); }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 Command command_of(std::string text, std::string payload = {}) {
   Command command;
@@ -134,10 +121,10 @@ TEST_CASE("a result file that is not empty counts instead of stdout") {
 }
 
 TEST_CASE("the scratch directory is under TMPDIR, private, and gone afterwards") {
-  const TempDir temp;
+  const TempFolder temp;
   const char* before = std::getenv("TMPDIR");
   const std::string saved = before ? before : "";
-  setenv("TMPDIR", temp.path().c_str(), 1);
+  setenv("TMPDIR", temp.path.c_str(), 1);
   const TaskResult result =
       run("dirname \"$GENAI_RESULT_FILE\"; stat -c %a \"$(dirname \"$GENAI_RESULT_FILE\")\"; "
           "touch \"$GENAI_RESULT_FILE.other\"");
@@ -145,9 +132,9 @@ TEST_CASE("the scratch directory is under TMPDIR, private, and gone afterwards")
     setenv("TMPDIR", saved.c_str(), 1);
   else
     unsetenv("TMPDIR");
-  CHECK(result.data.starts_with(temp.path() + "/"));
+  CHECK(result.data.starts_with(temp.path + "/"));
   CHECK(result.data.ends_with("\n700\n"));
-  CHECK(temp.empty());
+  CHECK(std::filesystem::is_empty(temp.path));
 }
 
 TEST_CASE("a result over the limit ends the task with a clear error") {
@@ -188,7 +175,7 @@ TEST_CASE("nothing but the given descriptors and variables is inherited") {
 }
 
 TEST_CASE("abort ends the whole process group, grandchildren too") {
-  const TempDir temp;
+  const TempFolder temp;
   const Fifo fifo(temp / "fifo");
   const int abort_fd = eventfd(0, EFD_CLOEXEC);
   const std::string path = temp / "fifo";
@@ -221,7 +208,7 @@ TEST_CASE("the time limit") {
 }
 
 TEST_CASE("what a command leaves behind ends with it") {
-  const TempDir temp;
+  const TempFolder temp;
   const Fifo fifo(temp / "fifo");
   const TaskResult result =
       run("(exec 9>" + (temp / "fifo") + "; echo 0 >&9; while :; do sleep 100; done) & head -c1 <" +
@@ -231,8 +218,8 @@ TEST_CASE("what a command leaves behind ends with it") {
 }
 
 TEST_CASE("when the node is killed, command, grandchildren and scratch directory go too") {
-  const TempDir temp;
-  const TempDir scratch;
+  const TempFolder temp;
+  const TempFolder scratch;
   const Fifo fifo(temp / "fifo");
   const std::string text = "(exec 9>" + (temp / "fifo") +
                            "; echo 0 >&9; while :; do sleep 100; done) & touch "
@@ -241,7 +228,7 @@ TEST_CASE("when the node is killed, command, grandchildren and scratch directory
   const pid_t node = fork();
   REQUIRE(node >= 0);
   if (node == 0) {
-    setenv("TMPDIR", scratch.path().c_str(), 1);
+    setenv("TMPDIR", scratch.path.c_str(), 1);
     run(text);
     _exit(0);
   }
@@ -250,7 +237,7 @@ TEST_CASE("when the node is killed, command, grandchildren and scratch directory
   CHECK(fifo.wait_end());
   while (waitpid(-1, nullptr, 0) > 0) {
   }
-  CHECK(scratch.empty());
+  CHECK(std::filesystem::is_empty(scratch.path));
   prctl(PR_SET_CHILD_SUBREAPER, 0);
 }
 

@@ -2,11 +2,9 @@
 #pragma once
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <cstdint>
-#include <fstream>
 #include <iostream>
 #include <optional>
 #include <sstream>
@@ -15,6 +13,7 @@
 #include <vector>
 
 #include "protocol/process/options.h"
+#include "tests/unit/temp_folder.h"
 
 namespace process_test {
 
@@ -45,22 +44,12 @@ struct Outcome {
 // A temporary directory with one configuration file in it.
 class ConfigFile {
  public:
-  explicit ConfigFile(const std::string& text) {
-    if (mkdtemp(directory_.data()) == nullptr) throw std::runtime_error("mkdtemp");
-    path_ = directory_ + "/broker.toml";
-    std::ofstream(path_) << text;
-  }
-  ~ConfigFile() {
-    unlink(path_.c_str());
-    rmdir(directory_.c_str());
-  }
-  ConfigFile(const ConfigFile&) = delete;
-  ConfigFile& operator=(const ConfigFile&) = delete;
+  explicit ConfigFile(const std::string& text) : path_(folder_.file("broker.toml", text)) {}
   const std::string& path() const { return path_; }
-  const std::string& directory() const { return directory_; }
+  const std::string& directory() const { return folder_.path; }
 
  private:
-  std::string directory_ = "/tmp/options_test.XXXXXX";
+  genai::test::TempFolder folder_;
   std::string path_;
 };
 

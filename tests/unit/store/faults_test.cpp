@@ -5,9 +5,10 @@
 #include "dispatcher/store/sqlite_store.h"
 #include "fault_vfs.h"
 #include "random_tasks.h"
-#include "temp_folder.h"
+#include "tests/unit/temp_folder.h"
 
 using namespace genai;
+using genai::test::TempFolder;
 using namespace genai::dispatcher;
 using namespace genai::dispatcher::store;
 

@@ -8,9 +8,10 @@
 
 #include "dispatcher/store/schema.h"
 #include "dispatcher/store/sqlite_store.h"
-#include "temp_folder.h"
+#include "tests/unit/temp_folder.h"
 
 using namespace genai;
+using genai::test::TempFolder;
 using namespace genai::dispatcher;
 using namespace genai::dispatcher::store;
 

@@ -12,9 +12,10 @@
 
 #include "dispatcher/store/start.h"
 #include "random_tasks.h"
-#include "temp_folder.h"
+#include "tests/unit/temp_folder.h"
 
 using namespace genai;
+using genai::test::TempFolder;
 using namespace genai::dispatcher;
 using namespace genai::dispatcher::store;
 

@@ -2,58 +2,29 @@
 #include "protocol/transport/keys.h"
 
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <catch2/catch.hpp>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 
 #include "protocol/transport/key_ring.h"
+#include "tests/unit/temp_folder.h"
 
 using namespace genai;
 using namespace genai::transport;
+using genai::test::TempFolder;
 namespace fs = std::filesystem;
 
 namespace {
 
-struct Folder {
-  Folder() {
-    char name[] = "/tmp/genai-keys-XXXXXX";
-    REQUIRE(mkdtemp(name) != nullptr);
-    path = name;
-  }
-  ~Folder() { fs::remove_all(path); }
-  std::string file(const std::string& name, const std::string& text) const {
-    std::ofstream(path + "/" + name) << text;
-    return path + "/" + name;
-  }
-  std::string path;
-};
-
-Identity identity(Identity::Kind kind, const std::string& key) {
-  Identity who;
-  who.kind = kind;
-  who.key = key;
-  return who;
-}
 Identity node(const std::string& key, const std::string& id) {
-  Identity who = identity(Identity::Kind::kNode, key);
-  who.node = *NodeId::parse(id);
-  return who;
-}
-Identity client(const std::string& key, const std::string& tenant) {
-  Identity who = identity(Identity::Kind::kClient, key);
-  who.tenant = tenant;
-  who.may_submit = true;
-  return who;
+  return {.kind = Identity::Kind::kNode, .key = key, .node = *NodeId::parse(id)};
 }
 
 }  // namespace
 
 TEST_CASE("a key file is read back, and is nobody else's") {
-  const Folder folder;
-  const std::string path = folder.path + "/key";
+  const TempFolder folder;
+  const std::string path = folder / "key";
   const KeyPair keys = make_key_pair();
   REQUIRE(write_key_file(path, keys));
   struct stat info {};
@@ -77,7 +48,7 @@ TEST_CASE("a key file is read back, and is nobody else's") {
 }
 
 TEST_CASE("what is no key file is refused") {
-  const Folder folder;
+  const TempFolder folder;
   const KeyPair keys = make_key_pair();
   const auto refused = [&](const std::string& text) {
     const std::string path = folder.file("key", text);
@@ -91,7 +62,7 @@ TEST_CASE("what is no key file is refused") {
   CHECK(refused(keys.secret_key.substr(1) + "\n"));
   CHECK(refused(std::string(40, '"') + "\n"));
   CHECK(refused(std::string(100'000, '#') + "\n" + keys.secret_key));
-  CHECK(!read_key_file(folder.path + "/nothing"));
+  CHECK(!read_key_file(folder / "nothing"));
   CHECK(!read_key_file(folder.path));
 }
 
@@ -105,24 +76,24 @@ TEST_CASE("keys have one shape") {
 }
 
 TEST_CASE("a public key is given as itself or as its file") {
-  const Folder folder;
+  const TempFolder folder;
   const KeyPair keys = make_key_pair();
-  REQUIRE(write_key_file(folder.path + "/key", keys));
+  REQUIRE(write_key_file(folder / "key", keys));
   CHECK(public_key_of(keys.public_key) == keys.public_key);
-  CHECK(public_key_of(folder.path + "/key.pub") == keys.public_key);
-  CHECK(!public_key_of(folder.path + "/key"));  // whose first line is a comment
-  CHECK(!public_key_of(folder.path + "/nothing"));
+  CHECK(public_key_of(folder / "key.pub") == keys.public_key);
+  CHECK(!public_key_of(folder / "key"));  // whose first line is a comment
+  CHECK(!public_key_of(folder / "nothing"));
   // A path can look like a key.
-  std::string path = folder.path + "/";
+  std::string path = folder / "";
   path.resize(40, 'x');
   REQUIRE(is_key(path));
-  fs::copy(folder.path + "/key.pub", path);
+  fs::copy(folder / "key.pub", path);
   CHECK(public_key_of(path) == keys.public_key);
 }
 
 TEST_CASE("a program that connects needs both keys or none") {
-  const Folder folder;
-  const std::string path = folder.path + "/key";
+  const TempFolder folder;
+  const std::string path = folder / "key";
   REQUIRE(write_key_file(path, make_key_pair()));
   const std::string server = make_key_pair().public_key;
   CHECK(!curve_client("", "")->has_value());
@@ -132,14 +103,17 @@ TEST_CASE("a program that connects needs both keys or none") {
 }
 
 TEST_CASE("what is authorized is what is read") {
-  const Folder folder;
-  const std::string ring_path = folder.path + "/authorized";
+  const TempFolder folder;
+  const std::string ring_path = folder / "authorized";
   std::vector<Identity> all;
   all.push_back(node(make_key_pair().public_key, "painter-1"));
-  all.push_back(client(make_key_pair().public_key, "a \"quoted\" \\ name\x01"));
-  all.push_back(identity(Identity::Kind::kClient, make_key_pair().public_key));
-  all.back().is_admin = true;
-  all.push_back(identity(Identity::Kind::kDispatcher, make_key_pair().public_key));
+  all.push_back({.kind = Identity::Kind::kClient,
+                 .key = make_key_pair().public_key,
+                 .tenant = "a \"quoted\" \\ name\x01",
+                 .may_submit = true});
+  all.push_back(
+      {.kind = Identity::Kind::kClient, .key = make_key_pair().public_key, .is_admin = true});
+  all.push_back({.kind = Identity::Kind::kDispatcher, .key = make_key_pair().public_key});
   for (const Identity& who : all) REQUIRE(authorize(ring_path, who));
   const auto ring = KeyRing::read(ring_path);
   REQUIRE(ring);
@@ -164,14 +138,14 @@ TEST_CASE("what is authorized is what is read") {
 }
 
 TEST_CASE("a file that authorizes half is refused, with its line") {
-  const Folder folder;
+  const TempFolder folder;
   const std::string key = "key = \"" + make_key_pair().public_key + "\"\n";
   const auto problem = [&](const std::string& text) {
     folder.file("x.toml", text);
     const auto ring = KeyRing::read(folder.path);
     return ring ? std::string() : ring.error().detail;
   };
-  const std::string path = folder.path + "/x.toml";
+  const std::string path = folder / "x.toml";
   CHECK(problem(key + "node = \"n\"\n").empty());
   CHECK(problem("node = \"n\"\n") == path + ": key is missing");
   CHECK(problem("key = \"short\"\n").starts_with(path + ":1: key: "));
@@ -186,11 +160,11 @@ TEST_CASE("a file that authorizes half is refused, with its line") {
   CHECK(!problem(key + "roles = [\"submit\"]\n").empty());
   CHECK(!problem(key + "node = \"n\"\ndispatcher = true\n").empty());
   CHECK(!problem("garbage").empty());
-  CHECK(!KeyRing::read(folder.path + "/nowhere"));
+  CHECK(!KeyRing::read(folder / "nowhere"));
 }
 
 TEST_CASE("one key in two files is refused; other files are none of ours") {
-  const Folder folder;
+  const TempFolder folder;
   const std::string text = "key = \"" + make_key_pair().public_key + "\"\nnode = \"n\"\n";
   folder.file("a.toml", text);
   folder.file("notes.txt", "not a key");
@@ -198,5 +172,5 @@ TEST_CASE("one key in two files is refused; other files are none of ours") {
   folder.file("b.toml", text);
   const auto ring = KeyRing::read(folder.path);
   REQUIRE(!ring);
-  CHECK(ring.error().detail.starts_with(folder.path + "/b.toml"));
+  CHECK(ring.error().detail.starts_with(folder / "b.toml"));
 }

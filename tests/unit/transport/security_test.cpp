@@ -4,9 +4,11 @@
 
 #include "protocol/transport/endpoint.h"
 #include "protocol/transport/guard.h"
+#include "tests/unit/temp_folder.h"
 
 using namespace genai;
 using namespace genai::transport;
+using genai::test::TempFolder;
 
 namespace {
 
@@ -31,20 +33,14 @@ bool send_within(Dealer& dealer, const std::string& frame, Duration patience) {
 
 struct Server {
   explicit Server(std::vector<Identity> allowed = {}) {
-    KeyRing none;
-    for (const Identity& who : allowed) REQUIRE(authorize(folder, who));
-    auto ring = allowed.empty() ? KeyRing() : *KeyRing::read(folder);
+    for (const Identity& who : allowed) REQUIRE(authorize(folder.path, who));
+    auto ring = allowed.empty() ? KeyRing() : *KeyRing::read(folder.path);
     authenticator.emplace(context, std::move(ring));
     router.emplace(context, kLimits, own);
     endpoint = *router->bind("tcp://127.0.0.1:*");
   }
-  ~Server() { std::system(("rm -rf '" + folder + "'").c_str()); }
-  static std::string fresh_folder() {
-    char name[] = "/tmp/genai-ring-XXXXXX";
-    return mkdtemp(name);
-  }
 
-  std::string folder = fresh_folder();
+  TempFolder folder;
   KeyPair own = make_key_pair();
   Context context;
   std::optional<Authenticator> authenticator;
@@ -53,11 +49,7 @@ struct Server {
 };
 
 Identity node(const KeyPair& keys) {
-  Identity who;
-  who.kind = Identity::Kind::kNode;
-  who.key = keys.public_key;
-  who.node = *NodeId::parse("n");
-  return who;
+  return {.kind = Identity::Kind::kNode, .key = keys.public_key, .node = *NodeId::parse("n")};
 }
 
 }  // namespace
@@ -205,11 +197,11 @@ TEST_CASE("what others can reach needs a key, or to be asked for") {
 TEST_CASE("a guard asks for keys where others can reach, and everywhere if told so") {
   Server server;
   SecurityOptions options;
-  options.key_file = server.folder + "/key";
-  options.authorized_keys = server.folder;
+  options.key_file = server.folder / "key";
+  options.authorized_keys = server.folder.path;
   REQUIRE(write_key_file(options.key_file, server.own));
   const KeyPair a = make_key_pair();
-  REQUIRE(authorize(server.folder, node(a)));
+  REQUIRE(authorize(server.folder.path, node(a)));
   Context context;
   {
     Guard guard(context, options);
@@ -222,7 +214,7 @@ TEST_CASE("a guard asks for keys where others can reach, and everywhere if told 
     const Received frame{"peer", {}, true, a.public_key};
     CHECK(guard.identify(open, frame) == Identity::anyone());
     CHECK(guard.identify(closed, frame) == node(a));
-    REQUIRE(revoke(server.folder, a.public_key));
+    REQUIRE(revoke(server.folder.path, a.public_key));
     CHECK(guard.identify(closed, frame) == node(a));  // until it is read again
     CHECK(guard.reload() == std::vector{a.public_key});
     CHECK(guard.identify(closed, frame) == Identity::nobody());
