@@ -15,7 +15,6 @@ class BrokerHost : public Host {
   bool is_up() const override { return core_ != nullptr; }
   void start();
   void crash();
-  const broker::Core& core() const { return *core_; }
 
  protected:
   void run(const Now& clock) override;

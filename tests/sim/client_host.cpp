@@ -8,13 +8,11 @@
 namespace genai::sim {
 namespace {
 
-Identity client_identity(const std::string& tenant) {
-  Identity who;
-  who.kind = Identity::Kind::kClient;
-  who.key = "key of " + tenant;
-  who.tenant = tenant;
-  who.may_submit = who.may_watch = who.is_admin = true;
-  return who;
+Identity admin_identity(const std::string& tenant) {
+  return {.kind = Identity::Kind::kClient,
+          .key = "key of " + tenant,
+          .tenant = tenant,
+          .is_admin = true};
 }
 
 constexpr Duration kLookAgain = from_ms(3000);
@@ -26,7 +24,7 @@ ClientHost::ClientHost(Environment& env, std::string name, std::string tenant,
     : Host(env, std::move(name)),
       tenant_(std::move(tenant)),
       dispatcher_(std::move(dispatcher)),
-      line_(env, id(), 0, Port::kClients, client_identity(tenant_)) {}
+      line_(env, id(), 0, Port::kClients, admin_identity(tenant_)) {}
 
 /// It does not know what its former self was told: it submits again, or asks for the results.
 void ClientHost::start() {
@@ -162,22 +160,19 @@ void ClientHost::on_reply(const Message& reply) {
     // It may have been to a WATCH.
     if (error->code == ErrorCode::kStoreFull) watch_again_ = true;
   }
-  if (const auto* accepted = std::get_if<msg::Accepted>(&reply))  // to a REPLAY
-    for (const auto& verdict : accepted->verdicts)
-      env_.coverage.count(fmt::format("replay {}", genai::name(verdict.code)));
-  if (const auto* cancelled = std::get_if<msg::Cancelled>(&reply))
-    for (const auto& verdict : cancelled->verdicts)
-      env_.coverage.count(fmt::format("cancel {}", genai::name(verdict.code)));
-  if (const auto* purged = std::get_if<msg::Purged>(&reply))
-    for (const auto& verdict : purged->verdicts)
-      env_.coverage.count(fmt::format("purge {}", genai::name(verdict.code)));
-  if (const auto* done = std::get_if<msg::Reprioritised>(&reply))
-    for (const auto& verdict : done->verdicts)
-      env_.coverage.count(fmt::format("reprioritise {}", genai::name(verdict.code)));
+  const auto count = [&](const char* what, const auto* answer) {
+    if (!answer) return;
+    for (const auto& verdict : answer->verdicts)
+      env_.coverage.count(fmt::format("{} {}", what, genai::name(verdict.code)));
+  };
+  count("replay", std::get_if<msg::Accepted>(&reply));
+  count("cancel", std::get_if<msg::Cancelled>(&reply));
+  count("purge", std::get_if<msg::Purged>(&reply));
+  count("reprioritise", std::get_if<msg::Reprioritised>(&reply));
 }
 
 void ClientHost::operate() {
-  const auto open = jobs_that(false);
+  const auto open = open_jobs();
   const Now now = clock();
   wake_now();
   switch (env_.rng.below(6)) {
@@ -219,10 +214,10 @@ void ClientHost::set_drained(const std::string& target, bool on) {
   wake_now();
 }
 
-std::vector<TaskId> ClientHost::jobs_that(bool done) const {
+std::vector<TaskId> ClientHost::open_jobs() const {
   std::vector<TaskId> ids;
   for (const auto& [id, job] : jobs_)
-    if (job.done == done) ids.push_back(id);
+    if (!job.done) ids.push_back(id);
   return ids;
 }
 

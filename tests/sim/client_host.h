@@ -49,7 +49,7 @@ class ClientHost : public Host {
   void on_reply(const Message& reply);
   void watch_accepted(const Now& clock);
   void resubmit(const Now& clock);
-  std::vector<TaskId> jobs_that(bool done) const;
+  std::vector<TaskId> open_jobs() const;
   Job* find(const TaskId& id);
 
   const std::string tenant_;

@@ -15,10 +15,7 @@ namespace {
 constexpr Duration kLookAgain = from_ms(1000);
 
 Identity dispatcher_identity() {
-  Identity who;
-  who.kind = Identity::Kind::kDispatcher;
-  who.key = "dispatcher";
-  return who;
+  return {.kind = Identity::Kind::kDispatcher, .key = "key of a dispatcher"};
 }
 
 }  // namespace
@@ -88,14 +85,14 @@ void DispatcherHost::run(const Now& clock) {
   queue_.hold(std::move(effects.durable));
   if (!writing_) {
     if (auto batch = queue_.next(*core_, clock)) {
-      begin_commit(*batch, clock);
+      begin_commit(*batch);
     } else if (look_again_ <= clock.mono) {
       look_again_ = kNever;
-      begin_commit({}, clock);
+      begin_commit({});
     }
   } else if (!written_ && look_again_ <= clock.mono) {
     look_again_ = kNever;
-    begin_commit(dispatcher::store::Batch(*writing_), clock);
+    begin_commit(dispatcher::store::Batch(*writing_));
   }
   send(queue_.release());
   require(queue_.held() <= dispatcher::CommitQueue::kMaxHeld, "{} holds too much back", name());
@@ -147,7 +144,7 @@ std::string DispatcherHost::digest(const std::string* except) const {
 
 // ---- the disk
 
-void DispatcherHost::begin_commit(const dispatcher::store::Batch& batch, const Now&) {
+void DispatcherHost::begin_commit(const dispatcher::store::Batch& batch) {
   writing_ = batch;
   written_.reset();
   const std::uint64_t number = ++writing_number_;

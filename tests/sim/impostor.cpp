@@ -7,20 +7,16 @@ namespace genai::sim {
 namespace {
 
 Identity bad_node() {
-  Identity who;
-  who.kind = Identity::Kind::kNode;
-  who.key = "key of mallory";
-  who.node = *NodeId::parse("mallory");
-  return who;
+  return {
+      .kind = Identity::Kind::kNode, .key = "key of mallory", .node = *NodeId::parse("mallory")};
 }
 
 Identity bad_client() {
-  Identity who;
-  who.kind = Identity::Kind::kClient;
-  who.key = "another key of mallory";
-  who.tenant = "mallory";
-  who.may_submit = who.may_watch = true;
-  return who;
+  return {.kind = Identity::Kind::kClient,
+          .key = "another key of mallory",
+          .tenant = "mallory",
+          .may_submit = true,
+          .may_watch = true};
 }
 
 }  // namespace

@@ -2,10 +2,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,7 +25,7 @@ struct Arguments {
   bool trace = false;
   bool counts = false;
   bool require_all = false;
-  bool stop = false;  // at the first failure
+  std::optional<unsigned> plant;  // which bug; then the first failure ends the run
 };
 
 struct Totals {
@@ -34,21 +33,6 @@ struct Totals {
   std::array<std::uint64_t, kFaults> faults{};
   Coverage coverage;
 };
-
-#ifdef GENAI_PLANT_BUGS
-#define GENAI_SIM_PLANT_USAGE \
-  "  --plant N      with bug number N of planted.h; exits 3 when there is none\n"
-#else
-#define GENAI_SIM_PLANT_USAGE ""
-#endif
-constexpr const char* kUsage =
-    "usage: genai-sim [--seeds N] [--first S] [--trace] [--counts] [--require-all]\n"
-    "  --seeds N      how many simulated fleets to run, one per seed (default 100)\n"
-    "  --first S      the first seed (default 1)\n"
-    "  --trace        print what happened in each\n"
-    "  --counts       print how often each fault and each transition was reached\n"
-    "  --require-all  fail when one of them never was\n" GENAI_SIM_PLANT_USAGE
-    "Exits 0 only when every invariant held in every step under every seed.\n";
 
 volatile std::uint64_t running_seed = 0;
 
@@ -111,7 +95,7 @@ int run(const Arguments& arguments) {
     running_seed = seed;
     const auto failure = run_seed(seed, mode, &totals);
     if (!failure) continue;
-    if (arguments.stop) return fmt::print("seed {}: {}\n", seed, *failure), 1;
+    if (arguments.plant) return fmt::print("seed {}: {}\n", seed, *failure), 1;
     if (!arguments.trace) run_seed(seed, Trace::Mode::kKeep, nullptr);
     fmt::print("seed {}: {}\nreplay: genai-sim --seeds 1 --first {} --trace\n", seed, *failure,
                seed);
@@ -124,55 +108,41 @@ int run(const Arguments& arguments) {
   return totals.failures == 0 && all ? 0 : 1;
 }
 
-std::optional<Arguments> parse(int argc, char** argv) {
-  Arguments arguments;
-  const auto number = [&](int& i) -> std::optional<std::uint64_t> {
-    if (++i >= argc) return std::nullopt;
-    char* end = nullptr;
-    const std::uint64_t value = std::strtoull(argv[i], &end, 10);
-    if (end == argv[i] || *end != '\0') return std::nullopt;
-    return value;
-  };
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view word = argv[i];
-    std::optional<std::uint64_t> value;
-    if (word == "--trace") {
-      arguments.trace = true;
-    } else if (word == "--counts") {
-      arguments.counts = true;
-    } else if (word == "--require-all") {
-      arguments.require_all = true;
+void declare(CLI::App& app, Arguments& arguments) {
+  app.add_option("--seeds", arguments.seeds, "How many simulated fleets to run, one per seed")
+      ->capture_default_str();
+  app.add_option("--first", arguments.first, "The first seed")->capture_default_str();
+  app.add_flag("--trace", arguments.trace, "Print what happens in each");
+  app.add_flag("--counts", arguments.counts,
+               "Print how often each fault and each transition was reached");
+  app.add_flag("--require-all", arguments.require_all, "Fail when one of them never was");
 #ifdef GENAI_PLANT_BUGS
-    } else if (word == "--plant" && (value = number(i))) {
-      if (*value >= static_cast<std::uint64_t>(Planted::kCount)) std::exit(3);
-      planted = static_cast<Planted>(*value);
-      arguments.stop = true;
+  app.add_option("--plant", arguments.plant,
+                 "With that bug of planted.h; ends at the first failure, with 3 when there is no "
+                 "such bug");
 #endif
-    } else if (word == "--seeds" && (value = number(i))) {
-      arguments.seeds = *value;
-    } else if (word == "--first" && (value = number(i))) {
-      arguments.first = *value;
-    } else {
-      return std::nullopt;
-    }
-  }
-  return arguments;
 }
 
 }  // namespace
 }  // namespace genai::sim
 
 int main(int argc, char** argv) {
-  if (argc == 2 && std::strcmp(argv[1], "--help") == 0) {
-    std::fputs(genai::sim::kUsage, stdout);
-    return 0;
+  CLI::App app(
+      "Runs simulated fleets. Exits 0 only when every invariant held in every step under every "
+      "seed.");
+  genai::sim::Arguments arguments;
+  genai::sim::declare(app, arguments);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
   }
-  const auto arguments = genai::sim::parse(argc, argv);
-  if (!arguments) {
-    std::fputs(genai::sim::kUsage, stderr);
-    return 2;
-  }
+#ifdef GENAI_PLANT_BUGS
+  if (arguments.plant && *arguments.plant >= static_cast<unsigned>(genai::Planted::kCount))
+    return 3;
+  if (arguments.plant) genai::planted = static_cast<genai::Planted>(*arguments.plant);
+#endif
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   std::signal(SIGABRT, genai::sim::on_abort);
-  return genai::sim::run(*arguments);
+  return genai::sim::run(arguments);
 }

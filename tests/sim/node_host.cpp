@@ -7,11 +7,8 @@ namespace genai::sim {
 namespace {
 
 Identity node_identity(const std::string& node_id) {
-  Identity who;
-  who.kind = Identity::Kind::kNode;
-  who.key = "key of " + node_id;
-  who.node = *NodeId::parse(node_id);
-  return who;
+  return {
+      .kind = Identity::Kind::kNode, .key = "key of " + node_id, .node = *NodeId::parse(node_id)};
 }
 
 }  // namespace
