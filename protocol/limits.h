@@ -55,6 +55,7 @@ inline constexpr std::uint64_t kDefaultTtlMs = 20ull * 60 * 1000;
 
 // Sockets.
 inline constexpr int kHandshakeIvlMs = 3000;
+inline constexpr std::size_t kMaxAuthorizedKeys = 100'000;  // files in a daemon's folder
 inline constexpr int kListenBacklog = 4096;
 inline constexpr int kMaxZmqSockets = 65536;
 

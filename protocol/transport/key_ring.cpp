@@ -100,9 +100,9 @@ Expected<std::vector<std::string>> files_in(const std::string& folder) {
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     if (it->path().extension() != ".toml") continue;
     paths.push_back(it->path().string());
-    if (paths.size() > kMaxAuthorizedKeys)
+    if (paths.size() > limits::kMaxAuthorizedKeys)
       return fail(ErrorCode::kTooLarge,
-                  folder + ": more than " + std::to_string(kMaxAuthorizedKeys) + " keys");
+                  folder + ": more than " + std::to_string(limits::kMaxAuthorizedKeys) + " keys");
   }
   if (error) return fail(ErrorCode::kMalformed, folder + ": " + error.message());
   std::ranges::sort(paths);

@@ -12,9 +12,6 @@
 
 namespace genai::transport {
 
-/// Files in the folder, at most: one more is refused.
-inline constexpr std::size_t kMaxAuthorizedKeys = 100'000;
-
 /// What a file says: exactly one of `node`, `tenant`, `dispatcher` beside the key.
 ///
 ///     key = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"   # TOML
