@@ -33,14 +33,6 @@ Note node_note(std::string text, const Provider& provider, std::string reason = 
 
 }  // namespace
 
-void Core::on_link_frame(std::size_t broker, const Blob& frame, const Now& now) {
-  auto message = decode(frame, Direction::kLinkToDispatcher);
-  if (!message)
-    return note_malformed("malformed frame from a broker", "broker", links_[broker].endpoint,
-                          message.error(), now);
-  std::visit([&](const auto& body) { on_link(broker, body, now); }, *message);
-}
-
 template <class M>
 void Core::on_link(std::size_t, const M&, const Now&) {}  // not for this direction: decode refused
 
@@ -149,6 +141,15 @@ void Core::on_link(std::size_t broker, const msg::ErrorReply& error, const Now& 
                 {{"broker", link.endpoint}, {"code", name(error.code)}, {"detail", error.detail}}});
   if (error.code == ErrorCode::kUnknownSession) say_hello(broker, now);
   if (error.code == ErrorCode::kSuperseded) link_down(broker, now);
+}
+
+// After the specialisations that it uses.
+void Core::on_link_frame(std::size_t broker, const Blob& frame, const Now& now) {
+  auto message = decode(frame, Direction::kLinkToDispatcher);
+  if (!message)
+    return note_malformed("malformed frame from a broker", "broker", links_[broker].endpoint,
+                          message.error(), now);
+  std::visit([&](const auto& body) { on_link(broker, body, now); }, *message);
 }
 
 void Core::say_hello(std::size_t broker, const Now& now) {

@@ -121,9 +121,9 @@ Message read_type(const Traits& traits, const msgpack::object_array& array, cons
                   const std::variant<M...>*) {
   const Path path{nullptr, traits.name.data()};
   Message message;
-  ((wire::kTraits<M>.number == traits.number &&
-    (message = read_message<M>(array, frame, path), true)) ||
-   ...);
+  static_cast<void>(((wire::kTraits<M>.number == traits.number &&
+                      (message = read_message<M>(array, frame, path), true)) ||
+                     ...));
   return message;
 }
 
