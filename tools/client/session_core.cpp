@@ -110,12 +110,20 @@ void SessionCore::handle(const Blob& frame, const Now& now) {
 template <class M>
 void SessionCore::on_reply(M& message) {
   const std::uint64_t number = message.request;
+  // Only TASKS answers a WATCH of our own: a refusal (the disk is full) may not be the last word.
+  if (rewatches_.contains(number)) return;
   if (pending_.erase(number)) effects_.replies.insert_or_assign(number, std::move(message));
 }
 
 void SessionCore::on(msg::Accepted& message, const Now&) {
   if (pending_.contains(message.request)) return on_reply(message);  // to a REPLAY
-  batches_.erase(message.request);
+  if (auto batch = batches_.find(message.request); batch != batches_.end()) {
+    // What was sent but is not named here has no answer yet: it is repeated in time.
+    std::unordered_set<TaskId> named;
+    for (const msg::Acceptance& verdict : message.verdicts) named.insert(verdict.task_id);
+    std::erase_if(batch->second.ids, [&](const TaskId& id) { return named.contains(id); });
+    if (batch->second.ids.empty()) batches_.erase(batch);
+  }
   for (msg::Acceptance& verdict : message.verdicts) {
     auto it = open_.find(verdict.task_id);
     if (it == open_.end() || it->second.accepted) continue;
@@ -141,6 +149,7 @@ void SessionCore::on(msg::Deliver& message, const Now&) {
       (acknowledge_ && !aside_.contains(id) ? done : stays).push_back(id);
       continue;
     }
+    aside_.erase(id);  // it was watched again
     if (acknowledge_)
       held_.insert(id);
     else

@@ -487,3 +487,52 @@ TEST_CASE("many forgotten tasks are one notice") {
   REQUIRE(again.size() == 1);
   CHECK(again[0].tasks.size() == 2);
 }
+
+TEST_CASE("a submission that its answer does not name is sent again") {
+  Talk t;
+  t.core.submit({id("a"), make_spec({}, {}), {}}, msg::WatchLevel::kResult, t.now);
+  t.core.submit({id("b"), make_spec({}, {}), {}}, msg::WatchLevel::kResult, t.now);
+  t.turn();
+  t.receive(msg::Accepted{t.take<msg::Submit>().at(0).request, {{id("a"), {}, ""}}});
+  CHECK(t.take<msg::Submit>().empty());
+  t.advance(5'000);
+  const auto again = t.take<msg::Submit>();
+  REQUIRE(again.size() == 1);
+  REQUIRE(again[0].tasks.size() == 1);
+  CHECK(again[0].tasks[0].task_id == id("b"));
+}
+
+TEST_CASE("a watch that a restarted dispatcher refuses is asked for again") {
+  Talk t;
+  t.submit_accepted("a");
+  t.receive(msg::Pong{1, 7});
+  t.receive(msg::Pong{9, 8});  // another epoch
+  const auto watch = t.take<msg::Watch>().at(0);
+  t.receive(msg::ErrorReply{watch.request, ErrorCode::kStoreFull, "the disk is full"});
+  CHECK(t.effects.replies.empty());  // nobody here asked
+  t.advance(5'000);
+  const auto again = t.take<msg::Watch>();
+  REQUIRE(again.size() == 1);
+  CHECK(again[0].ids == std::vector{id("a")});
+  t.receive(msg::Tasks{again[0].request, {{{"task_id", "a"}}}, false});
+  t.receive(Talk::delivery("a"));
+  t.advance(5'000);
+  CHECK(t.take<msg::Watch>().empty());
+}
+
+TEST_CASE("a result that was set aside and watched again is set aside once more") {
+  Talk t;
+  const auto watches_ended = [&] {
+    t.core.set_aside();
+    t.turn();
+    return t.take<msg::Watch>().size();
+  };
+  t.submit_accepted("a");
+  t.receive(Talk::delivery("a"));
+  CHECK(watches_ended() == 1);
+  t.core.watch({id("a")}, msg::WatchLevel::kResult, t.now);
+  t.receive(Talk::delivery("a"));
+  CHECK(t.effects.events.size() == 1);
+  CHECK(watches_ended() == 1);
+  CHECK(watches_ended() == 0);
+}
