@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <iterator>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 namespace genai::dispatcher::store {
@@ -66,6 +67,14 @@ NodeId parse_node(const std::string& text) {
   return *node;
 }
 
+/// A whole number that T holds: the library would round or wrap any other.
+template <class T>
+T number(const Json& value) {
+  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > std::numeric_limits<T>::max())
+    throw std::invalid_argument("a number of the wrong kind or size");
+  return value.get<T>();
+}
+
 /// The entries of a JSON array of arrays of `width`, each through `read`.
 template <class T, class Read>
 Expected<std::vector<T>> parse_rows(std::string_view text, std::size_t width, Read read) {
@@ -105,11 +114,11 @@ std::string log_text(const std::vector<LogEntry>& log) {
 
 Expected<std::vector<LogEntry>> parse_log(std::string_view text) {
   return parse_rows<LogEntry>(text, 5, [](const Json& row) {
-    const auto status = row[1].get<unsigned>();
+    const auto status = number<std::uint8_t>(row[1]);
     if (status > kMaxTaskStatus) throw std::invalid_argument("not a status");
-    return LogEntry{row[0].get<std::uint64_t>(), static_cast<TaskStatus>(status),
+    return LogEntry{number<std::uint64_t>(row[0]), static_cast<TaskStatus>(status),
                     row[2].get<std::string>(), parse_node(row[3].get<std::string>()),
-                    row[4].get<std::uint32_t>()};
+                    number<std::uint32_t>(row[4])};
   });
 }
 
@@ -133,12 +142,12 @@ std::string attempts_text(const std::vector<IssuedAttempt>& attempts) {
 
 Expected<std::vector<IssuedAttempt>> parse_attempts(std::string_view text) {
   return parse_rows<IssuedAttempt>(text, 6, [](const Json& row) {
-    return IssuedAttempt{row[0].get<std::uint32_t>(),
-                         row[1].get<std::uint64_t>(),
+    return IssuedAttempt{number<std::uint32_t>(row[0]),
+                         number<std::uint64_t>(row[1]),
                          parse_session(row[2].get<std::string>()),
                          parse_node(row[3].get<std::string>()),
-                         row[4].get<int>() != 0,
-                         row[5].get<int>() != 0};
+                         number<std::uint8_t>(row[4]) != 0,
+                         number<std::uint8_t>(row[5]) != 0};
   });
 }
 

@@ -53,3 +53,13 @@ TEST_CASE("what is no list of rows is refused") {
     CHECK(!parse_attempts(text));
   }
 }
+
+TEST_CASE("a number that does not fit is refused, not bent") {
+  for (const char* number : {"-1", "1.5", "1e3", "170070955161509551615", "4294967296", "true"}) {
+    CAPTURE(number);
+    const std::string text(number);
+    CHECK(!parse_log("[[1,0,\"x\",\"\"," + text + "]]"));
+    CHECK(!parse_attempts("[[" + text + ",1,\"00112233445566778899aabbccddeeff\",\"\",0,1]]"));
+  }
+  CHECK(parse_attempts("[[4294967295,1,\"00112233445566778899aabbccddeeff\",\"\",0,1]]"));
+}
