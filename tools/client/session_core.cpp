@@ -346,6 +346,23 @@ Duration SessionCore::next_deadline() const {
   return at;
 }
 
+std::optional<std::string> SessionCore::check_invariants() const {
+  std::unordered_set<TaskId> on_the_way(unsent_.begin(), unsent_.end());
+  for (const auto& [number, batch] : batches_)
+    on_the_way.insert(batch.ids.begin(), batch.ids.end());
+  for (const auto& [id, open] : open_) {
+    if (open.submission.task_id != id) return "open under another id: " + id.str();
+    if (!open.mine && !open.accepted) return "watched, but to be submitted: " + id.str();
+    if (!open.accepted && !on_the_way.contains(id)) return "never submitted: " + id.str();
+  }
+  for (const TaskId& id : held_)
+    if (aside_.contains(id)) return "held and set aside: " + id.str();
+  for (const auto& [number, ids] : rewatches_)
+    if (!pending_.contains(number)) return "a watch that is not repeated";
+  if (batches_.size() > kMaxBatches) return "too many submissions under way";
+  return std::nullopt;
+}
+
 Effects SessionCore::take_effects() { return std::exchange(effects_, {}); }
 
 }  // namespace genai::client

@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <map>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -72,6 +73,8 @@ class SessionCore {
 
   std::size_t open_tasks() const { return open_.size(); }
   bool is_open(const TaskId& id) const { return open_.contains(id); }
+  /// The first thing found wrong, or nothing. O(open tasks).
+  std::optional<std::string> check_invariants() const;
 
  private:
   struct Open {

@@ -1,0 +1,175 @@
+// The dispatcher's core on virtual time, with two brokers, a few clients, a store that may be full
+// and restarts, all as the input says.
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "dispatcher/commit_queue.h"
+#include "dispatcher/core.h"
+#include "tests/fuzz/draw.h"
+#include "tests/fuzz/oracle.h"
+#include "tests/unit/dispatcher/store_double.h"
+
+namespace genai::fuzz {
+namespace {
+
+using namespace genai::dispatcher;
+using test::Fault;
+
+constexpr std::size_t kBrokers = 2;
+
+/// Limits so low that they are reached.
+Config config(bool durable) {
+  Config config;
+  config.durable = durable;
+  config.max_tasks = 6;
+  config.max_queued_bytes = 2000;
+  config.max_result_bytes = 200;
+  config.max_failed_bytes = 300;
+  config.max_history = 4;
+  config.max_faults = config.max_losses = config.max_drains = 2;
+  config.quotas["sdxl"] = {2, 2, 1, 0};
+  config.quotas["*"] = {0.5, 3, 0, 500};
+  return config;
+}
+
+class World {
+ public:
+  World(const std::uint8_t* data, std::size_t size)
+      : in_(data, size), config_(config(in_.one_in(2))) {
+    start();
+  }
+
+  void run() {
+    while (!in_.empty()) {
+      event();
+      core_->check_invariants();
+      if (!in_.one_in(4)) step();
+    }
+  }
+
+ private:
+  void start() {
+    queue_ = {};
+    running_.reset();
+    core_ = std::make_unique<Core>(config_, InstanceId{}, ++epoch_,
+                                   std::vector<std::string>(kBrokers, "ipc://broker"), now_);
+    core_->read_debug_notes(true);
+    core_->restore(*store_.load(), now_);
+    core_->check_invariants();
+  }
+
+  std::string client() { return "c" + std::to_string(in_.below(3)); }
+
+  void event() {
+    switch (in_.below(10)) {
+      case 0:
+        return core_->on_link_frame(in_.below(kBrokers), draw_.frame(Direction::kLinkToDispatcher),
+                                    now_);
+      case 1:
+      case 2:
+        return core_->on_client_frame(client(), draw_.frame(Direction::kFromClient), now_);
+      case 3:
+      case 4:
+      case 5:
+        return from_broker(in_.below(kBrokers));
+      case 6:
+        return in_.one_in(2) ? core_->on_client_gone(client(), now_)
+                             : core_->on_malformed_client(client());
+      case 7:
+        return end_commit();
+      case 8:
+        if (config_.durable && in_.one_in(8)) start();
+        return;
+      default:
+        return pass(in_.one_in(2) ? draw_.duration() : core_->next_deadline() - now_.mono);
+    }
+  }
+
+  /// A message that fits what the broker said before.
+  void from_broker(std::size_t broker) {
+    Message message = draw_.message(Direction::kLinkToDispatcher);
+    std::uint64_t& seq = seqs_[broker];
+    if (auto* snapshot = std::get_if<msg::Snapshot>(&message)) {
+      snapshot->broker = {};
+      seq = snapshot->seq;
+    } else if (auto* delta = std::get_if<msg::Delta>(&message)) {
+      delta->broker = {};
+      delta->seq = ++seq;
+    } else if (auto* beat = std::get_if<msg::LinkHeartbeat>(&message)) {
+      beat->instance = {};
+      beat->seq = seq;
+    }
+    core_->on_link_frame(broker, Blob(encode(message)), now_);
+  }
+
+  void pass(Duration time) {
+    time = std::max(time, Duration{0});
+    now_.mono += time;
+    now_.wall += time;
+  }
+
+  void step() {
+    core_->tick(now_);
+    Effects effects = core_->take_effects();
+    send(effects.at_once);
+    queue_.hold(std::move(effects.durable));
+    commit();
+    core_->check_invariants();
+    GENAI_CHECK(core_->next_deadline() > now_.mono);  // or the loop spins
+  }
+
+  void commit() {
+    if (!running_) running_ = queue_.next(*core_, now_);
+    send(queue_.release());
+  }
+  void end_commit() {
+    if (!running_) return;
+    StoreReport report;
+    store_.next_fault = in_.one_in(4) ? Fault::kShortWrite : Fault::kNone;
+    if (store_.commit(*running_)) {
+      running_.reset();
+      queue_.committed();
+    } else {
+      report.state = StoreReport::State::kFull;
+    }
+    core_->set_store_report(report);
+    commit();
+  }
+
+  void send(const Messages& messages) {
+    for (const auto& [peer, message] : messages.to_clients)
+      check_sent(encode(message), Direction::kToClient);
+    for (const auto& [broker, message] : messages.to_brokers) {
+      const Message sent = check_sent(encode(message), Direction::kLinkToBroker);
+      if (const auto* parcels = std::get_if<msg::ToNodes>(&sent))
+        for (const msg::Parcel& parcel : parcels->parcels)
+          learn(check_sent(std::string(parcel.frame.view()), Direction::kToNode));
+    }
+  }
+  void learn(const Message& to_node) {
+    if (const auto* assign = std::get_if<msg::Assign>(&to_node))
+      for (const msg::Assignment& entry : assign->entries) draw_.know(entry.ref);
+  }
+
+  Input in_;
+  Draw draw_{in_};
+  const Config config_;
+  Now now_{from_ms(1'000'000), from_ms(1'700'000'000'000)};
+  test::StoreDouble store_;
+  std::unique_ptr<Core> core_;
+  CommitQueue queue_;
+  std::optional<store::Batch> running_;
+  std::uint64_t epoch_ = 0;
+  std::array<std::uint64_t, kBrokers> seqs_{};
+};
+
+}  // namespace
+}  // namespace genai::fuzz
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  genai::fuzz::World(data, size).run();
+  return 0;
+}
