@@ -1,6 +1,7 @@
 // The dispatcher's core on virtual time, with two brokers, a few clients, a store that may be full
 // and restarts, all as the input says.
 #include <array>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +20,13 @@ using namespace genai::dispatcher;
 using test::Fault;
 
 constexpr std::size_t kBrokers = 2;
+constexpr std::size_t kMaxGiven = 8;
+
+struct Given {
+  std::size_t broker;
+  SessionId session;
+  AssignmentRef ref;
+};
 
 /// Limits so low that they are reached.
 Config config(bool durable) {
@@ -64,7 +72,7 @@ class World {
   std::string client() { return "c" + std::to_string(in_.below(3)); }
 
   void event() {
-    switch (in_.below(10)) {
+    switch (in_.below(12)) {
       case 0:
         return core_->on_link_frame(in_.below(kBrokers), draw_.frame(Direction::kLinkToDispatcher),
                                     now_);
@@ -83,6 +91,9 @@ class World {
       case 8:
         if (config_.durable && in_.one_in(8)) start();
         return;
+      case 9:
+      case 10:
+        return answer();
       default:
         return pass(in_.one_in(2) ? draw_.duration() : core_->next_deadline() - now_.mono);
     }
@@ -103,6 +114,22 @@ class World {
       beat->seq = seq;
     }
     core_->on_link_frame(broker, Blob(encode(message)), now_);
+  }
+
+  /// Of a node, to an assignment that it was given.
+  void answer() {
+    if (given_.empty()) return;
+    const Given& given = given_[in_.below(given_.size())];
+    Message message;
+    if (in_.one_in(2)) {
+      message = msg::AssignAck{{{given.ref, ErrorCode::kOk, {}}}};
+    } else {
+      auto result = draw_.make<msg::Result::Entry>();
+      result.ref = given.ref;
+      message = msg::Result{{result}};
+    }
+    const msg::FromNodes parcels{{{given.session, Blob(encode(message))}}};
+    core_->on_link_frame(given.broker, Blob(encode(parcels)), now_);
   }
 
   void pass(Duration time) {
@@ -146,12 +173,18 @@ class World {
       const Message sent = check_sent(encode(message), Direction::kLinkToBroker);
       if (const auto* parcels = std::get_if<msg::ToNodes>(&sent))
         for (const msg::Parcel& parcel : parcels->parcels)
-          learn(check_sent(std::string(parcel.frame.view()), Direction::kToNode));
+          learn(broker, parcel.session,
+                check_sent(std::string(parcel.frame.view()), Direction::kToNode));
     }
   }
-  void learn(const Message& to_node) {
-    if (const auto* assign = std::get_if<msg::Assign>(&to_node))
-      for (const msg::Assignment& entry : assign->entries) draw_.know(entry.ref);
+  void learn(std::size_t broker, const SessionId& session, const Message& to_node) {
+    const auto* assign = std::get_if<msg::Assign>(&to_node);
+    if (!assign) return;
+    for (const msg::Assignment& entry : assign->entries) {
+      draw_.know(entry.ref);
+      given_.push_back({broker, session, entry.ref});
+      if (given_.size() > kMaxGiven) given_.pop_front();
+    }
   }
 
   Input in_;
@@ -164,6 +197,7 @@ class World {
   std::optional<store::Batch> running_;
   std::uint64_t epoch_ = 0;
   std::array<std::uint64_t, kBrokers> seqs_{};
+  std::deque<Given> given_;  // the latest
 };
 
 }  // namespace
