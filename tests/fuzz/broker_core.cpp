@@ -32,12 +32,12 @@ class World {
     switch (in_.below(8)) {
       case 0:
       case 2:
-        return core_.handle_node_frame(peer("n", 6), draw_.frame(Direction::kFromNode), now_,
-                                       effects_);
+        return core_.handle_node_frame(peer("n", 6), Identity::anyone(),
+                                       draw_.frame(Direction::kFromNode), now_, effects_);
       case 1:
       case 3:
-        return core_.handle_link_frame(peer("d", 2), draw_.frame(Direction::kLinkToBroker), now_,
-                                       effects_);
+        return core_.handle_link_frame(peer("d", 2), Identity::anyone(),
+                                       draw_.frame(Direction::kLinkToBroker), now_, effects_);
       case 4:
         if (!sent_.empty())
           core_.handle_undeliverable(sent_[in_.below(sent_.size())], ErrorCode::kPeerFull, now_,

@@ -78,7 +78,8 @@ class World {
                                     now_);
       case 1:
       case 2:
-        return core_->on_client_frame(client(), draw_.frame(Direction::kFromClient), now_);
+        return core_->on_client_frame(client(), Identity::anyone(),
+                                      draw_.frame(Direction::kFromClient), now_);
       case 3:
       case 4:
       case 5:
