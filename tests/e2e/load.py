@@ -1,14 +1,18 @@
-"""A client that keeps submitting, cancelling and fetching while processes die around it."""
+"""Clients that keep submitting, cancelling and fetching while processes die around them."""
 import contextlib
+import random
 import time
 import uuid
 
 import zmq
 
 import oracle
-from harness import (ACCEPTED, CANCEL, CANCELLED, DELIVER, DELIVER_ACK, ERROR, STATS, STATS_REPLY,
-                     STATUS_NAMES, SUBMIT, TASKS, WATCH, Peer)
+from harness import (ACCEPTED, CANCEL, CANCELLED, DELIVER, DELIVER_ACK, ERROR, LIMIT_S, STATS,
+                     STATS_REPLY, STATUS_NAMES, SUBMIT, TASKS, WATCH, Peer, wait_for)
 
+CLIENTS = 4
+PROMISES = ("accepted", "cancelled", "delivered")
+DRAIN_LIMIT_S = 120.0
 WINDOW = 100  # open tasks of one client, at most
 BATCH = 20    # tasks of one SUBMIT, at most
 ASK_S, RETRY_S, SILENCE_S = 0.1, 0.5, 1.0
@@ -118,8 +122,14 @@ class LoadClient:
             self.on_tasks(fields[0], {task["task_id"] for task in fields[1]})
         elif kind == STATS_REPLY:
             self.on_stats(fields[1])
-        elif kind == ERROR and fields[1] != UNKNOWN_TASK:  # that one TASKS has told already
-            raise AssertionError(f"an ERROR for a good request: {fields}")
+        elif kind == ERROR:
+            self.on_error(*fields)
+
+    def on_error(self, request, code, detail):
+        if code in TRY_LATER:  # it may have been the WATCH; all others are repeated by time
+            self.epoch = None
+        elif code != UNKNOWN_TASK:  # that one TASKS has told already
+            raise AssertionError(f"an ERROR for a good request: {request} {code} {detail}")
 
     def on_stats(self, stats):
         self.running = stats["tasks"].get("Sent", 0)
@@ -168,3 +178,59 @@ class LoadClient:
             taken.append(task_id)
         if taken:
             self.send(DELIVER_ACK, taken)
+
+
+class Load:
+    """All clients, stepped from one loop."""
+
+    def __init__(self, fleet, log, rng):
+        self.fleet, self.log = fleet, log
+        self.clients = [LoadClient(fleet.clients_endpoint, log, random.Random(rng.random()))
+                        for _ in range(CLIENTS)]
+
+    def step(self):
+        poller = zmq.Poller()
+        for client in self.clients:
+            poller.register(client.peer.socket, zmq.POLLIN)
+        poller.poll(10)
+        for client in self.clients:
+            client.step()
+        self.fleet.check()
+
+    def go_on_for(self, seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.step()
+
+    def go_on_until(self, condition, what, limit_s=LIMIT_S):
+        def holds():
+            self.step()
+            return condition()
+        wait_for(holds, what, limit_s)
+
+    def await_promise(self):
+        """Until the next acknowledgement, or not much longer: while all is down there is none."""
+        end, seen = time.monotonic() + 0.3, self.log.count(*PROMISES)
+        while time.monotonic() < end and self.log.count(*PROMISES) == seen:
+            self.step()
+
+    def in_hand(self):
+        """How many tasks nodes were executing a moment ago."""
+        return max(client.running for client in self.clients)
+
+    def forget_in_hand(self):
+        for client in self.clients:
+            client.running = 0
+
+    def finish(self):
+        """Submits nothing new, and waits until all that was submitted is delivered."""
+        for client in self.clients:
+            client.is_submitting = False
+        self.go_on_until(self.is_idle, "all is delivered", DRAIN_LIMIT_S)
+
+    def is_idle(self):
+        return all(client.is_idle() for client in self.clients)
+
+    def close(self):
+        for client in self.clients:
+            client.close()
