@@ -4,6 +4,7 @@ Everything runs on ipc sockets (or a free loopback port) in a folder of its own.
 by sleeping: wait_for polls a condition until it holds or a generous limit has passed.
 """
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -54,6 +55,13 @@ def pack(*fields):
 
 def unpack(frame):
     return msgpack.unpackb(frame, raw=False, strict_map_key=False)[1:]
+
+
+@functools.cache
+def insecure(program):
+    """The option that lets it talk in the clear beyond loopback, if it has one."""
+    told = subprocess.run([BIN / program, "--help"], capture_output=True, check=True).stdout
+    return ["--insecure"] if b"--insecure" in told else []
 
 
 class Process:

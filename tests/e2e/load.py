@@ -214,6 +214,12 @@ class Load:
         while time.monotonic() < end and self.log.count(*PROMISES) == seen:
             self.step()
 
+    def reconnect(self):
+        """All clients at once, with new connections."""
+        for client in self.clients:
+            client.close()
+            client.connect()
+
     def in_hand(self):
         """How many tasks nodes were executing a moment ago."""
         return max(client.running for client in self.clients)

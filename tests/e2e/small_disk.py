@@ -9,6 +9,13 @@ BLOCK = b"b" * 4096
 STORE_FULL = 308
 
 
+def fill(ballast):
+    """Until nothing more can be written on the disk of this file."""
+    with contextlib.suppress(OSError), open(ballast, "ab", buffering=0) as file:
+        while file.write(BLOCK) == len(BLOCK):
+            pass
+
+
 class SmallDisk(FleetTest):
     """Skips where mounting is not permitted."""
 
@@ -39,10 +46,7 @@ class SmallDisk(FleetTest):
             self.skipTest(f"mounting is not permitted here: {done.stderr.decode().strip()}")
 
     def fill(self):
-        """Ballast until nothing more can be written."""
-        with contextlib.suppress(OSError), open(self.ballast, "ab", buffering=0) as file:
-            while file.write(BLOCK) == len(BLOCK):
-                pass
+        fill(self.ballast)
 
     def store_state(self):
         return self.client.stats()["store_state"]
