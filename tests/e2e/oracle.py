@@ -96,6 +96,16 @@ class History:
         return None
 
 
+def why_not_terminal_once(log):
+    """Of a task that has ended; its log as STATUS tells it."""
+    ends = [entry["status"] for entry in log if entry["status"] in TERMINAL]
+    if len(ends) > 1:
+        return f"ended more than once: {ends}"
+    if ends and log[-1]["status"] not in TERMINAL:
+        return f"left its terminal state {ends[0]}: {log[-1]['status']}"
+    return None
+
+
 def read(path):
     """The history of each task in the log."""
     histories = {}

@@ -66,6 +66,13 @@ class Oracle(unittest.TestCase):
         self.assert_doubled("its status is Aborted", done, status="Aborted")
         self.assert_doubled("was refused", done, ("conflict", 301))
 
+    def test_a_terminal_state_is_the_last(self):
+        def why(*statuses):
+            return oracle.why_not_terminal_once([{"status": status} for status in statuses])
+        self.assertIsNone(why("Unscheduled", "Scheduled", "Sent", "Unscheduled", "Completed"))
+        self.assertRegex(why("Completed", "Failed"), "more than once")
+        self.assertRegex(why("Sent", "Completed", "Sent"), "left")
+
     def test_what_nobody_was_promised_may_vanish(self):
         with tempfile.TemporaryDirectory() as folder:
             log = oracle.Log(pathlib.Path(folder) / "log")

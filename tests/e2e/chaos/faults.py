@@ -62,7 +62,7 @@ def partition(world, rng):
 
 def killed(world, rng, names):
     world.kill(names)
-    yield rng.uniform(0.0, rng.choice([0.1, 0.5, 1.5 * LEASE_S]))
+    yield rng.uniform(0.0, rng.choice([0.2, 2.0 * LEASE_S]))
     world.start(names)
 
 
@@ -89,8 +89,8 @@ def kill_all(world, rng):
 def stopped(leases):
     """One process, or all nodes of a site, by SIGSTOP."""
     def fault(world, rng):
-        groups = [["broker"], ["dispatcher"], [rng.choice(list(NODES))], nodes_of(rng.choice(SITES))]
-        group = rng.choice(groups)
+        group = rng.choice([["broker"], ["dispatcher"], [rng.choice(list(NODES))],
+                            nodes_of(rng.choice(SITES))])
         yield from until(lambda: any(world.is_healthy(name) for name in group), f"{group} to run")
         processes = [world.stop(name) for name in group if world.is_healthy(name)]
         yield leases * LEASE_S

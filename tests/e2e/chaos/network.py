@@ -57,9 +57,9 @@ class Network:
             self.make_place(number, place)
         for number, place in enumerate(places):
             self.know_the_others(number, place)
-        self.relay = subprocess.Popen(
-            [sys.executable, HERE / "relay.py", str(seed), *(f"port{n}" for n in range(len(places)))],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        ports = [f"port{number}" for number in range(len(places))]
+        self.relay = subprocess.Popen([sys.executable, HERE / "relay.py", str(seed), *ports],
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.relay.stdout.read(1)  # its ports are open
 
     def make_place(self, number, place):

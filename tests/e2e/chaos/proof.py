@@ -28,7 +28,7 @@ class Echo:
         self.program.stdout.read(1)
 
     def ask(self):
-        """What came back: numbers of packets, in that order, and the least round trip in seconds."""
+        """The numbers of the packets that came back, in that order; the least round trip in s."""
         sent, back, least_s = {}, [], WAIT_S
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
             asker.settimeout(WAIT_S)

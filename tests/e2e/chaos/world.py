@@ -127,6 +127,16 @@ class World(Fleet):
     def empty_disk(self):
         self.ballast.unlink(missing_ok=True)
 
+    def mend(self):
+        """Ends whatever faults have left, if the round got stuck in the middle of one."""
+        self.empty_disk()
+        for process in list(self.stopped):
+            self.go_on(process)
+        for place in list(self.network.impaired):
+            self.network.mend(place)
+        for name in self.running:
+            self.limit_files(name, None)
+
     def is_node(self, name):
         return self.commands[name][0] == "genai-node"
 
