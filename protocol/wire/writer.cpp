@@ -1,5 +1,7 @@
 #include "protocol/wire/writer.h"
 
+#include <bit>
+
 #include "protocol/wire/open_map.h"
 
 namespace genai::wire {
@@ -12,7 +14,13 @@ struct ValuePacker {
   void operator()(bool b) const { packer.pack(b); }
   void operator()(std::int64_t i) const { packer.pack(i); }
   void operator()(std::uint64_t i) const { packer.pack(i); }
-  void operator()(double d) const { packer.pack(d); }
+  // The packer would make an integer of a whole one, and a node find 7 where a client said 7.0.
+  void operator()(double d) const {
+    const auto bits = std::bit_cast<std::uint64_t>(d);
+    char bytes[9] = {'\xcb'};
+    for (int i = 0; i < 8; ++i) bytes[8 - i] = static_cast<char>(bits >> (8 * i));
+    packer.pack_bin_body(bytes, sizeof bytes);
+  }
   void operator()(const std::string& text) const { packer.pack(text); }
   void operator()(const Bytes& bytes) const {
     packer.pack_bin(static_cast<std::uint32_t>(bytes.data.size()));

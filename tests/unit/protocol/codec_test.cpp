@@ -239,6 +239,15 @@ TEST_CASE("keys that this version does not know travel on in the spec") {
   CHECK(get_uint(get_map(*map, "params"), "seed") == 7);
 }
 
+TEST_CASE("a whole float in an open map stays a float") {
+  for (const double number : {7.0, -524'286.0, 0.0, 18446744073709551616.0}) {
+    const ValueMap map{{"cfg", number}};
+    const auto back = decode_map(encode_map(map));
+    REQUIRE(back);
+    CHECK(*back == map);
+  }
+}
+
 TEST_CASE("the same spec in another order of keys is the same content") {
   // {"label":"a","model":"b"} and the other way round
   const std::string one =
