@@ -212,12 +212,19 @@ bool Loop::drain_link(std::size_t broker, const Now& now) {
 void Loop::apply(process::SignalFd& signals, const Now& now) {
   Effects effects = core_.take_effects();
   for (const Note& note : effects.notes) write(note);
-  for (const std::size_t broker : effects.reopen_links) links_[broker] = make_link(broker);
-  if (!effects.reopen_links.empty()) fill_poll_set(signals);
+  reopen(effects.reopen_links, signals);
   send(std::move(effects.at_once), now);
   queue_.hold(std::move(effects.durable));
   start_commit(now);
   send(queue_.release(), now);
+}
+
+void Loop::reopen(const std::vector<std::size_t>& brokers, process::SignalFd& signals) {
+  for (const std::size_t broker : brokers)
+    if (!transport::renew(links_[broker], [&] { return make_link(broker); }))
+      process::log_warn("no file descriptor left for a new connection: the old one is kept",
+                        {{"broker", options_.brokers[broker]}});
+  if (!brokers.empty()) fill_poll_set(signals);
 }
 
 void Loop::send(Messages messages, const Now& now) {

@@ -32,6 +32,7 @@ class Loop {
   bool drain_clients(const Now& now);
   bool drain_link(std::size_t broker, const Now& now);
   void apply(process::SignalFd& signals, const Now& now);
+  void reopen(const std::vector<std::size_t>& brokers, process::SignalFd& signals);
   void send(Messages messages, const Now& now);
   void poll_commit(const Now& now);
   void start_commit(const Now& now);

@@ -142,6 +142,16 @@ SendResult Dealer::send(std::string frame) {
   return socket_.send(message, zmq::send_flags::dontwait) ? SendResult::kQueued : SendResult::kFull;
 }
 
+bool renew(Dealer& dealer, const std::function<Dealer()>& make) {
+  try {
+    dealer = make();
+    return true;
+  } catch (const zmq::error_t& error) {
+    if (error.num() != EMFILE && error.num() != ENFILE) throw;
+    return false;
+  }
+}
+
 void PollSet::wait(Duration timeout) {
   long milliseconds = -1;
   if (timeout != kNever)

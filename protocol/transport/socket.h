@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -89,6 +90,10 @@ class Dealer : public Socket {
   /// kFull also stands for "not connected".
   SendResult send(std::string frame);
 };
+
+/// Puts what `make` returns in the place of `dealer`. False when the process has no descriptor left
+/// for it: then the old one stays, and goes on reconnecting by itself.
+bool renew(Dealer& dealer, const std::function<Dealer()>& make);
 
 /// What a loop waits for: sockets, then plain descriptors.
 class PollSet {

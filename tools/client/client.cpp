@@ -183,7 +183,7 @@ void Client::Impl::carry_out() {
   Effects effects = core.take_effects();
   if (effects.reconnect) {
     unsent.clear();
-    socket = connect(context, config.endpoint, curve);
+    transport::renew(socket, [&] { return connect(context, config.endpoint, curve); });
   }
   for (std::string& frame : effects.frames) unsent.push_back(std::move(frame));
   for (auto& verdict : effects.verdicts)

@@ -68,10 +68,14 @@ struct Node::Impl {
 
 /// Nothing of the old connection may still go out: an old HELLO would call the session back to it.
 void Node::Impl::connect() {
-  dealer.reset();
-  dealer.emplace(*context,
-                 transport::SocketLimits{limits::kMaxFrameBytes, kQueueMessages, kQueueMessages},
-                 config.broker_endpoint, curve);
+  const auto make = [&] {
+    return transport::Dealer(*context, {limits::kMaxFrameBytes, kQueueMessages, kQueueMessages},
+                             config.broker_endpoint, curve);
+  };
+  if (!dealer)
+    dealer.emplace(make());
+  else
+    transport::renew(*dealer, make);
   poll.clear();
   poll.add(*dealer);
   poll.add_fd(mailbox.fd());

@@ -1,6 +1,7 @@
 // The traps of HAZARDS: whole messages only, unknown peers, oversized frames, full queues.
 #include "protocol/transport/socket.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -103,6 +104,42 @@ TEST_CASE("a peer that does not read fills only its own queue") {
   for (int i = 0; i < 100'000 && result == SendResult::kQueued; ++i)
     result = router.send(peer, std::string(10'000, 'x'));
   CHECK(result == SendResult::kFull);
+}
+
+/// No descriptor can be opened while it lives.
+class NoFilesLeft {
+ public:
+  NoFilesLeft() {
+    getrlimit(RLIMIT_NOFILE, &before_);
+    const int first_free = dup(STDERR_FILENO);
+    close(first_free);
+    const rlimit none{static_cast<rlim_t>(first_free), before_.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &none);
+  }
+  ~NoFilesLeft() { setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+TEST_CASE("a connection that cannot be renewed for want of descriptors goes on") {
+  Context context;
+  Router router(context, kLimits);
+  const std::string at = endpoint();
+  REQUIRE(router.bind(at));
+  const auto make = [&] { return Dealer(context, kLimits, at); };
+  Dealer dealer = make();
+  send(dealer, "before");
+  const std::string peer = next(router).peer;
+  {
+    const NoFilesLeft limit;
+    CHECK(!renew(dealer, make));
+    send(dealer, "meanwhile");
+    CHECK(next(router).peer == peer);
+  }
+  CHECK(renew(dealer, make));
+  send(dealer, "after");
+  CHECK(next(router).peer != peer);
 }
 
 TEST_CASE("an oversized frame never arrives and the service lives") {
