@@ -4,6 +4,7 @@ import time
 
 from harness import LIMIT_S
 from impairment import Impairment
+from measures import wall_ms_of
 from world import LEASE_S, NODES, PLACES, SITES, wall_ms
 
 POLL_S = 0.05
@@ -136,12 +137,12 @@ def reconnect_storm(world, rng):
     for start in range(0, len(names), START_AT_ONCE):
         world.start(names[start:start + START_AT_ONCE])
         yield 0.0
-    yield from joined(world, names, 1)
+    yield from joined(world, names, 0.0)
     world.kill(["broker"])
     killed_ms = wall_ms()
     yield 0.2
     world.start(["broker"])
-    yield from joined(world, names, 2)
+    yield from joined(world, names, killed_ms)
     world.storms_s.append((wall_ms() - killed_ms) / 1000)
     leaving = [(name, world.retire(name)) for name in names]
     for name, process in leaving:
@@ -149,11 +150,12 @@ def reconnect_storm(world, rng):
         world.retired(name, process)
 
 
-def joined(world, names, times):
-    """Until the logs of all these nodes say so often that they have joined."""
+def joined(world, names, since_ms):
+    """Until the logs of all these nodes say that they have joined since then."""
+    def has_joined(name):
+        return any(wall_ms_of(entry) > since_ms for entry in world.running[name].logged("joined"))
     for name in names:
-        yield from until(lambda name=name: len(world.running[name].logged("joined")) >= times,
-                         f"{name} to have joined {times} times")
+        yield from until(lambda name=name: has_joined(name), f"{name} to have joined")
 
 
 def rolling_restart(world, rng):

@@ -108,8 +108,10 @@ class World(Fleet):
 
     def retired(self, name, process):
         self.note_end(process)
-        if process.wait() != 0:
-            self.deaths.append(f"{name} ended with {process.wait()} after SIGTERM: {process.log_path}")
+        # So early that nothing was logged yet, SIGTERM ends it as it ends any program.
+        early = process.wait() == -signal.SIGTERM and not process.entries()
+        if process.wait() != 0 and not early:
+            self.deaths.append(f"{name}: {process.wait()} after SIGTERM: {process.log_path}")
         process.close()
 
     def limit_files(self, name, files):
