@@ -266,8 +266,6 @@ void SessionCore::on(msg::ErrorReply& message, const Now&) {
   }
   // Unknown tasks of a WATCH are missing from its TASKS: that is where they are dealt with.
   if (message.code == ErrorCode::kUnknownTask) return;
-  // Without room on its disk the dispatcher tells nothing: our own WATCH is repeated until it does.
-  if (message.code == ErrorCode::kStoreFull && rewatches_.contains(message.request)) return;
   on_reply(message);
 }
 
