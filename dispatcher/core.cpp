@@ -362,7 +362,8 @@ Duration Core::next_deadline() const {
   at = std::min(at, judged == kNever ? kNever : std::max(judged, judge_from_));
   if (recovery_ends_ != kNever) at = std::min(at, std::max(recovery_ends_, judge_from_));
   if (!abort_resends_.empty()) at = std::min(at, abort_resends_.begin()->first);
-  for (const Link& link : links_)
+  for (const Link& link : links_) {
+    if (link.asks) at = std::min(at, link.hello_at);
     at = std::min(at, link.up ? std::min(link.heartbeat_at,
                                          std::max(link.heard_at + config_.lost, judge_from_))
                               : link.hello_at);
@@ -370,6 +371,7 @@ Duration Core::next_deadline() const {
 }
 
 Effects Core::take_effects() { return outbox_.take(); }
+  }
 
 void Core::check_invariants() const {
   tasks_.check_invariants();

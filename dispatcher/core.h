@@ -43,6 +43,7 @@ struct Link {
   Duration heard_at{0};
   Duration hello_at{0};      // when to ask (again) for a snapshot
   Duration heartbeat_at{0};  // when to send the next one
+  bool asks = false;      // for a new one, until it comes
   struct Listing {
     bool same_broker, was_up;  // before it
     std::unordered_set<SessionId> present;

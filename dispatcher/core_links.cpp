@@ -55,6 +55,7 @@ void Core::begin_listing(std::size_t broker, const msg::Snapshot& snapshot, cons
   Link& link = links_[broker];
   const bool same_broker = link.broker == snapshot.broker;
   link.listing = Link::Listing{same_broker, link.up, {}};
+  link.asks = false;
   link.elsewhere.clear();
   link.taken_over.clear();
   link.broker = snapshot.broker;
@@ -164,6 +165,7 @@ void Core::say_hello(std::size_t broker, const Now& now) {
 void Core::tick_link(std::size_t broker, const Now& now) {
   Link& link = links_[broker];
   if (!link.up) return say_hello(broker, now);
+  if (link.asks) say_hello(broker, now);
   if (now.mono >= judge_from_ && link.heard_at + config_.lost <= now.mono) {
     link_down(broker, now);
     outbox_.reopen_link(broker);
@@ -249,8 +251,7 @@ void Core::ask_elsewhere(const Provider& provider, const Now& now) {
     if (!link.up || GENAI_PLANTED(kForgetTakenOver)) continue;
     if (!link.elsewhere.contains(provider.session) && !link.taken_over.contains(provider.node_id))
       continue;
-    link.elsewhere.clear();  // asked once: the snapshot lists them again
-    link.taken_over.clear();
+    if (std::exchange(link.asks, true)) continue;
     link.hello_at = now.mono;
     say_hello(i, now);
   }

@@ -331,6 +331,13 @@ TEST_CASE("a node cannot take a session over from another node at another broker
   hellos(w);
   w.state(1, ProviderState::kLost, 0);
   CHECK(hellos(w) == 1);
+  // The question, or its answer, may be lost.
+  w.run_for(3'500);
+  CHECK(hellos(w) == 3);
+  w.snapshot({stolen}, 1);
+  CHECK(serving() == "thief");
+  w.run_for(3'500);
+  CHECK(hellos(w) == 0);
 }
 
 TEST_CASE("a node that was said to be elsewhere is found again where it is") {
