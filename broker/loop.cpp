@@ -23,12 +23,18 @@ constexpr std::size_t kDrainMessages = 1000;
 constexpr std::size_t kLateDrainMessages = 100'000;
 // What is drained waits in memory until it is sent.
 constexpr std::size_t kDrainBytes = 64u << 20;
+// However long what was asked takes: the others wait for their heartbeats. Peers are read in turn,
+// so each of them is heard even when one sends without end.
+constexpr Duration kDrainTime = from_ms(100);
+constexpr Duration kLateDrainTime = from_ms(1000);
 
 SocketLimits node_socket_limits() {
   return {limits::kMaxFrameBytes, kNodeQueueMessages, kNodeQueueMessages};
 }
 SocketLimits link_socket_limits() {
-  return {limits::kMaxLinkFrameBytes, kLinkQueueMessages, kLinkQueueMessages};
+  SocketLimits all{limits::kMaxLinkFrameBytes, kLinkQueueMessages, kLinkQueueMessages};
+  all.max_unsent_bytes = limits::kMaxUnsentBytes;  // it carries what all nodes say
+  return all;
 }
 
 Settings settings_from(const Config& config) {
@@ -74,23 +80,26 @@ void Loop::run(process::SignalFd& signals) {
     const Now now = transport::read_clock();
     const bool late = now.mono - last > config_.heartbeat_interval;
     last = now.mono;
-    more = drain(late ? kLateDrainMessages : kDrainMessages, now);
+    more = late ? drain(kLateDrainMessages, kLateDrainTime, now)
+                : drain(kDrainMessages, kDrainTime, now);
     core_.tick(now, effects_);
     apply(now);
   }
 }
 
 /// True when messages may be left.
-bool Loop::drain(std::size_t max_messages, const Now& now) {
-  const bool nodes = drain_side(Side::kNodes, max_messages, now);
-  const bool link = drain_side(Side::kLink, max_messages, now);
+bool Loop::drain(std::size_t max_messages, Duration max_time, const Now& now) {
+  const bool nodes = drain_side(Side::kNodes, max_messages, max_time, now);
+  const bool link = drain_side(Side::kLink, max_messages, max_time, now);
   return nodes || link;
 }
 
-bool Loop::drain_side(Side side, std::size_t max_messages, const Now& now) {
+bool Loop::drain_side(Side side, std::size_t max_messages, Duration max_time, const Now& now) {
   Router& socket = side == Side::kNodes ? nodes_ : link_;
+  const Duration until = transport::read_clock().mono + max_time;
   std::size_t bytes = 0;
   for (std::size_t i = 0; i < max_messages && bytes < kDrainBytes; ++i) {
+    if (i > 0 && transport::read_clock().mono >= until) return true;
     const auto received = socket.receive();
     if (!received) return false;
     bytes += received->frame.size();

@@ -26,8 +26,8 @@ class Loop {
  private:
   enum class Side { kNodes, kLink };
 
-  bool drain(std::size_t max_messages, const Now& now);
-  bool drain_side(Side side, std::size_t max_messages, const Now& now);
+  bool drain(std::size_t max_messages, Duration max_time, const Now& now);
+  bool drain_side(Side side, std::size_t max_messages, Duration max_time, const Now& now);
   void apply(const Now& now);
   void send_to_nodes(const Now& now);
   void send_to_link(const Now& now);

@@ -14,6 +14,7 @@
 
 #include "protocol/ids.h"
 #include "protocol/messages.h"
+#include "protocol/string_map.h"
 
 namespace genai::broker {
 
@@ -65,16 +66,9 @@ class Registry {
   std::optional<std::string> check_invariants() const;
 
  private:
-  struct PeerHash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view peer) const {
-      return std::hash<std::string_view>{}(peer);
-    }
-  };
-
   std::map<SessionId, Session> sessions_;
   std::unordered_map<NodeId, Session*> by_node_;
-  std::unordered_map<Peer, Session*, PeerHash, std::equal_to<>> by_peer_;
+  StringMap<Session*> by_peer_;
   std::set<SessionId> replaced_;
   std::deque<SessionId> replaced_order_;
 };

@@ -31,6 +31,7 @@ constexpr std::array kNames = std::to_array<std::pair<ErrorCode, std::string_vie
     {ErrorCode::kStoreFull, "store_full"},
     {ErrorCode::kOverQuota, "over_quota"},
     {ErrorCode::kNotQueued, "not_queued"},
+    {ErrorCode::kSlowDown, "slow_down"},
     {ErrorCode::kNodeFull, "node_full"},
     {ErrorCode::kNodeLeaving, "node_leaving"},
     {ErrorCode::kModelMissing, "model_missing"},

@@ -38,6 +38,7 @@ enum class ErrorCode : std::uint16_t {
   kStoreFull = 308,
   kOverQuota = 309,
   kNotQueued = 310,
+  kSlowDown = 311,
   // A node refuses an assignment.
   kNodeFull = 400,
   kNodeLeaving = 401,

@@ -53,10 +53,16 @@ inline constexpr std::uint64_t kMaxTtlMs = 30ull * 24 * 3600 * 1000;
 inline constexpr std::uint64_t kMaxUnixMs = 253'402'300'799'999;  // the end of the year 9999
 inline constexpr std::uint64_t kDefaultTtlMs = 20ull * 60 * 1000;
 
+// Rates.
+inline constexpr std::uint64_t kMaxAskedPerSecond = 100'000;  // entries, of one connection
+
 // Sockets.
 inline constexpr int kHandshakeIvlMs = 3000;
 inline constexpr std::size_t kMaxAuthorizedKeys = 100'000;  // files in a daemon's folder
 inline constexpr int kListenBacklog = 4096;
+// Answers that a peer does not read wait in memory; what does not fit is asked for, or sent, again.
+inline constexpr std::size_t kMaxUnsentBytesPerPeer = 2 * kMaxFrameBytes;
+inline constexpr std::size_t kMaxUnsentBytes = std::size_t{1} << 30;  // at one socket
 inline constexpr int kMaxZmqSockets = 65536;
 
 }  // namespace genai::limits

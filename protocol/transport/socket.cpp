@@ -86,7 +86,8 @@ std::optional<Received> Socket::receive() {
 }
 
 Router::Router(Context& context, const SocketLimits& limits, const std::optional<KeyPair>& own)
-    : Socket(context, zmq::socket_type::router, limits) {
+    : Socket(context, zmq::socket_type::router, limits),
+      unsent_(limits.max_unsent_bytes, limits::kMaxUnsentBytes) {
   socket_.set(zmq::sockopt::router_mandatory, 1);
   if (!own) return;
   asks_for_keys_ = true;
@@ -109,11 +110,12 @@ Expected<std::string> Router::bind(const std::string& endpoint) {
 }
 
 SendResult Router::send(std::string_view peer, std::string frame) {
+  if (!unsent_.has_room(peer, frame.size())) return SendResult::kFull;
   try {
     zmq::message_t id(peer.data(), peer.size());
     constexpr auto kFlags = zmq::send_flags::dontwait | zmq::send_flags::sndmore;
     if (!socket_.send(id, kFlags)) return SendResult::kFull;
-    auto message = make_message(std::move(frame));
+    auto message = unsent_.message(peer, std::move(frame));
     return socket_.send(message, zmq::send_flags::dontwait) ? SendResult::kQueued
                                                             : SendResult::kFull;
   } catch (const zmq::error_t& error) {

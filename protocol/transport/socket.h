@@ -12,8 +12,10 @@
 
 #include "protocol/blob.h"
 #include "protocol/errors.h"
+#include "protocol/limits.h"
 #include "protocol/time.h"
 #include "protocol/transport/keys.h"
+#include "protocol/transport/unsent.h"
 
 namespace genai::transport {
 
@@ -33,12 +35,13 @@ struct SocketLimits {
   int send_queue_messages;     // per peer
   int receive_queue_messages;  // per peer
   int linger_ms = 0;           // how long closing waits for unsent messages
+  std::size_t max_unsent_bytes = limits::kMaxUnsentBytesPerPeer;  // a ROUTER's
 };
 
 enum class SendResult {
   kQueued,  // handed to the transport: says nothing about arrival
   kGone,    // the peer has no connection
-  kFull,    // the peer does not read: its queue is full
+  kFull,    // the peer does not read: too many messages or bytes wait for it
 };
 
 /// The ZAP domain of all our sockets: whoever asks in another name is refused.
@@ -79,6 +82,11 @@ class Router : public Socket {
   Expected<std::string> bind(const std::string& endpoint);
   SendResult send(std::string_view peer, std::string frame);
   bool asks_for_keys() const { return asks_for_keys_; }
+  /// Handed to the transport and not written yet, for all peers.
+  std::size_t unsent_bytes() const { return unsent_.bytes(); }
+
+ private:
+  Unsent unsent_;
 };
 
 class Dealer : public Socket {

@@ -106,6 +106,52 @@ TEST_CASE("a peer that does not read fills only its own queue") {
   CHECK(result == SendResult::kFull);
 }
 
+TEST_CASE("a peer that reads nothing costs so many bytes, and others are sent to") {
+  Context context;
+  SocketLimits few = kLimits;
+  few.max_unsent_bytes = 1 << 20;
+  Router router(context, few);
+  const std::string at = endpoint();
+  REQUIRE(router.bind(at));
+  Dealer deaf(context, {1 << 20, 10, 10}, at), good(context, kLimits, at);
+  send(deaf, "hello");
+  const std::string peer = next(router).peer;
+  send(good, "hello");
+  const std::string other = next(router).peer;
+  SendResult result = SendResult::kQueued;
+  for (int i = 0; i < 1000 && result == SendResult::kQueued; ++i)
+    result = router.send(peer, std::string(100'000, 'x'));
+  CHECK(result == SendResult::kFull);
+  CHECK(router.unsent_bytes() > 900'000);
+  CHECK(router.unsent_bytes() <= 1 << 20);
+  CHECK(router.send(other, "fine") == SendResult::kQueued);
+  CHECK(next(good).frame.view() == "fine");
+  // As it reads there is room again.
+  for (int i = 0; router.send(peer, std::string(100'000, 'y')) == SendResult::kFull; ++i) {
+    REQUIRE(i < 1000);
+    next(deaf);
+  }
+}
+
+TEST_CASE("what waits for one who is gone is forgotten") {
+  Context context;
+  Router router(context, kLimits);
+  const std::string at = endpoint();
+  REQUIRE(router.bind(at));
+  std::optional<Dealer> deaf(std::in_place, context, SocketLimits{1 << 20, 10, 10}, at);
+  send(*deaf, "hello");
+  const std::string peer = next(router).peer;
+  for (int i = 0; i < 100; ++i) router.send(peer, std::string(100'000, 'x'));
+  CHECK(router.unsent_bytes() > 0);
+  deaf.reset();
+  PollSet none;
+  for (int i = 0; router.unsent_bytes() > 0; ++i) {
+    REQUIRE(i < 1000);
+    router.receive();  // libzmq ends connections when its socket is used
+    none.wait(from_ms(10));
+  }
+}
+
 /// No descriptor can be opened while it lives.
 class NoFilesLeft {
  public:
