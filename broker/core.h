@@ -15,7 +15,9 @@
 #include "broker/registry.h"
 #include "protocol/blob.h"
 #include "protocol/identity.h"
+#include "protocol/limits.h"
 #include "protocol/messages.h"
+#include "protocol/process/peer_rates.h"
 #include "protocol/process/rate_limit.h"
 #include "protocol/time.h"
 
@@ -138,6 +140,7 @@ class Core {
   LinkOutbox outbox_;
   std::optional<Dispatcher> dispatcher_;
   std::uint64_t latest_epoch_ = 0;  // of all that connected: an older one has no say any more
+  process::PeerRates rates_{limits::kMaxAskedPerSecond};  // of the nodes' connections
   process::RateLimit refusal_notices_{kMaxRefusalNotices, from_ms(1000) / kMaxRefusalNotices};
   MalformedLimits node_limits_;
   MalformedLimits link_limits_;

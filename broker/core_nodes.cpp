@@ -11,6 +11,10 @@ namespace {
 
 using Kind = Notice::Kind;
 
+// Of what a connection may ask in a second: metadata is checked and passed on with each HELLO.
+constexpr std::size_t kHelloUnits = 1000;
+constexpr std::size_t kRefusalUnits = 1000;
+
 std::string silence_text(Duration silence) {
   return "no heartbeat for " + std::to_string(to_ms(silence)) + " ms";
 }
@@ -54,6 +58,10 @@ void Core::handle_node_frame(std::string_view peer, const Identity& who, const B
     if (!dispatcher_) ++counters_.node_frames_dropped;
     return outbox_.put(msg::Parcel{session->id, frame}, effects);
   }
+  if (!rates_.may_ask(peer, now.mono))
+    return refuse_node_frame(
+        peer, {ErrorCode::kSlowDown, "this connection says more than a second allows"}, now,
+        effects);
   const auto message = decode(frame, Direction::kFromNode);
   if (message) return on_node_message(peer, who, session, *message, now, effects);
   if (is_error_type(*type))
@@ -79,6 +87,7 @@ void Core::on_node_message(std::string_view peer, const Identity& who, Session* 
 
 void Core::on_hello(std::string_view peer, const Identity& who, const msg::Hello& hello,
                     const Now& now, Effects& effects) {
+  rates_.charge(peer, kHelloUnits, now.mono);
   const msg::ProviderEntry entry{hello.session, hello.node_id, {}, hello.meta, hello.held};
   if (const auto problem = entry_problem(entry))
     return refuse_node_frame(peer, *problem, now, effects);
@@ -154,6 +163,7 @@ void Core::resume_session(Session& session, std::string_view peer, const Identit
 
 void Core::on_heartbeat(Session& session, const msg::Heartbeat& beat, const Now& now,
                         Effects& effects) {
+  rates_.charge(session.peer, 1 + beat.held.size() + beat.loaded_models.size(), now.mono);
   const bool models_changed = beat.loaded_models != session.meta.loaded_models;
   if (models_changed) {
     msg::ProviderEntry entry = session.entry();
@@ -243,7 +253,9 @@ void Core::judge_nodes(Effects& effects) {
 void Core::refuse_node_frame(std::string_view peer, const Error& error, const Now& now,
                              Effects& effects) {
   ++counters_.malformed_node_frames;
-  if (may_answer(node_limits_, Kind::kMalformedNodeFrame, error, now, effects))
+  const bool within = rates_.may_ask(peer, now.mono);
+  if (within) rates_.charge(peer, kRefusalUnits, now.mono);
+  if (may_answer(node_limits_, Kind::kMalformedNodeFrame, error, now, effects) && within)
     answer_node(peer, error_reply(error), effects);
 }
 

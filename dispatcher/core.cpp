@@ -240,6 +240,7 @@ void Core::tick(const Now& now) {
     schedule(now);
     ask_back(now);
     deliver_ready(now);
+    answer_listings(now);
   }
   enforce_retention(now);
 }
@@ -356,7 +357,10 @@ void Core::ask_back(const Now& now) {
 Duration Core::next_deadline() const {
   // However little there is to do: a long sleep of its own must not pass for lateness.
   Duration at = std::min(last_tick_ + config_.lost / 4, archive_.next_deadline());
-  if (!is_store_full()) at = std::min({at, clients_.next_deadline(), backlog_.next_deadline()});
+  if (!is_store_full()) {
+    if (!listings_.empty()) return last_tick_;
+    at = std::min({at, clients_.next_deadline(), backlog_.next_deadline()});
+  }
   // Judgements that wait for judge_from_ must not make the loop spin until then.
   const Duration judged = std::min(tasks_.next_deadline(), providers_.next_deadline());
   at = std::min(at, judged == kNever ? kNever : std::max(judged, judge_from_));
@@ -367,11 +371,11 @@ Duration Core::next_deadline() const {
     at = std::min(at, link.up ? std::min(link.heartbeat_at,
                                          std::max(link.heard_at + config_.lost, judge_from_))
                               : link.hello_at);
+  }
   return GENAI_PLANTED(kSpin) && tasks_.live() > 0 ? last_tick_ : at;
 }
 
 Effects Core::take_effects() { return outbox_.take(); }
-  }
 
 void Core::check_invariants() const {
   tasks_.check_invariants();

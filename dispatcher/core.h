@@ -20,6 +20,7 @@
 #include "dispatcher/config.h"
 #include "dispatcher/effects.h"
 #include "dispatcher/journal.h"
+#include "dispatcher/listings.h"
 #include "dispatcher/outbox.h"
 #include "dispatcher/providers.h"
 #include "dispatcher/scheduler.h"
@@ -27,6 +28,8 @@
 #include "dispatcher/task_table.h"
 #include "protocol/codec.h"
 #include "protocol/identity.h"
+#include "protocol/limits.h"
+#include "protocol/process/peer_rates.h"
 #include "protocol/process/rate_limit.h"
 
 namespace genai::dispatcher {
@@ -40,10 +43,10 @@ struct Link {
   InstanceId broker;
   std::uint64_t seq = 0;  // of the last delta applied
   bool up = false;        // has given a snapshot and been heard since
+  bool asks = false;      // for a new one, until it comes
   Duration heard_at{0};
   Duration hello_at{0};      // when to ask (again) for a snapshot
   Duration heartbeat_at{0};  // when to send the next one
-  bool asks = false;      // for a new one, until it comes
   struct Listing {
     bool same_broker, was_up;  // before it
     std::unordered_set<SessionId> present;
@@ -89,7 +92,7 @@ class Core {
   void on_client_frame(const std::string& peer, const Identity& who, const Blob& frame,
                        const Now& now);
   /// A message of more than one frame came from the client.
-  void on_malformed_client(const std::string& peer);
+  void on_malformed_client(const std::string& peer, const Now& now);
   /// Sending found that the client has no connection any more.
   void on_client_gone(const std::string& peer, const Now& now);
   /// The key stands for nothing, or something else, from now on: what its clients watch is
@@ -215,10 +218,6 @@ class Core {
   void on_client(const std::string& peer, const msg::Replay& message, const Now& now);
   void on_client(const std::string& peer, const msg::Purge& message, const Now& now);
   void on_client(const std::string& peer, const msg::Reprioritise& message, const Now& now);
-  void on_client(const std::string& peer, const msg::StatusQuery& message, const Now& now);
-  void on_client(const std::string& peer, const msg::List& message, const Now& now);
-  void on_client(const std::string& peer, const msg::NodesQuery& message, const Now& now);
-  void on_client(const std::string& peer, const msg::StatsQuery& message, const Now& now);
   void on_client(const std::string& peer, const msg::Drain& message, const Now& now);
   void on_client(const std::string& peer, const msg::Ping& message, const Now& now);
   void on_client(const std::string& peer, const msg::ErrorReply& message, const Now& now);
@@ -245,13 +244,22 @@ class Core {
   void settle_delivery(Task& task, const Now& now);
   void acknowledge_delivery(const std::string& peer, const TaskId& id, const Now& now);
   template <class M>
-  void refuse_role(const std::string& peer, const M& message);
+  void refuse_role(const std::string& peer, const M& message, const Now& now);
   Task* visible(const TaskId& id);
   bool is_store_full() const { return store_.state == StoreReport::State::kFull; }
   void refuse_unwritten(const std::string& peer, std::uint64_t request);
-  void refuse_client(const std::string& peer, std::uint64_t request, Error error);
+  void refuse_client(const std::string& peer, std::uint64_t request, Error error, const Now& now);
+  void slow_down(const std::string& peer, std::uint64_t request);
   void note_malformed(const char* text, const std::string& key, const std::string& who,
                       const Error& error, const Now& now);
+
+  // What clients want to know (core_queries.cpp).
+  void on_client(const std::string& peer, const msg::StatusQuery& message, const Now& now);
+  void on_client(const std::string& peer, const msg::List& message, const Now& now);
+  void on_client(const std::string& peer, const msg::NodesQuery& message, const Now& now);
+  void on_client(const std::string& peer, const msg::StatsQuery& message, const Now& now);
+  bool look_on(Listing& listing, std::size_t& looks, const Now& now);
+  void answer_listings(const Now& now);
 
   const Config config_;
   const InstanceId instance_;
@@ -273,6 +281,8 @@ class Core {
   Outbox outbox_;
   std::map<std::uint64_t, const Task*> progressed_;  // since the last tick, by sequence
   Totals totals_;
+  Listings listings_;
+  process::PeerRates rates_{limits::kMaxAskedPerSecond};
   const Identity* asker_ = nullptr;  // of the client's frame that is being handled
   process::RateLimit malformed_notes_{10, from_ms(1000)};  // a hostile peer must not fill the log
 

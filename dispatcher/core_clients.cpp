@@ -17,17 +17,26 @@ namespace {
 // Connections that may follow one task. The oldest goes first: it is most likely a connection that
 // its client has long replaced.
 constexpr std::size_t kMaxWatchers = 16;
-// Of all names of models in one NODE_LIST; beyond it they are left out.
-constexpr std::size_t kMaxModelBytes = std::size_t{8} << 20;
-
-std::optional<TaskStatus> status_named(std::string_view text) {
-  for (std::uint8_t i = 0; i <= kMaxTaskStatus; ++i)
-    if (name(static_cast<TaskStatus>(i)) == text) return static_cast<TaskStatus>(i);
-  return std::nullopt;
-}
 
 template <class M, class... Ms>
 constexpr bool kIsOneOf = (std::is_same_v<M, Ms> || ...);
+/// What costs the more the more it names, or answers; acknowledgements and SUBMIT are bounded by
+/// what was sent, and by what may be queued.
+template <class M>
+constexpr bool kIsRated =
+    kIsOneOf<M, msg::Watch, msg::Cancel, msg::Replay, msg::Purge, msg::Reprioritise,
+             msg::StatusQuery, msg::List, msg::NodesQuery, msg::StatsQuery, msg::Drain>;
+template <class M>
+std::size_t units_of(const M& message) {
+  constexpr std::size_t kLeast = 10;
+  if constexpr (requires { message.ids.size(); })
+    return kLeast + message.ids.size();
+  else if constexpr (requires { message.entries.size(); })
+    return kLeast + message.entries.size();
+  else
+    return kLeast;  // how long the answer gets shows later
+}
+
 /// What was not written may not last, so tasks are not told of while nothing can be written; and
 /// what cannot be sent should not pile up. SUBMIT and REPLAY are refused task by task.
 template <class M>
@@ -57,15 +66,19 @@ void Core::on_client_frame(const std::string& peer, const Identity& who, const B
   // A key that is good for nothing here is worth no decoding.
   if (!may(who, Right::kNone))
     return refuse_client(peer, peek_request(frame.view()),
-                         {ErrorCode::kNotAllowed, "this key is not authorized for a client"});
+                         {ErrorCode::kNotAllowed, "this key is not authorized for a client"}, now);
   auto message = decode(frame, Direction::kFromClient);
-  if (!message) return refuse_client(peer, peek_request(frame.view()), message.error());
+  if (!message) return refuse_client(peer, peek_request(frame.view()), message.error(), now);
   asker_ = &who;
   std::visit(
       [&](auto& body) {
         if constexpr (requires { this->on_client(peer, body, now); }) {
           if (!may(who, right_for<std::decay_t<decltype(body)>>()))
-            return this->refuse_role(peer, body);
+            return this->refuse_role(peer, body, now);
+          if constexpr (kIsRated<std::decay_t<decltype(body)>>) {
+            if (!rates_.may_ask(peer, now.mono)) return this->slow_down(peer, body.request);
+            rates_.charge(peer, units_of(body), now.mono);
+          }
           if constexpr (kRestsOnStore<std::decay_t<decltype(body)>>)
             if (is_store_full()) return this->refuse_unwritten(peer, body.request);
           this->on_client(peer, body, now);
@@ -74,22 +87,31 @@ void Core::on_client_frame(const std::string& peer, const Identity& who, const B
       *message);
 }
 
-void Core::on_malformed_client(const std::string& peer) {
-  refuse_client(peer, 0, {ErrorCode::kMalformed, "a message is one frame"});
+void Core::on_malformed_client(const std::string& peer, const Now& now) {
+  refuse_client(peer, 0, {ErrorCode::kMalformed, "a message is one frame"}, now);
 }
 
-void Core::refuse_client(const std::string& peer, std::uint64_t request, Error error) {
+void Core::refuse_client(const std::string& peer, std::uint64_t request, Error error,
+                         const Now& now) {
+  constexpr std::size_t kUnits = 100;
   ++totals_.malformed;
+  if (!rates_.may_ask(peer, now.mono)) return;
+  rates_.charge(peer, kUnits, now.mono);
   outbox_.note({Note::Level::kDebug, "client refused", {{"error", error.detail}}});
   outbox_.reply(peer, msg::ErrorReply{request, error.code, clip_text(error.detail)});
 }
 
+void Core::slow_down(const std::string& peer, std::uint64_t request) {
+  outbox_.reply(peer, msg::ErrorReply{request, ErrorCode::kSlowDown,
+                                      "this connection asks for more than a second allows"});
+}
+
 template <class M>
-void Core::refuse_role(const std::string& peer, const M& message) {
+void Core::refuse_role(const std::string& peer, const M& message, const Now& now) {
   std::uint64_t request = 0;
   if constexpr (requires { message.request; }) request = message.request;
   refuse_client(peer, request,
-                {ErrorCode::kNotAllowed, "the roles of this key do not include this request"});
+                {ErrorCode::kNotAllowed, "the roles of this key do not include this request"}, now);
 }
 
 /// The task, if it exists for whoever asks: those of other tenants are not known.
@@ -99,6 +121,7 @@ Task* Core::visible(const TaskId& id) {
 }
 
 void Core::on_key_revoked(std::string_view key, const Now& now) {
+  listings_.forget_key(key);
   for (const std::string& peer : clients_.peers_with(key)) {
     on_client_gone(peer, now);
     outbox_.reply(peer, msg::ErrorReply{0, ErrorCode::kNotAllowed, "this key was revoked"});
@@ -399,64 +422,6 @@ msg::Verdict Core::reprioritise(const TaskId& id, std::uint8_t priority, const N
     backlog_.set_priority(*task, priority);
   tasks_.annotate(*task, fmt::format("priority {} from now on", priority), now);
   return {id, ErrorCode::kOk, ""};
-}
-
-void Core::on_client(const std::string& peer, const msg::StatusQuery& message, const Now& now) {
-  msg::Tasks tasks{message.request, {}, false};
-  Explanations explanations;
-  for (const TaskId& id : message.ids)
-    if (const Task* task = visible(id))
-      tasks.tasks.push_back(Reports::task(*this, *task, true, now, explanations));
-  outbox_.reply(peer, std::move(tasks));
-}
-
-void Core::on_client(const std::string& peer, const msg::List& message, const Now& now) {
-  constexpr std::size_t kDefaultPage = 100;
-  const std::string status_text = get_string(message.filter, "status");
-  const auto status = status_named(status_text);
-  if (!status_text.empty() && !status)
-    return refuse_client(peer, message.request,
-                         {ErrorCode::kBadField, "LIST.filter: no such status"});
-  const auto limit = std::min<std::uint64_t>(get_uint(message.filter, "limit", kDefaultPage),
-                                             limits::kMaxBatchEntries);
-  const auto after = TaskId::parse(get_string(message.filter, "after"));
-  msg::Tasks page{message.request, {}, false};
-  Explanations explanations;
-  for (auto it = after ? tasks_.after(*after) : tasks_.begin(); it != tasks_.end(); ++it) {
-    if (status && it->second->status != *status) continue;
-    if (!may_see(*asker_, it->second->spec.tenant)) continue;
-    if (page.tasks.size() >= limit) {
-      page.more = true;
-      break;
-    }
-    page.tasks.push_back(Reports::task(*this, *it->second, false, now, explanations));
-  }
-  outbox_.reply(peer, std::move(page));
-}
-
-void Core::on_client(const std::string& peer, const msg::NodesQuery& message, const Now& now) {
-  std::map<std::string, ValueMap> by_name;
-  for (const auto& [session, provider] : providers_.sessions())
-    by_name[provider->node_id.str()] = Reports::node(*this, *provider, message.measured, now);
-  msg::NodeList list{message.request, {}};
-  std::size_t bytes = 0;
-  for (auto& [node_id, map] : by_name) {
-    if (list.nodes.size() == limits::kMaxSnapshotEntries) break;
-    // The lists of models are all that can be long; a reply must stay within a frame.
-    bytes += encode_map({{"", map["models"]}, {" ", map["loaded_models"]}}).size();
-    if (message.measured) bytes += encode_map({{"", map["measured"]}}).size();
-    if (bytes > kMaxModelBytes) {
-      map.erase("models");
-      map.erase("loaded_models");
-      map.erase("measured");
-    }
-    list.nodes.push_back(std::move(map));
-  }
-  outbox_.reply(peer, std::move(list));
-}
-
-void Core::on_client(const std::string& peer, const msg::StatsQuery& message, const Now& now) {
-  outbox_.reply(peer, msg::Stats{message.request, Reports::stats(*this, now)});
 }
 
 void Core::on_client(const std::string& peer, const msg::Drain& message, const Now& now) {

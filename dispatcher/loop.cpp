@@ -19,6 +19,8 @@ constexpr int kLinkQueueMessages = 100'000;
 constexpr std::size_t kDrainMessages = 1000;
 // What is drained waits in memory until it is handled.
 constexpr std::size_t kDrainBytes = 64u << 20;
+// However long what clients ask takes: brokers and the other clients come in between.
+constexpr Duration kDrainTime = from_ms(50);
 // What waits for the disk in memory: beyond it clients are not read, and wait in their turn.
 constexpr std::size_t kMaxHeldMessages = 100'000;
 constexpr std::size_t kMaxUncommittedBytes = std::size_t{256} << 20;
@@ -184,8 +186,10 @@ int Loop::stopped() {
 
 /// True when messages may be left.
 bool Loop::drain_clients(const Now& now) {
+  const Duration until = transport::read_clock().mono + kDrainTime;
   std::size_t bytes = 0;
   for (std::size_t i = 0; i < kDrainMessages && bytes < kDrainBytes; ++i) {
+    if (i > 0 && transport::read_clock().mono >= until) return true;
     const auto received = clients_.receive();
     if (!received) return false;
     bytes += received->frame.size();
@@ -193,7 +197,7 @@ bool Loop::drain_clients(const Now& now) {
       core_.on_client_frame(received->peer, guard_.identify(clients_, *received), received->frame,
                             now);
     else
-      core_.on_malformed_client(received->peer);
+      core_.on_malformed_client(received->peer, now);
   }
   return true;
 }

@@ -15,6 +15,8 @@ namespace {
 
 // Enough to keep the dispatcher busy; the rest waits here rather than in socket queues.
 constexpr std::size_t kMaxBatches = 16;
+// What one connection may ask in a second was used up.
+constexpr Duration kAfterSlowDown = from_ms(1000);
 
 std::size_t bytes_of(const msg::Submission& s) {
   return s.payload.size() + s.spec.raw.size() + s.task_id.str().size() + 64;
@@ -253,7 +255,7 @@ bool SessionCore::submit_again(const TaskId& id) {
   return false;
 }
 
-void SessionCore::on(msg::ErrorReply& message, const Now&) {
+void SessionCore::on(msg::ErrorReply& message, const Now& now) {
   if (auto it = batches_.find(message.request); it != batches_.end()) {
     for (const TaskId& id : it->second.ids) {
       auto open = open_.find(id);
@@ -262,6 +264,10 @@ void SessionCore::on(msg::ErrorReply& message, const Now&) {
       effects_.verdicts.push_back({id, message.code, message.detail});
     }
     batches_.erase(it);
+    return;
+  }
+  if (message.code == ErrorCode::kSlowDown && pending_.contains(message.request)) {
+    pending_.at(message.request).repeat_at = now.mono + kAfterSlowDown;
     return;
   }
   // Unknown tasks of a WATCH are missing from its TASKS: that is where they are dealt with.

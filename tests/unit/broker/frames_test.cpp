@@ -150,7 +150,8 @@ TEST_CASE("a frame that a link message cannot wrap is refused") {
 TEST_CASE("a flood of garbage is answered and noticed at a limited rate, and counted in full") {
   World world;
   std::size_t answers = 0;
-  for (int i = 0; i < 5000; ++i) answers += world.node_bytes("x", Blob("junk"s)).size();
+  for (int i = 0; i < 5000; ++i)
+    answers += world.node_bytes(std::to_string(i % 50), Blob("junk"s)).size();
   CHECK(answers == Core::kMaxErrorRepliesPerSecond);
   CHECK(world.core.counters().malformed_node_frames == 5000);
   CHECK(world.core.counters().replies_suppressed == 5000 - answers);
@@ -161,6 +162,25 @@ TEST_CASE("a flood of garbage is answered and noticed at a limited rate, and cou
   REQUIRE(world.notices.size() == 1);
   CHECK(world.notices[0].kind == Notice::Kind::kMalformedNodeFrame);
   CHECK(world.notices[0].count == 5000);
+}
+
+TEST_CASE("a connection may say HELLO so often in a second, and no other is held to it") {
+  World world;
+  world.connect_dispatcher();
+  std::size_t welcomed = 0, told = 0;
+  for (int i = 0; i < 1000; ++i)
+    for (const auto& sent : world.node("greedy", hello("n1", 1)))
+      if (const auto* error = std::get_if<msg::ErrorReply>(&sent.message))
+        told += error->code == ErrorCode::kSlowDown;
+      else
+        ++welcomed;
+  CHECK(welcomed >= 100);
+  CHECK(welcomed <= 101);
+  CHECK(told == 0);  // a refusal would be paid from the same budget
+  only<msg::Welcome>(world.node("modest", hello("n2", 2)));
+  only<msg::HeartbeatReply>(world.node("modest", msg::Heartbeat{1, {}, {}}));
+  world.pass(1000);
+  only<msg::HeartbeatReply>(world.node("greedy", msg::Heartbeat{1, {}, {}}));
 }
 
 }  // namespace genai::broker::test

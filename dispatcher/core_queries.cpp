@@ -1,0 +1,112 @@
+// What clients ask about tasks, nodes and the dispatcher itself.
+#include <algorithm>
+#include <utility>
+
+#include "dispatcher/core.h"
+#include "dispatcher/permissions.h"
+#include "dispatcher/reports.h"
+
+namespace genai::dispatcher {
+namespace {
+
+// Of all names of models in one NODE_LIST; beyond it they are left out.
+constexpr std::size_t kMaxModelBytes = std::size_t{8} << 20;
+
+std::optional<TaskStatus> status_named(std::string_view text) {
+  for (std::uint8_t i = 0; i <= kMaxTaskStatus; ++i)
+    if (name(static_cast<TaskStatus>(i)) == text) return static_cast<TaskStatus>(i);
+  return std::nullopt;
+}
+
+}  // namespace
+
+void Core::on_client(const std::string& peer, const msg::StatusQuery& message, const Now& now) {
+  msg::Tasks tasks{message.request, {}, false};
+  Explanations explanations;
+  for (const TaskId& id : message.ids)
+    if (const Task* task = visible(id))
+      tasks.tasks.push_back(Reports::task(*this, *task, true, now, explanations));
+  outbox_.reply(peer, std::move(tasks));
+}
+
+void Core::on_client(const std::string& peer, const msg::List& message, const Now& now) {
+  constexpr std::size_t kDefaultPage = 100;
+  if (const Listing* under_way = listings_.of(peer); under_way || listings_.is_full()) {
+    if (under_way && under_way->page.request == message.request) return;  // it was repeated
+    return slow_down(peer, message.request);
+  }
+  const std::string status_text = get_string(message.filter, "status");
+  const auto status = status_named(status_text);
+  if (!status_text.empty() && !status)
+    return refuse_client(peer, message.request,
+                         {ErrorCode::kBadField, "LIST.filter: no such status"}, now);
+  const auto limit = std::min<std::uint64_t>(get_uint(message.filter, "limit", kDefaultPage),
+                                             limits::kMaxBatchEntries);
+  const auto after = TaskId::parse(get_string(message.filter, "after"));
+  Listing listing{peer, *asker_, status, static_cast<std::size_t>(limit), after, {}};
+  listing.page.request = message.request;
+  std::size_t looks = Listings::kTurn;
+  if (look_on(listing, looks, now))
+    outbox_.reply(peer, std::move(listing.page));
+  else
+    listings_.add(std::move(listing));
+}
+
+/// True when its page is complete; takes from `looks` how many tasks it looked at.
+bool Core::look_on(Listing& listing, std::size_t& looks, const Now& now) {
+  constexpr std::size_t kLooksPerUnit = 16;  // most are passed over
+  const std::size_t before = looks, listed = listing.page.tasks.size();
+  Explanations explanations;
+  auto it = listing.after ? tasks_.after(*listing.after) : tasks_.begin();
+  for (; it != tasks_.end() && looks > 0 && !listing.page.more; ++it, --looks) {
+    const Task& task = *it->second;
+    listing.after = task.id;
+    if (listing.status && task.status != *listing.status) continue;
+    if (!may_see(listing.asker, task.spec.tenant)) continue;
+    if (listing.page.tasks.size() >= listing.limit)
+      listing.page.more = true;
+    else
+      listing.page.tasks.push_back(Reports::task(*this, task, false, now, explanations));
+  }
+  rates_.charge(listing.peer, listing.page.tasks.size() - listed + (before - looks) / kLooksPerUnit,
+                now.mono);
+  return it == tasks_.end() || listing.page.more;
+}
+
+void Core::answer_listings(const Now& now) {
+  std::size_t looks = Listings::kTurn;
+  while (!listings_.empty() && looks > 0) {
+    Listing& listing = listings_.front();
+    if (!look_on(listing, looks, now)) return listings_.rotate();
+    outbox_.reply(listing.peer, std::move(listing.page));
+    listings_.pop();
+  }
+}
+
+void Core::on_client(const std::string& peer, const msg::NodesQuery& message, const Now& now) {
+  rates_.charge(peer, providers_.size(), now.mono);
+  std::map<std::string, ValueMap> by_name;
+  for (const auto& [session, provider] : providers_.sessions())
+    by_name[provider->node_id.str()] = Reports::node(*this, *provider, message.measured, now);
+  msg::NodeList list{message.request, {}};
+  std::size_t bytes = 0;
+  for (auto& [node_id, map] : by_name) {
+    if (list.nodes.size() == limits::kMaxSnapshotEntries) break;
+    // The lists of models are all that can be long; a reply must stay within a frame.
+    bytes += encode_map({{"", map["models"]}, {" ", map["loaded_models"]}}).size();
+    if (message.measured) bytes += encode_map({{"", map["measured"]}}).size();
+    if (bytes > kMaxModelBytes) {
+      map.erase("models");
+      map.erase("loaded_models");
+      map.erase("measured");
+    }
+    list.nodes.push_back(std::move(map));
+  }
+  outbox_.reply(peer, std::move(list));
+}
+
+void Core::on_client(const std::string& peer, const msg::StatsQuery& message, const Now& now) {
+  outbox_.reply(peer, msg::Stats{message.request, Reports::stats(*this, now)});
+}
+
+}  // namespace genai::dispatcher

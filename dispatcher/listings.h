@@ -1,0 +1,54 @@
+// LISTs that are being answered: to look at a million tasks at once would stop everything else.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "protocol/identity.h"
+#include "protocol/messages.h"
+
+namespace genai::dispatcher {
+
+/// A question, and what is known of its answer.
+struct Listing {
+  std::string peer;
+  Identity asker;
+  std::optional<TaskStatus> status;  // only these
+  std::size_t limit;                 // of tasks
+  std::optional<TaskId> after;       // looked at up to here
+  msg::Tasks page;
+};
+
+/// One of each connection at most, in the order in which they came. Not thread-safe.
+class Listings {
+ public:
+  /// In all: each costs a frame of memory.
+  static constexpr std::size_t kMax = 64;
+  /// How many tasks one turn may look at.
+  static constexpr std::size_t kTurn = 10'000;
+
+  const Listing* of(std::string_view peer) const {
+    for (const Listing& listing : open_)
+      if (listing.peer == peer) return &listing;
+    return nullptr;
+  }
+  bool is_full() const { return open_.size() >= kMax; }
+  bool empty() const { return open_.empty(); }
+
+  void add(Listing listing) { open_.push_back(std::move(listing)); }
+  Listing& front() { return open_.front(); }
+  void pop() { open_.pop_front(); }
+  /// The others come first.
+  void rotate() { open_.splice(open_.end(), open_, open_.begin()); }
+  void forget_key(std::string_view key) {
+    open_.remove_if([&](const Listing& listing) { return listing.asker.key == key; });
+  }
+
+ private:
+  std::list<Listing> open_;
+};
+
+}  // namespace genai::dispatcher

@@ -1,0 +1,53 @@
+// How much each peer may ask of a process in a second.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "protocol/string_map.h"
+#include "protocol/time.h"
+
+namespace genai::process {
+
+/// A rate of units for each peer, and what it gains in a second of silence at once (generic cell
+/// rate algorithm, ITU-T I.371, virtual scheduling). It keeps one time for each peer that asked of
+/// late. Not thread-safe; `now` is the mono clock.
+class PeerRates {
+ public:
+  /// `units_per_second` >= 1, at most 10^9.
+  explicit PeerRates(std::uint64_t units_per_second)
+      : unit_(from_ms(1000) / static_cast<std::int64_t>(units_per_second)) {}
+
+  /// False while the peer has used up its second: what it asks should be refused, for nothing.
+  bool may_ask(std::string_view peer, Duration now) const {
+    const auto it = paid_until_.find(peer);
+    return it == paid_until_.end() || it->second <= now + kBurst;
+  }
+
+  /// What it asked took so many units; one request may go into debt.
+  void charge(std::string_view peer, std::size_t units, Duration now) {
+    if (paid_until_.size() >= sweep_at_) forget_silent(now);
+    auto it = paid_until_.find(peer);
+    if (it == paid_until_.end()) it = paid_until_.emplace(peer, now).first;
+    it->second = std::max(it->second, now) + unit_ * static_cast<std::int64_t>(units);
+  }
+
+  std::size_t size() const { return paid_until_.size(); }
+
+ private:
+  static constexpr Duration kBurst = from_ms(1000);
+
+  void forget_silent(Duration now) {
+    std::erase_if(paid_until_, [&](const auto& entry) { return entry.second <= now; });
+    sweep_at_ = std::max<std::size_t>(64, 2 * paid_until_.size());
+  }
+
+  const Duration unit_;
+  StringMap<Duration> paid_until_;
+  std::size_t sweep_at_ = 64;
+};
+
+}  // namespace genai::process

@@ -1,0 +1,117 @@
+// What one client asks must not keep the others waiting.
+#include "world.h"
+
+using namespace genai;
+using namespace genai::dispatcher;
+using genai::dispatcher::test::task_id;
+using genai::dispatcher::test::World;
+
+namespace {
+
+msg::StatusQuery large_query(std::uint64_t request) {
+  msg::StatusQuery query{request, {}};
+  for (std::size_t i = 0; i < limits::kMaxStatusIds; ++i)
+    query.ids.push_back(task_id("t" + std::to_string(i)));
+  return query;
+}
+
+/// How many large queries are answered before the first is refused.
+std::size_t ask_too_much(World& w) {
+  for (std::uint64_t asked = 0;; ++asked) {
+    w.from_client(large_query(asked), "greedy");
+    if (w.take_to_client<msg::Tasks>("greedy").size() == 1) continue;
+    CHECK(w.take_only_error("greedy") == ErrorCode::kSlowDown);
+    return asked;
+  }
+}
+
+void submit_many(World& w, std::size_t count) {
+  msg::Submit message{1, msg::WatchLevel::kNone, {}};
+  for (std::size_t i = 0; i < count; ++i) {
+    message.tasks.push_back(World::submission(std::to_string(i)));
+    if (message.tasks.size() < limits::kMaxBatchEntries && i + 1 < count) continue;
+    w.from_client(message);
+    message.tasks.clear();
+  }
+  w.take_to_client<msg::Accepted>();
+}
+
+}  // namespace
+
+TEST_CASE("a connection may ask so much in a second") {
+  World w;
+  w.snapshot();
+  const std::size_t answered = ask_too_much(w);
+  CHECK(answered >= limits::kMaxAskedPerSecond / (limits::kMaxStatusIds + 10));
+  CHECK(answered <= limits::kMaxAskedPerSecond / limits::kMaxStatusIds + 1);
+  SECTION("no other is held to it") {
+    w.from_client(large_query(1), "modest");
+    CHECK(w.take_to_client<msg::Tasks>("modest").size() == 1);
+  }
+  SECTION("what carries work passes") {
+    CHECK(w.submit("t", {}, msg::WatchLevel::kResult, "greedy").code == ErrorCode::kOk);
+    w.from_client(msg::Ping{1}, "greedy");
+    CHECK(w.take_to_client<msg::Pong>("greedy").size() == 1);
+  }
+  SECTION("a second later it may again") {
+    w.advance(1000);
+    CHECK(ask_too_much(w) >= answered - 1);
+  }
+}
+
+TEST_CASE("garbage without end is answered for a while, and counted in full") {
+  World w;
+  w.snapshot();
+  for (int i = 0; i < 5000; ++i)
+    w.core.on_client_frame("greedy", Identity::anyone(), Blob("junk"), w.now);
+  w.step();
+  const std::size_t answers = w.take_to_client<msg::ErrorReply>("greedy").size();
+  CHECK(answers >= 1000);
+  CHECK(answers <= 1001);
+  w.from_client(msg::StatsQuery{1});
+  CHECK(get_uint(w.take_to_client<msg::Stats>().at(0).stats, "malformed_total", 0) == 5000);
+}
+
+TEST_CASE("a LIST that finds little looks at a bounded number of tasks in a turn") {
+  World w;
+  w.snapshot();
+  submit_many(w, 2 * Listings::kTurn + 10);
+  w.cancel(std::to_string(2 * Listings::kTurn + 9));
+  const msg::List aborted{7, {{"status", "Aborted"}}};
+  w.core.on_client_frame("client", w.who, Blob(encode(aborted)), w.now);
+  const auto answer = [&] {
+    w.step();
+    return w.take_to_client<msg::Tasks>();
+  };
+  SECTION("and goes on in the next") {
+    CHECK(w.core.next_deadline() <= w.now.mono);
+    CHECK(answer().empty());
+    const auto tasks = answer();
+    REQUIRE(tasks.size() == 1);
+    CHECK(tasks[0].request == 7);
+    CHECK(tasks[0].tasks.size() == 1);
+    CHECK(!tasks[0].more);
+    CHECK(w.core.next_deadline() > w.now.mono);
+  }
+  SECTION("taking turns with others") {
+    w.core.on_client_frame("other", w.who, Blob(encode(msg::List{8, {{"limit", 1}}})), w.now);
+    CHECK(answer().empty());
+    CHECK(w.take_to_client<msg::Tasks>("other").size() == 1);
+    CHECK(answer().size() == 1);
+  }
+  SECTION("one of each connection at a time") {
+    w.core.on_client_frame("client", w.who, Blob(encode(aborted)), w.now);  // repeated
+    w.core.on_client_frame("client", w.who, Blob(encode(msg::List{9, {}})), w.now);
+    w.step();
+    CHECK(w.take_only_error() == ErrorCode::kSlowDown);
+    CHECK(answer().size() == 1);
+    CHECK(answer().empty());
+  }
+  SECTION("however the tasks change meanwhile") {
+    std::vector<TaskId> all;
+    for (std::size_t i = 0; i < 4096; ++i) all.push_back(task_id(std::to_string(i)));
+    w.core.on_client_frame("other", w.who, Blob(encode(msg::Cancel{1, all})), w.now);
+    w.step();
+    CHECK(answer().size() == 1);
+  }
+}
