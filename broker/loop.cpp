@@ -17,6 +17,7 @@ using transport::SendResult;
 using transport::SocketLimits;
 
 constexpr int kNodeQueueMessages = 1000;
+constexpr int kNodeReceiveMessages = 256;
 constexpr int kLinkQueueMessages = 100'000;
 constexpr std::size_t kDrainMessages = 1000;
 // After a late wake-up whatever has come is heard before anyone is judged, within reason.
@@ -29,7 +30,7 @@ constexpr Duration kDrainTime = from_ms(100);
 constexpr Duration kLateDrainTime = from_ms(1000);
 
 SocketLimits node_socket_limits() {
-  return {limits::kMaxFrameBytes, kNodeQueueMessages, kNodeQueueMessages};
+  return {limits::kMaxFrameBytes, kNodeQueueMessages, kNodeReceiveMessages};
 }
 SocketLimits link_socket_limits() {
   SocketLimits all{limits::kMaxLinkFrameBytes, kLinkQueueMessages, kLinkQueueMessages};

@@ -15,6 +15,7 @@ namespace {
 using transport::SendResult;
 
 constexpr int kClientQueueMessages = 10'000;
+constexpr int kClientReceiveMessages = 256;
 constexpr int kLinkQueueMessages = 100'000;
 constexpr std::size_t kDrainMessages = 1000;
 // What is drained waits in memory until it is handled.
@@ -76,7 +77,7 @@ Config with_store(Config config, const store::Store& store) {
 Loop::Loop(const ProgramOptions& options, store::Start start)
     : options_(options),
       guard_(context_, options.security),
-      clients_(context_, {limits::kMaxFrameBytes, kClientQueueMessages, kClientQueueMessages},
+      clients_(context_, {limits::kMaxFrameBytes, kClientQueueMessages, kClientReceiveMessages},
                guard_.key_for(options.clients_endpoint)),
       curves_(curves_of(options, guard_)),
       store_(std::move(start.store)),

@@ -334,7 +334,7 @@ class FleetTest(unittest.TestCase):
     """A broker and a dispatcher; nodes and clients are added by the tests."""
 
     dispatcher_options = ()
-    nodes_tcp = False
+    nodes_tcp = clients_tcp = False
 
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="genai-e2e-"))
@@ -345,6 +345,8 @@ class FleetTest(unittest.TestCase):
         if self.nodes_tcp:
             self.nodes_port = free_port()
             self.nodes_endpoint = f"tcp://127.0.0.1:{self.nodes_port}"
+        if self.clients_tcp:
+            self.clients_endpoint = f"tcp://127.0.0.1:{free_port()}"
         self.broker = self.start_broker()
         self.dispatcher = self.start_dispatcher()
         self.client = self.make_client()
