@@ -1,5 +1,7 @@
 """The libraries as a user gets them: installed, found by CMake and by pkg-config, and working."""
+import configparser
 import os
+import pathlib
 import shutil
 import subprocess
 import unittest
@@ -37,6 +39,28 @@ class Installed(FleetTest):
         self.run_tool(*compiler, "-std=c++20", SOURCE / "main.cpp", "-o", program, *flags)
         output = self.run_tool(program, self.nodes_endpoint, self.clients_endpoint, env=env)
         self.assertEqual(output, "A LIGHTHOUSE AT DUSK by consumer\n")
+
+    def test_services(self):
+        prefix = self.folder / "prefix"
+        self.run_tool("cmake", "--install", BIN.parent, "--prefix", prefix)
+        self.assertIn("u genai ", (prefix / "lib/sysusers.d/genai.conf").read_text())
+        for daemon in ("genai-broker", "genai-dispatcher"):
+            unit = prefix / f"lib/systemd/system/{daemon}.service"
+            parsed = configparser.ConfigParser(strict=False, interpolation=None)
+            parsed.optionxform = str
+            parsed.read(unit)
+            service = parsed["Service"]
+            program = pathlib.Path(service["ExecStart"])
+            self.assertTrue((prefix / "bin" / program.name).exists())
+            self.assertEqual(service["Restart"], "always")
+            self.assertIn("MemoryMax", service)
+            self.assertIn("LimitNOFILE", service)
+            if shutil.which("systemd-analyze"):  # on machines that run systemd
+                text = unit.read_text().replace(str(program), str(prefix / "bin" / program.name))
+                unit.write_text(text.replace("User=genai", "User=root"))
+                told = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], text=True,
+                                      capture_output=True, timeout=60)
+                self.assertEqual((told.returncode, told.stdout + told.stderr), (0, ""))
 
     def test_public_headers_need_nothing_but_the_standard_library(self):
         for part in ("client", "node"):

@@ -1,0 +1,104 @@
+"""What logs never hold: payloads, results, keys, and text of peers that could pass for something else."""
+import subprocess
+import unittest
+
+from harness import (BIN, ERROR, HELLO, LEAVE, PROGRESS, RESULT, SUBMIT, FleetTest, Peer, free_port,
+                     wait_for)
+
+PAYLOAD, PICTURE = b"a-payload-that-nobody-may-read", b"a-picture-that-nobody-may-see"
+# A colour, a new line that looks like one of ours, a JSON end, a lone surrogate's bytes, and no UTF-8.
+NASTY = "\x1b[31mred\n{\"level\":\"error\"}\r\u2028\x00\x7f\u202e\"}"
+
+
+class Logs(FleetTest):
+    dispatcher_options = ("--log-level", "debug")
+
+    def start_broker(self):
+        return self.start("genai-broker", "--nodes-endpoint", self.nodes_endpoint, "--link-endpoint",
+                          self.link_endpoint, "--log-level", "debug", "--log-format", "text")
+
+    def texts(self):
+        return {p.name: p.log_path.read_bytes() for p in self.processes}
+
+    def assert_clean(self):
+        for name, text in self.texts().items():
+            with self.subTest(log=name):
+                self.assertTrue(text)
+                for secret in (PAYLOAD, PICTURE, PAYLOAD.hex().encode(), PICTURE.hex().encode()):
+                    self.assertNotIn(secret, text)
+                text.decode("utf-8")
+                for byte in set(range(32)) - {10}:
+                    self.assertNotIn(bytes([byte]), text, f"control character {byte}")
+                for character in "\x7f\u2028\u202e":
+                    self.assertNotIn(character.encode(), text)
+
+    def test_neither_payloads_nor_text_of_peers_as_it_is(self):
+        node = self.scripted_node("node")
+        self.client.send(SUBMIT, 1, 2, [["t-1", {"label": NASTY[:60], "tenant": "acme"}, PAYLOAD]])
+        ref = node.take()
+        node.send(PROGRESS, [[ref, 0.5, NASTY]])
+        node.send(RESULT, [[ref, 1, {"error": NASTY}, b""]])
+        again = node.take()
+        node.finish(again, PICTURE)
+        self.client.wait(["t-1"])
+        # Refusals tell what was wrong, with what they were sent.
+        stranger, liar = Peer(self.nodes_endpoint), Peer(self.clients_endpoint)
+        self.closers += [stranger.close, liar.close]
+        stranger.send(HELLO, NASTY, b"s" * 16, {"slots": 1}, [])
+        stranger.expect(ERROR)
+        stranger.send(HELLO, "fine", b"s" * 16, {"slots": 1, "models": [NASTY], NASTY: NASTY}, [])
+        stranger.receive(10)
+        stranger.send(ERROR, 0, 100, NASTY)
+        liar.send(SUBMIT, 1, 1, [["t-2", {NASTY: 1, "model": 7}, PAYLOAD]])
+        liar.receive(10)
+        liar.send(SUBMIT, 1, 1, [[NASTY, {}, PAYLOAD]])
+        liar.expect(ERROR)
+        liar.send(ERROR, 0, 100, NASTY)
+        node.send(LEAVE, NASTY)
+        wait_for(lambda: self.client.nodes()["node"]["state"] == "draining", "the node's leave")
+        self.client.stats()
+        self.assert_clean()
+        # The check sees what it should: the reason is there, escaped.
+        self.assertIn(b"[31mred", self.texts()["genai-broker"])
+
+    def test_a_node_program_that_prints_what_it_likes(self):
+        self.start_node("node-1", "--exec", "printf '\\033[31mred\\n\\001' >&2; cat; exit 3",
+                        "--log-level", "debug")
+        self.wait_online(1)
+        self.client.send(SUBMIT, 1, 1, [["t-1", {"max_attempts": 1}, PAYLOAD]])
+        self.client.wait(["t-1"])
+        self.assert_clean()
+
+    def test_no_keys(self):
+        keys = {}
+        for name in ("broker", "dispatcher"):
+            path = self.folder / f"{name}.key"
+            subprocess.run([BIN / "genai-ctl", "keygen", path], check=True, capture_output=True)
+            keys[name] = path
+        secrets = [line.encode() for path in keys.values()
+                   for line in path.read_text().splitlines() if not line.startswith("#")]
+        self.assertEqual(len(secrets), 2)
+        (self.folder / "authorized").mkdir()
+        nodes = f"tcp://127.0.0.1:{free_port()}"
+        common = ("--secure-loopback", "--authorized-keys", self.folder / "authorized", "--log-level",
+                  "debug")
+        broker = self.start("genai-broker", "--nodes-endpoint", nodes, "--link-endpoint",
+                            f"ipc://{self.folder}/secure", "--key-file", keys["broker"], *common,
+                            name="secure-broker")
+        wait_for(lambda: broker.logged("broker ready"), "a broker with keys")
+        node = self.start("genai-node", "--broker", nodes, "--node-id", "n", "--key-file",
+                          keys["dispatcher"], "--server-key", f"{keys['broker']}.pub", "--echo",
+                          "--log-level", "debug", name="stranger")
+        # Given a public key where its own is wanted, and a secret one where a public one is.
+        wrong = self.start("genai-node", "--broker", nodes, "--node-id", "n", "--key-file",
+                           f"{keys['broker']}.pub", "--server-key", keys["broker"], "--echo",
+                           name="confused")
+        self.assertEqual(wrong.wait(), 2)
+        wait_for(lambda: node.log_path.read_bytes(), "its log")
+        for name, text in self.texts().items():
+            for secret in secrets:
+                self.assertNotIn(secret, text, name)
+
+
+if __name__ == "__main__":
+    unittest.main()
