@@ -6,6 +6,9 @@ import subprocess
 import tempfile
 import unittest
 
+import zmq
+
+import zmtp
 from harness import BIN, Process, free_port, wait_for
 
 PYTHON = pathlib.Path(__file__).resolve().parents[2] / "tools" / "python"
@@ -34,6 +37,11 @@ class Keys(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done.stderr)
         return done
 
+    @staticmethod
+    def text_of(file):
+        """The key in a file of keygen."""
+        return pathlib.Path(file).read_text().splitlines()[-1]
+
     def authorize(self, folder, name, *as_what):
         self.ctl("authorize", self.folder / folder, f"{self.key(name)}.pub", *as_what)
 
@@ -52,9 +60,9 @@ class Keys(unittest.TestCase):
             "--key-file", self.key("broker"), "--authorized-keys", self.folder / "nodes",
             "--secure-loopback")
         self.dispatcher = self.start(
-            "genai-dispatcher", "--store", "memory", "--clients-endpoint", self.clients, "--broker",
-            self.link, "--broker-key", f"{self.key('broker')}.pub", "--key-file",
-            self.key("dispatcher"), "--authorized-keys", self.folder / "clients",
+            "genai-dispatcher", "--log-level", "debug", "--store", "memory", "--clients-endpoint",
+            self.clients, "--broker", self.link, "--broker-key", f"{self.key('broker')}.pub",
+            "--key-file", self.key("dispatcher"), "--authorized-keys", self.folder / "clients",
             "--secure-loopback")
         self.node = self.start_node("painter", "painter")
 
@@ -120,6 +128,29 @@ class Keys(unittest.TestCase):
         self.assertIn(f"{broken}:1: key:", self.broker.logged(text)[0]["error"])
         self.assertEqual(self.ask("acme", "submit", "--wait", "still").stdout, "still")
 
+    def test_strangers_without_number_reach_nothing(self):
+        self.start_fleet()
+        public, secret = zmq.curve_keypair()
+        strangers = []
+        for endpoint, server in ((self.nodes, "broker"), (self.clients, "dispatcher")):
+            for i in range(200):
+                stranger = zmq.Context.instance().socket(zmq.DEALER)
+                self.addCleanup(stranger.close, 0)
+                if i % 2:  # with a key that nobody authorized; the others do not encrypt
+                    stranger.curve_publickey, stranger.curve_secretkey = public, secret
+                    stranger.curve_serverkey = self.text_of(f"{self.key(server)}.pub").encode()
+                stranger.connect(endpoint)
+                stranger.send(b"junk", zmq.DONTWAIT)
+                strangers.append(stranger)
+            for _ in range(200):  # and some that stop in the middle
+                half = zmtp.Connection(endpoint)
+                self.addCleanup(half.close)
+                half.send(zmtp.GREETING.replace(b"NULL\0", b"CURVE")[:60])
+        self.assertEqual(self.ask("acme", "submit", "--wait", "hello").stdout, "hello")
+        self.assertFalse(self.broker.logged("malformed frames from nodes"))
+        self.assertFalse(self.dispatcher.logged("client refused"))
+        self.assertFalse([stranger for stranger in strangers if stranger.poll(0)])
+
     def test_a_link_is_renewed_without_the_key_files(self):
         self.start_fleet()
         self.ask("acme", "submit", "--wait", "one")
@@ -134,9 +165,15 @@ class Keys(unittest.TestCase):
         self.start_fleet()
         self.ask("acme", "submit", "--wait", "hello")
         self.reload(self.broker)
-        logs = "".join(p.log_path.read_text() for p in (self.broker, self.dispatcher, self.node))
+        # Given a public key where its own is wanted, and a secret one where a public one is.
+        confused = self.start("genai-node", "--broker", self.nodes, "--node-id", "painter",
+                              "--key-file", f"{self.key('painter')}.pub", "--server-key",
+                              self.key("broker"), "--echo")
+        self.assertEqual(confused.wait(), 2)
+        logs = "".join(p.log_path.read_text()
+                       for p in (self.broker, self.dispatcher, self.node, confused))
         for file in self.folder.glob("*.key*"):
-            self.assertNotIn(file.read_text().splitlines()[-1], logs)
+            self.assertNotIn(self.text_of(file), logs)
 
     def test_python_programs_have_keys_too(self):
         self.start_fleet()
