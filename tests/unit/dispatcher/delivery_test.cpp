@@ -294,3 +294,33 @@ TEST_CASE("one client's acknowledgement counts once the other that watches is go
   CHECK(w.task("t1").fetched);
   CHECK(w.task("t1").result.empty());
 }
+
+TEST_CASE("sixteen connections may watch a task: the oldest goes for one more") {
+  World w;
+  w.snapshot({World::entry(1)});
+  w.submit("t", {}, msg::WatchLevel::kNone);
+  const auto peer = [](int i) { return "client-" + std::to_string(i); };
+  for (int i = 0; i <= 16; ++i)
+    w.from_client(msg::Watch{1, msg::WatchLevel::kResult, {task_id("t")}}, peer(i));
+  auto [node, ref] = w.take_only_assigned();
+  w.ack(node, ref);
+  w.result(node, ref);
+  CHECK(w.take_delivered(peer(0)).empty());
+  for (int i = 1; i <= 16; ++i) CHECK(w.take_delivered(peer(i)).size() == 1);
+}
+
+TEST_CASE("so many kinds of tasks may wait at once") {
+  World w;
+  w.snapshot();
+  TaskSpec spec;
+  const auto submit = [&](int i) {
+    spec.needs.ram_mib = static_cast<std::uint64_t>(i);
+    return w.submit(std::to_string(i), spec).code;
+  };
+  for (int i = 0; i < 4096; ++i) REQUIRE(submit(i) == ErrorCode::kOk);
+  CHECK(submit(4096) == ErrorCode::kQueueFull);
+  // Of a kind that waits already there may be more, and one that is gone makes room.
+  CHECK(w.submit("again", spec = {}).code == ErrorCode::kOk);
+  w.cancel("7");
+  CHECK(submit(5000) == ErrorCode::kOk);
+}

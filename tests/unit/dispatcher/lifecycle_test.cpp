@@ -357,3 +357,15 @@ TEST_CASE("the log of a task that is requeued without end keeps its beginning an
   CHECK(w.task("t").log.front().reason == "accepted");
   CHECK(w.task("t").log.back().attempt == 101);
 }
+
+TEST_CASE("a reason in a task's log is clipped") {
+  World w;
+  w.snapshot({World::entry(1)});
+  w.submit("t");
+  auto [node, ref] = w.take_only_assigned();
+  w.ack(node, ref);
+  w.error(node, ref, std::string(limits::kMaxTextBytes, 'x'));
+  std::size_t longest = 0;
+  for (const LogEntry& entry : w.task("t").log) longest = std::max(longest, entry.reason.size());
+  CHECK(longest == limits::kMaxLogReasonBytes);
+}

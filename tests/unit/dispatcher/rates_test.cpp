@@ -107,6 +107,16 @@ TEST_CASE("a LIST that finds little looks at a bounded number of tasks in a turn
     CHECK(answer().size() == 1);
     CHECK(answer().empty());
   }
+  SECTION("so many in all") {
+    const auto ask = [&](std::size_t i) {
+      w.core.on_client_frame(std::to_string(i), w.who, Blob(encode(aborted)), w.now);
+    };
+    for (std::size_t i = 1; i <= Listings::kMax; ++i) ask(i);
+    w.step();
+    for (std::size_t i = 1; i < Listings::kMax; ++i)
+      CHECK(w.take_to_client<msg::ErrorReply>(std::to_string(i)).empty());
+    CHECK(w.take_only_error(std::to_string(Listings::kMax)) == ErrorCode::kSlowDown);
+  }
   SECTION("however the tasks change meanwhile") {
     std::vector<TaskId> all;
     for (std::size_t i = 0; i < 4096; ++i) all.push_back(task_id(std::to_string(i)));

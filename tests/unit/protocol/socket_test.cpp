@@ -227,3 +227,15 @@ TEST_CASE("routing ids differ from process start to process start") {
   }
   CHECK(first[0] != first[1]);
 }
+
+TEST_CASE("what libzmq bounds is set on purpose") {
+  Context context;
+  CHECK(context.zmq().get(zmq::ctxopt::max_sockets) == limits::kMaxZmqSockets);
+  Router router(context, {1000, 20, 30});
+  CHECK(router.ref().get(zmq::sockopt::backlog) == limits::kListenBacklog);
+  CHECK(router.ref().get(zmq::sockopt::handshake_ivl) == limits::kHandshakeIvlMs);
+  CHECK(router.ref().get(zmq::sockopt::maxmsgsize) == 1000);
+  CHECK(router.ref().get(zmq::sockopt::sndhwm) == 20);
+  CHECK(router.ref().get(zmq::sockopt::rcvhwm) == 30);
+  CHECK(router.ref().get(zmq::sockopt::linger) == 0);
+}

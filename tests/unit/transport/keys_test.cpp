@@ -5,7 +5,9 @@
 
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <fstream>
 
+#include "protocol/limits.h"
 #include "protocol/transport/key_ring.h"
 #include "tests/unit/temp_folder.h"
 
@@ -173,4 +175,13 @@ TEST_CASE("one key in two files is refused; other files are none of ours") {
   const auto ring = KeyRing::read(folder.path);
   REQUIRE(!ring);
   CHECK(ring.error().detail.starts_with(folder / "b.toml"));
+}
+
+TEST_CASE("a folder of more keys than may be authorized is refused") {
+  const TempFolder folder;
+  for (std::size_t i = 0; i <= limits::kMaxAuthorizedKeys; ++i)
+    std::ofstream(folder.path + "/" + std::to_string(i) + ".toml");
+  const auto ring = KeyRing::read(folder.path);
+  REQUIRE(!ring);
+  CHECK(ring.error().code == ErrorCode::kTooLarge);
 }
