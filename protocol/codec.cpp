@@ -21,7 +21,7 @@ template <class... M>
 constexpr auto traits_of(const std::variant<M...>*) {
   return std::array<Traits, sizeof...(M)>{wire::kTraits<M>...};
 }
-constexpr auto kTypes = traits_of(static_cast<const Message*>(nullptr));
+constexpr auto kTypes = traits_of(static_cast<const AnyMessage*>(nullptr));
 
 const Traits* find_type(std::uint64_t number) {
   for (const Traits& type : kTypes)
@@ -190,7 +190,7 @@ Expected<Message> decode(const Blob& frame, Direction direction) {
   try {
     auto handle = unpack(frame.view(), Path{nullptr, "frame"});
     const Traits& traits = check_head(handle.get(), direction);
-    return read_type(traits, handle.get().via.array, frame, static_cast<const Message*>(nullptr));
+    return read_type(traits, handle.get().via.array, frame, static_cast<const AnyMessage*>(nullptr));
   } catch (const DecodeError& error) {
     return fail(error.code, error.detail);
   }

@@ -4,6 +4,13 @@
 
 namespace genai {
 
+Message::Message() = default;
+Message::Message(const Message&) = default;
+Message::Message(Message&&) noexcept = default;
+Message& Message::operator=(const Message&) = default;
+Message& Message::operator=(Message&&) noexcept = default;
+Message::~Message() = default;
+
 std::string_view name(TaskStatus status) {
   static constexpr std::array<std::string_view, 6> kNames = {"Unscheduled", "Scheduled", "Sent",
                                                              "Aborted",     "Completed", "Failed"};

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -459,7 +461,7 @@ struct ErrorReply {
 
 }  // namespace msg
 
-using Message =
+using AnyMessage =
     std::variant<msg::Hello, msg::Heartbeat, msg::Leave, msg::Bye, msg::Welcome,
                  msg::HeartbeatReply, msg::Goodbye, msg::Assign, msg::Abort, msg::Keep,
                  msg::ResultAck, msg::AssignAck, msg::Progress, msg::Result, msg::AbortAck,
@@ -469,5 +471,26 @@ using Message =
                  msg::Drain, msg::Ping, msg::Accepted, msg::Cancelled, msg::Update, msg::Deliver,
                  msg::Tasks, msg::NodeList, msg::Stats, msg::Done, msg::Pong, msg::Replay,
                  msg::Purge, msg::Purged, msg::Reprioritise, msg::Reprioritised, msg::ErrorReply>;
+
+template <class M, class Variant>
+inline constexpr bool kIsAlternative = false;
+template <class M, class... Ms>
+inline constexpr bool kIsAlternative<M, std::variant<Ms...>> = (std::is_same_v<M, Ms> || ...);
+
+/// Any of them. A class of its own so that copying and destroying so many kinds is compiled once.
+class Message : public AnyMessage {
+ public:
+  Message();
+  Message(const Message&);
+  Message(Message&&) noexcept;
+  Message& operator=(const Message&);
+  Message& operator=(Message&&) noexcept;
+  ~Message();
+
+  template <class M>
+    requires(kIsAlternative<std::remove_cvref_t<M>, AnyMessage>)
+  Message(M&& body)
+      : AnyMessage(std::in_place_type<std::remove_cvref_t<M>>, std::forward<M>(body)) {}
+};
 
 }  // namespace genai

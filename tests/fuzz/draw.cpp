@@ -19,7 +19,7 @@ template <class... M>
 constexpr auto types_of(const std::variant<M...>*) {
   return std::array{Type{wire::kTraits<M>.directions, &make_message<M>}...};
 }
-constexpr auto kTypes = types_of(static_cast<const Message*>(nullptr));
+constexpr auto kTypes = types_of(static_cast<const AnyMessage*>(nullptr));
 
 // Seconds and more are what deadlines are made of.
 constexpr std::uint64_t kSteps[] = {1, 10, 100, 1000, 5000, 60'000, 3'600'000, 86'400'000};
