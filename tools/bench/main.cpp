@@ -4,16 +4,26 @@
 
 #include "protocol/process/options.h"
 #include "tools/bench/options.h"
+#include "tools/bench/raw_proxy.h"
 
 int main(int argc, char** argv) {
   using namespace genai;
   bench::Options options;
   if (const auto exit_code = bench::parse_options(argc, argv, options)) return *exit_code;
   try {
+    if (options.command == bench::Command::kHop) {
+      bench::run_hop(options.hop.front, options.hop.back, options.hop.bind_back);
+      return process::kExitOk;
+    }
     const bench::Interrupt interrupt;
     switch (options.command) {
+      case bench::Command::kHop:
+        break;
       case bench::Command::kRun:
         bench::run_tasks(options.run, interrupt);
+        break;
+      case bench::Command::kRaw:
+        bench::run_raw(options.raw, interrupt);
         break;
       case bench::Command::kStore:
         bench::run_store(options.store, interrupt);

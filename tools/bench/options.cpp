@@ -16,31 +16,48 @@ constexpr const char* kDataDir =
     "Makes folders in DIR and removes them (default: the temporary files' folder)";
 constexpr std::size_t kMaxBytes = 1u << 20;
 
-void declare_run(CLI::App& app, RunOptions& o) {
-  auto& cmd = *app.add_subcommand("run", "Tasks through broker and dispatcher and back");
+/// What the reference and the daemons are both told.
+CLI::App& declare_load(CLI::App& app, const char* name, const char* what, RunOptions& o) {
+  auto& cmd = *app.add_subcommand(name, what);
   cmd.option_defaults()->always_capture_default();
-  const CLI::Range bytes(std::size_t{0}, kMaxBytes);
   cmd.add_option("--window", o.windows, "Tasks open at once; a row each")
       ->check(CLI::Range(1, 1'000'000));
-  auto* store = cmd.add_option("--store", o.stores, "memory or sqlite; rows for each")
+  cmd.add_option("--tasks", o.trip.tasks, "Per row, at most")->check(CLI::PositiveNumber);
+  cmd.add_option("--seconds", o.trip.seconds, "Per row, at most")->check(CLI::PositiveNumber);
+  cmd.add_option("--client-batch", o.trip.batch, "Tasks in one message of a client, at most")
+      ->check(CLI::Range(std::size_t{1}, limits::kMaxBatchEntries));
+  cmd.add_option("--workers", o.trip.workers, "Connections of nodes")->check(CLI::Range(1, 1000));
+  cmd.add_option("--payload-bytes", o.trip.payload_bytes, "Of each task")
+      ->check(CLI::Range(std::size_t{0}, kMaxBytes));
+  cmd.add_flag("--json", o.json, "One JSON object instead of a table");
+  return cmd;
+}
+
+void declare_run(CLI::App& app, RunOptions& options) {
+  auto& cmd =
+      declare_load(app, "run", "Tasks through broker and dispatcher and back, beside raw", options);
+  Trip& o = options.trip;
+  auto* store = cmd.add_option("--store", options.stores, "memory or sqlite; rows for each")
                     ->check(CLI::IsMember({"memory", "sqlite"}));
   cmd.add_option("--data-dir", o.data_dir, kDataDir)->check(CLI::ExistingDirectory);
-  cmd.add_option("--tasks", o.tasks, "Per row, at most")->check(CLI::PositiveNumber);
-  cmd.add_option("--seconds", o.seconds, "Per row, at most")->check(CLI::PositiveNumber);
   cmd.add_option("--clients", o.clients, "That share the window")->check(CLI::Range(1, 1000));
-  cmd.add_option("--client-batch", o.batch, "Tasks in one SUBMIT, at most")
-      ->check(CLI::Range(std::size_t{1}, limits::kMaxBatchEntries));
-  cmd.add_option("--workers", o.workers, "Connections of nodes")->check(CLI::Range(1, 1000));
   cmd.add_option("--slots", o.slots, "Of each; with --workers, what bounds the tasks under way")
       ->check(CLI::Range(std::uint32_t{1}, limits::kMaxSlots));
-  cmd.add_option("--payload-bytes", o.payload_bytes, "Of each task")->check(bytes);
-  cmd.add_option("--result-bytes", o.result_bytes, "Of each task")->check(bytes);
+  cmd.add_option("--result-bytes", o.result_bytes, "Of each task")
+      ->check(CLI::Range(std::size_t{0}, kMaxBytes));
   auto* dispatcher = cmd.add_option("--dispatcher", o.running.dispatcher,
                                     "Use a running one: its --clients-endpoint");
   auto* broker = cmd.add_option("--broker", o.running.broker, "Its broker's --nodes-endpoint");
   dispatcher->needs(broker)->excludes(store);
   broker->needs(dispatcher);
-  cmd.add_flag("--json", o.json, "One JSON object instead of a table");
+}
+
+/// One of the two processes of the reference, which starts them.
+void declare_hop(CLI::App& app, HopOptions& o) {
+  auto& cmd = *app.add_subcommand("hop", "")->group("");
+  cmd.add_option("--front", o.front)->required();
+  cmd.add_option("--back", o.back)->required();
+  cmd.add_flag("--bind-back", o.bind_back);
 }
 
 void declare_store(CLI::App& app, StoreOptions& o) {
@@ -78,6 +95,10 @@ std::optional<int> parse_options(int argc, char** argv, Options& options) {
   app.set_version_flag("--version", "genai-bench " + std::string(process::kVersion));
   app.require_subcommand(1);
   declare_run(app, options.run);
+  declare_load(app, "raw",
+               "The reference: as many messages through two processes that only forward",
+               options.raw);
+  declare_hop(app, options.hop);
   declare_store(app, options.store);
   declare_placement(app, options.placement);
   try {
@@ -85,6 +106,8 @@ std::optional<int> parse_options(int argc, char** argv, Options& options) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? process::kExitOk : process::kExitUsage;
   }
+  if (app.got_subcommand("raw")) options.command = Command::kRaw;
+  if (app.got_subcommand("hop")) options.command = Command::kHop;
   if (app.got_subcommand("store")) options.command = Command::kStore;
   if (app.got_subcommand("placement")) options.command = Command::kPlacement;
   return std::nullopt;

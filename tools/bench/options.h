@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "tools/bench/placement_bench.h"
 #include "tools/bench/run_bench.h"
@@ -9,11 +10,17 @@
 
 namespace genai::bench {
 
-enum class Command { kRun, kStore, kPlacement };
+enum class Command { kRun, kRaw, kHop, kStore, kPlacement };
+
+struct HopOptions {
+  std::string front, back;
+  bool bind_back = false;
+};
 
 struct Options {
   Command command = Command::kRun;
-  RunOptions run;
+  RunOptions run, raw;
+  HopOptions hop;
   StoreOptions store;
   PlacementOptions placement;
 };

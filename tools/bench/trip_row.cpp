@@ -12,17 +12,20 @@ double TripRow::tasks_per_commit() const {
 }
 
 Table trip_table() {
-  return Table({"store ", "window", "tasks/s", "accepted p50", "  p99", "result p50", "   p99",
-                "  p99.9", "p95 held", "tasks/commit", "CPU broker", "dispatcher", "clients, nodes",
-                "dispatcher MiB"});
+  return Table({"store ", "window", "batch", "tasks/s", "x raw", "accepted p50", "  p99",
+                "result p50", "   p99", "  p99.9", "p95 held", "tasks/commit", "CPU broker",
+                "dispatcher", "clients, nodes", "dispatcher MiB"});
 }
 
 std::string to_line(const Table& table, TripRow& row) {
   Latencies &accepted = row.load.accepted, &result = row.load.result;
-  return table.row({row.store, std::to_string(row.window), cell(row.tasks_per_s(), 0),
-                    cell(accepted.quantile(0.5), 0), cell(accepted.quantile(0.99), 0),
-                    cell(result.quantile(0.5), 0), cell(result.quantile(0.99), 0),
-                    cell(result.quantile(0.999), 0), cell(row.load.calibration.p95_held(), 3),
+  const auto time = [](Latencies& of, double share) {
+    return cell(of.size() == 0 ? std::nan("") : of.quantile(share), 0);
+  };
+  return table.row({row.store, std::to_string(row.window), std::to_string(row.batch),
+                    cell(row.tasks_per_s(), 0), cell(row.against_raw, 2), time(accepted, 0.5),
+                    time(accepted, 0.99), time(result, 0.5), time(result, 0.99),
+                    time(result, 0.999), cell(row.load.calibration.p95_held(), 3),
                     cell(row.tasks_per_commit(), 1), cell(row.broker_us, 1),
                     cell(row.dispatcher_us, 1), cell(row.bench_us, 1), cell(row.rss_mib, 0)});
 }
@@ -30,9 +33,11 @@ std::string to_line(const Table& table, TripRow& row) {
 nlohmann::ordered_json to_json(TripRow& row) {
   return {{"store", row.store},
           {"window", row.window},
+          {"batch", row.batch},
           {"tasks", row.load.tasks},
           {"seconds", row.load.seconds},
           {"tasks_per_s", row.tasks_per_s()},
+          {"against_raw", row.against_raw},
           {"accepted", row.load.accepted.size()},
           {"executed", row.executed},
           {"accepted_p50_us", row.load.accepted.quantile(0.5)},

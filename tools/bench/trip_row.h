@@ -1,4 +1,4 @@
-// What `genai-bench run` says of one store and window.
+// What `genai-bench run` says of one store (or the reference: "raw") and window.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -13,7 +13,7 @@ namespace genai::bench {
 /// delivered.
 struct TripRow {
   std::string store;
-  std::size_t window = 0;
+  std::size_t window = 0, batch = 0;
   LoadReport load;
   std::uint64_t executed = 0;         // by the fleet
   std::uint64_t commits = 0;          // during the row
@@ -21,6 +21,7 @@ struct TripRow {
   double broker_us, dispatcher_us;    // CPU per task
   double bench_us = 0;                // of clients and nodes
   double rss_mib;                     // of the dispatcher, at the end
+  double against_raw;                 // tasks/s over those of the unbatched reference
 
   double tasks_per_s() const;
   double tasks_per_commit() const;
