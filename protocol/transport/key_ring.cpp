@@ -94,15 +94,18 @@ class Reader {
   unsigned kinds_ = 0;
 };
 
+tl::unexpected<Error> too_many_in(const std::string& folder) {
+  return fail(ErrorCode::kTooLarge,
+              folder + ": more than " + std::to_string(limits::kMaxAuthorizedKeys) + " keys");
+}
+
 Expected<std::vector<std::string>> files_in(const std::string& folder) {
   std::vector<std::string> paths;
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     if (it->path().extension() != ".toml") continue;
     paths.push_back(it->path().string());
-    if (paths.size() > limits::kMaxAuthorizedKeys)
-      return fail(ErrorCode::kTooLarge,
-                  folder + ": more than " + std::to_string(limits::kMaxAuthorizedKeys) + " keys");
+    if (paths.size() > limits::kMaxAuthorizedKeys) return too_many_in(folder);
   }
   if (error) return fail(ErrorCode::kMalformed, folder + ": " + error.message());
   std::ranges::sort(paths);
@@ -118,6 +121,39 @@ std::string file_name(std::string_view public_key) {
     name += kHex[static_cast<unsigned char>(c) & 15];
   }
   return name + ".toml";
+}
+
+/// Whether the file is about the key, though a daemon may refuse the rest of it.
+bool names_key(const std::string& path, std::string_view public_key) {
+  const auto entries = process::read_config_file(path);
+  return entries && std::ranges::any_of(*entries, [&](const ConfigEntry& entry) {
+           const auto* text = std::get_if<std::string>(&entry.value);
+           return entry.key == "key" && text && *text == public_key;
+         });
+}
+
+/// Whether a file for the key can be written without a daemon refusing the whole folder for it.
+Expected<void> room_for(const std::string& folder, std::string_view public_key) {
+  const auto paths = files_in(folder);
+  if (!paths) return tl::unexpected(paths.error());
+  const std::string own = file_name(public_key);
+  bool replaces = false;
+  for (const std::string& path : *paths) {
+    if (fs::path(path).filename() == own)
+      replaces = true;
+    else if (names_key(path, public_key))
+      return fail(ErrorCode::kNotAllowed, path + ": authorizes this key already: revoke it first");
+  }
+  if (paths->size() == limits::kMaxAuthorizedKeys && !replaces) return too_many_in(folder);
+  return {};
+}
+
+/// A daemon reads all files or none, so what one command did may be for nothing.
+Expected<void> check_whole(const std::string& folder) {
+  const auto ring = KeyRing::read(folder);
+  if (ring) return {};
+  return fail(ring.error().code,
+              ring.error().detail + ": running daemons keep their old keys until this is mended");
 }
 
 /// As a TOML string, whose escapes are those of JSON.
@@ -173,6 +209,7 @@ Expected<std::string> authorize(const std::string& folder, const Identity& ident
   std::error_code error;
   fs::create_directories(folder, error);
   const std::string path = folder + "/" + file_name(identity.key);
+  if (const auto free = room_for(folder, identity.key); !free) return tl::unexpected(free.error());
   const std::string fresh = path + ".new";  // is not read: its name does not end in .toml
   std::ofstream file(fresh, std::ios::trunc);
   file << authorization_text(identity);
@@ -186,21 +223,25 @@ Expected<std::string> authorize(const std::string& folder, const Identity& ident
   }
   fs::rename(fresh, path, error);
   if (error) return fail(ErrorCode::kMalformed, "cannot write " + path + ": " + error.message());
+  if (const auto whole = check_whole(folder); !whole) return tl::unexpected(whole.error());
   return path;
 }
 
-Expected<std::string> revoke(const std::string& folder, std::string_view public_key) {
+Expected<std::vector<std::string>> revoke(const std::string& folder, std::string_view public_key) {
   const auto paths = files_in(folder);
   if (!paths) return tl::unexpected(paths.error());
+  std::vector<std::string> removed;
   for (const std::string& path : *paths) {
-    const auto identity = Reader(path).read();
-    if (!identity || identity->key != public_key) continue;
+    if (!names_key(path, public_key)) continue;
     std::error_code error;
     if (!fs::remove(path, error))
       return fail(ErrorCode::kMalformed, "cannot remove " + path + ": " + error.message());
-    return path;
+    removed.push_back(path);
   }
-  return fail(ErrorCode::kUnknownNode, folder + ": nothing authorizes this key");
+  if (const auto whole = check_whole(folder); !whole) return tl::unexpected(whole.error());
+  if (removed.empty())
+    return fail(ErrorCode::kUnknownNode, folder + ": nothing authorizes this key");
+  return removed;
 }
 
 }  // namespace genai::transport

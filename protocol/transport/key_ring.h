@@ -45,9 +45,13 @@ class KeyRing {
 std::string authorization_text(const Identity& identity);
 
 /// Writes it to `folder`, under a name of its own for each key; replaces an older one at once.
+/// kNotAllowed, and nothing is written, when a file of another name names the key: it may be
+/// somebody's handwork. The error also tells that, although the file was written, the folder cannot
+/// be read, so that running daemons keep the keys that they have.
 Expected<std::string> authorize(const std::string& folder, const Identity& identity);
 
-/// Removes what authorizes the key. kUnknownNode when nothing does.
-Expected<std::string> revoke(const std::string& folder, std::string_view public_key);
+/// Removes all files that name the key, and returns their paths; kUnknownNode when there are none.
+/// The error also tells that, although they were removed, the folder cannot be read (as above).
+Expected<std::vector<std::string>> revoke(const std::string& folder, std::string_view public_key);
 
 }  // namespace genai::transport

@@ -128,6 +128,35 @@ class Keys(unittest.TestCase):
         self.assertIn(f"{broken}:1: key:", self.broker.logged(text)[0]["error"])
         self.assertEqual(self.ask("acme", "submit", "--wait", "still").stdout, "still")
 
+    def test_revoke_leaves_no_file_that_names_the_key(self):
+        self.start_fleet()
+        wait_for(self.joined, "the node")
+        by_hand = self.folder / "nodes" / "by-hand.toml"
+        key = self.text_of(f"{self.key('painter')}.pub")
+        by_hand.write_text(f'key = "{key}"\nnode = "painter"\n')
+        again = self.ctl("authorize", self.folder / "nodes", f"{self.key('painter')}.pub", "--node",
+                         "painter", ok=False)
+        self.assertEqual(again.returncode, 1)
+        self.assertIn(str(by_hand), again.stderr)
+        done = self.ctl("revoke", self.folder / "nodes", f"{self.key('painter')}.pub")
+        self.assertEqual(done.stdout.count("revoked: "), 2)
+        self.reload(self.broker)
+        wait_for(lambda: self.broker.logged("node lost"), "the end of the session")
+
+    def test_revoke_tells_when_daemons_cannot_follow(self):
+        self.start_fleet()
+        wait_for(self.joined, "the node")
+        broken = self.folder / "nodes" / "broken.toml"
+        broken.write_text('key = "short"\n')
+        done = self.ctl("revoke", self.folder / "nodes", f"{self.key('painter')}.pub", ok=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"{broken}:1: key:", done.stderr)
+        self.assertIn("keep their old keys", done.stderr)
+        self.assertNotIn("in force", done.stdout)
+        broken.unlink()
+        self.reload(self.broker)
+        wait_for(lambda: self.broker.logged("node lost"), "the end of the session")
+
     def test_strangers_without_number_reach_nothing(self):
         self.start_fleet()
         public, secret = zmq.curve_keypair()

@@ -44,6 +44,22 @@ Identity identity_of(const KeyOptions& options, std::string key) {
   return who;
 }
 
+int tell(const char* done, const std::vector<std::string>& files) {
+  for (const std::string& file : files) std::cout << done << file << "\n";
+  std::cout << "in force once the daemons that use this folder get a SIGHUP\n";
+  return process::kExitOk;
+}
+
+int authorize(const KeyOptions& options, const std::string& key) {
+  const auto file = transport::authorize(options.folder, identity_of(options, key));
+  return file ? tell("authorized: ", {*file}) : failed(file.error());
+}
+
+int revoke(const std::string& folder, const std::string& key) {
+  const auto files = transport::revoke(folder, key);
+  return files ? tell("revoked: ", *files) : failed(files.error());
+}
+
 }  // namespace
 
 int run_keys(const Options& options) {
@@ -51,13 +67,7 @@ int run_keys(const Options& options) {
   if (options.command == "keygen") return generate(o.file);
   const auto key = transport::public_key_of(o.key);
   if (!key) return failed(key.error());
-  const auto path = options.command == "authorize"
-                        ? transport::authorize(o.folder, identity_of(o, *key))
-                        : transport::revoke(o.folder, *key);
-  if (!path) return failed(path.error());
-  std::cout << (options.command == "authorize" ? "authorized: " : "revoked: ") << *path
-            << "\nin force once the daemons that use this folder get a SIGHUP\n";
-  return process::kExitOk;
+  return options.command == "authorize" ? authorize(o, *key) : revoke(o.folder, *key);
 }
 
 }  // namespace genai::ctl

@@ -177,10 +177,66 @@ TEST_CASE("one key in two files is refused; other files are none of ours") {
   CHECK(ring.error().detail.starts_with(folder / "b.toml"));
 }
 
+TEST_CASE("a key that another file names is not authorized a second time") {
+  const TempFolder folder;
+  const std::string key = make_key_pair().public_key;
+  const std::string by_hand =
+      folder.file("by-hand.toml", "key = \"" + key + "\"\nnode = \"painter-1\"\n");
+  const auto refused = authorize(folder.path, node(key, "painter-2"));
+  REQUIRE(!refused);
+  CHECK(refused.error().code == ErrorCode::kNotAllowed);
+  CHECK(refused.error().detail.starts_with(by_hand));
+  CHECK(KeyRing::read(folder.path)->identify(key).node.str() == "painter-1");
+  REQUIRE(revoke(folder.path, key));
+  CHECK(authorize(folder.path, node(key, "painter-2")));
+}
+
+TEST_CASE("a revoked key is in no file any more, whatever else these say") {
+  const TempFolder folder;
+  const std::string key = make_key_pair().public_key, other = make_key_pair().public_key;
+  REQUIRE(authorize(folder.path, node(other, "painter-2")));
+  REQUIRE(authorize(folder.path, node(key, "painter-1")));
+  folder.file("by-hand.toml", "key = \"" + key + "\"\nnode = \"painter-1\"\n");
+  folder.file("half.toml", "nod = \"n\"\nkey = \"" + key + "\"\n");
+  const auto removed = revoke(folder.path, key);
+  REQUIRE(removed);
+  CHECK(removed->size() == 3);
+  const auto ring = KeyRing::read(folder.path);
+  REQUIRE(ring);
+  CHECK(ring->size() == 1);
+  CHECK(ring->contains(other));
+}
+
+TEST_CASE("what daemons would not take up is told as an error, though it is done") {
+  const TempFolder folder;
+  const std::string key = make_key_pair().public_key;
+  const auto tells = [&](const Error& error) {
+    return error.detail.starts_with(folder / "broken.toml:1: key: ") &&
+           error.detail.find("keep their old keys") != std::string::npos;
+  };
+  const std::string broken = folder.file("broken.toml", "key = \"short\"\n");
+  const auto authorized = authorize(folder.path, node(key, "painter-1"));
+  REQUIRE(!authorized);
+  CHECK(tells(authorized.error()));
+  const auto revoked = revoke(folder.path, key);
+  REQUIRE(!revoked);
+  CHECK(tells(revoked.error()));
+  fs::remove(broken);
+  CHECK(KeyRing::read(folder.path)->size() == 0);
+  CHECK(revoke(folder.path, key).error().code == ErrorCode::kUnknownNode);
+}
+
 TEST_CASE("a folder of more keys than may be authorized is refused") {
   const TempFolder folder;
-  for (std::size_t i = 0; i <= limits::kMaxAuthorizedKeys; ++i)
+  const auto add = [&](std::size_t i) {
     std::ofstream(folder.path + "/" + std::to_string(i) + ".toml");
+  };
+  for (std::size_t i = 0; i < limits::kMaxAuthorizedKeys; ++i) add(i);
+  // Nor can one be authorized too many.
+  const auto authorized = authorize(folder.path, node(make_key_pair().public_key, "painter-1"));
+  REQUIRE(!authorized);
+  CHECK(authorized.error().code == ErrorCode::kTooLarge);
+  add(limits::kMaxAuthorizedKeys);
   const auto ring = KeyRing::read(folder.path);
   REQUIRE(!ring);
   CHECK(ring.error().code == ErrorCode::kTooLarge);
