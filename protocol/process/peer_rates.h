@@ -17,7 +17,7 @@ namespace genai::process {
 /// late. Not thread-safe; `now` is the mono clock.
 class PeerRates {
  public:
-  /// `units_per_second` >= 1, at most 10^9.
+  /// `units_per_second` >= 1, at most 10^6: times are in microseconds.
   explicit PeerRates(std::uint64_t units_per_second)
       : unit_(from_ms(1000) / static_cast<std::int64_t>(units_per_second)) {}
 
