@@ -114,15 +114,16 @@ class Core {
   void resume_session(Session& session, std::string_view peer, const Identity& who,
                       const msg::Hello& hello, Effects& effects);
   void evict(Session& session, Effects& effects);
-  void on_heartbeat(Session& session, const msg::Heartbeat& beat, const Now& now, Effects& effects);
+  void on_heartbeat(const Identity& who, Session& session, const msg::Heartbeat& beat,
+                    const Now& now, Effects& effects);
   void on_leave(Session& session, const msg::Leave& leave, Effects& effects);
   void on_bye(Session& session, const msg::Bye& bye, Effects& effects);
   void note_life(Session& session, Effects& effects);
   void end_session(Session& session, ProviderState end, const std::string& reason,
                    Effects& effects);
   void judge_nodes(Effects& effects);
-  void refuse_node_frame(std::string_view peer, const Error& error, const Now& now,
-                         Effects& effects);
+  void refuse_node_frame(std::string_view peer, const Identity& who, const Error& error,
+                         const Now& now, Effects& effects);
 
   // core_link.cpp
   void on_link_hello(std::string_view peer, const Identity& who, const msg::LinkHello& hello,
@@ -140,7 +141,7 @@ class Core {
   LinkOutbox outbox_;
   std::optional<Dispatcher> dispatcher_;
   std::uint64_t latest_epoch_ = 0;  // of all that connected: an older one has no say any more
-  process::PeerRates rates_{limits::kMaxAskedPerSecond};  // of the nodes' connections
+  process::PeerRates rates_{limits::kMaxAskedPerSecond};  // of nodes' keys, or connections without
   process::RateLimit refusal_notices_{kMaxRefusalNotices, from_ms(1000) / kMaxRefusalNotices};
   MalformedLimits node_limits_;
   MalformedLimits link_limits_;

@@ -11,7 +11,8 @@ namespace {
 
 using Kind = Notice::Kind;
 
-// Of what a connection may ask in a second: metadata is checked and passed on with each HELLO.
+// Of what a key or connection may ask in a second: metadata is checked and passed on with each
+// HELLO.
 constexpr std::size_t kHelloUnits = 1000;
 constexpr std::size_t kRefusalUnits = 1000;
 
@@ -37,15 +38,15 @@ void Core::handle_node_frame(std::string_view peer, const Identity& who, const B
   if (who.kind != Identity::Kind::kNode && who.kind != Identity::Kind::kAnyone) {
     if (Session* session = registry_.find_peer(peer)) return evict(*session, effects);
     return refuse_node_frame(
-        peer, {ErrorCode::kNotAllowed, "this key is not authorized for a node"}, now, effects);
+        peer, who, {ErrorCode::kNotAllowed, "this key is not authorized for a node"}, now, effects);
   }
   if (frame.size() > limits::kMaxFrameBytes)
-    return refuse_node_frame(peer, {ErrorCode::kTooLarge, "frame: larger than 64 MiB"}, now,
+    return refuse_node_frame(peer, who, {ErrorCode::kTooLarge, "frame: larger than 64 MiB"}, now,
                              effects);
   const auto type = peek_type(frame.view(), Direction::kFromNode);
   if (!type && GENAI_PLANTED(kMalformedEndsNodes) && registry_.find_peer(peer))
     return end_session(*registry_.find_peer(peer), ProviderState::kLost, "malformed", effects);
-  if (!type) return refuse_node_frame(peer, type.error(), now, effects);
+  if (!type) return refuse_node_frame(peer, who, type.error(), now, effects);
   Session* session = registry_.find_peer(peer);
   if (!session && *type != kHello) {
     if (is_error_type(*type)) return void(++counters_.errors_received);
@@ -58,16 +59,16 @@ void Core::handle_node_frame(std::string_view peer, const Identity& who, const B
     if (!dispatcher_) ++counters_.node_frames_dropped;
     return outbox_.put(msg::Parcel{session->id, frame}, effects);
   }
-  if (!rates_.may_ask(peer, now.mono))
+  if (!rates_.may_ask(payer(who, peer), now.mono))
     return refuse_node_frame(
-        peer, {ErrorCode::kSlowDown, "this connection says more than a second allows"}, now,
-        effects);
+        peer, who, {ErrorCode::kSlowDown, "this key or connection says more than a second allows"},
+        now, effects);
   const auto message = decode(frame, Direction::kFromNode);
   if (message) return on_node_message(peer, who, session, *message, now, effects);
   if (is_error_type(*type))
     ++counters_.malformed_node_frames;
   else
-    refuse_node_frame(peer, message.error(), now, effects);
+    refuse_node_frame(peer, who, message.error(), now, effects);
 }
 
 void Core::on_node_message(std::string_view peer, const Identity& who, Session* session,
@@ -75,7 +76,7 @@ void Core::on_node_message(std::string_view peer, const Identity& who, Session* 
   if (const auto* hello = std::get_if<msg::Hello>(&message))
     return on_hello(peer, who, *hello, now, effects);
   if (const auto* beat = std::get_if<msg::Heartbeat>(&message))
-    return on_heartbeat(*session, *beat, now, effects);
+    return on_heartbeat(who, *session, *beat, now, effects);
   note_life(*session, effects);
   if (const auto* leave = std::get_if<msg::Leave>(&message))
     on_leave(*session, *leave, effects);
@@ -87,10 +88,10 @@ void Core::on_node_message(std::string_view peer, const Identity& who, Session* 
 
 void Core::on_hello(std::string_view peer, const Identity& who, const msg::Hello& hello,
                     const Now& now, Effects& effects) {
-  rates_.charge(peer, kHelloUnits, now.mono);
+  rates_.charge(payer(who, peer), kHelloUnits, now.mono);
   const msg::ProviderEntry entry{hello.session, hello.node_id, {}, hello.meta, hello.held};
   if (const auto problem = entry_problem(entry))
-    return refuse_node_frame(peer, *problem, now, effects);
+    return refuse_node_frame(peer, who, *problem, now, effects);
   if (const auto problem = hello_problem(peer, who, hello)) {
     if (refusal_notices_.allow(now.mono))
       effects.notices.push_back({Kind::kNodeRefused, hello.node_id, hello.session,
@@ -161,15 +162,16 @@ void Core::resume_session(Session& session, std::string_view peer, const Identit
     effects.notices.push_back({Kind::kNodeRejoined, session.node_id, session.id, {}});
 }
 
-void Core::on_heartbeat(Session& session, const msg::Heartbeat& beat, const Now& now,
-                        Effects& effects) {
-  rates_.charge(session.peer, 1 + beat.held.size() + beat.loaded_models.size(), now.mono);
+void Core::on_heartbeat(const Identity& who, Session& session, const msg::Heartbeat& beat,
+                        const Now& now, Effects& effects) {
+  rates_.charge(payer(who, session.peer), 1 + beat.held.size() + beat.loaded_models.size(),
+                now.mono);
   const bool models_changed = beat.loaded_models != session.meta.loaded_models;
   if (models_changed) {
     msg::ProviderEntry entry = session.entry();
     entry.meta.loaded_models = beat.loaded_models;
     if (const auto problem = entry_problem(entry))
-      return refuse_node_frame(session.peer, *problem, now, effects);
+      return refuse_node_frame(session.peer, who, *problem, now, effects);
   }
   note_life(session, effects);
   const bool news = models_changed || beat.held != session.held;
@@ -250,11 +252,11 @@ void Core::judge_nodes(Effects& effects) {
     end_session(*registry_.find(id), ProviderState::kLost, silence_text(silence), effects);
 }
 
-void Core::refuse_node_frame(std::string_view peer, const Error& error, const Now& now,
-                             Effects& effects) {
+void Core::refuse_node_frame(std::string_view peer, const Identity& who, const Error& error,
+                             const Now& now, Effects& effects) {
   ++counters_.malformed_node_frames;
-  const bool within = rates_.may_ask(peer, now.mono);
-  if (within) rates_.charge(peer, kRefusalUnits, now.mono);
+  const bool within = rates_.may_ask(payer(who, peer), now.mono);
+  if (within) rates_.charge(payer(who, peer), kRefusalUnits, now.mono);
   if (may_answer(node_limits_, Kind::kMalformedNodeFrame, error, now, effects) && within)
     answer_node(peer, error_reply(error), effects);
 }

@@ -92,7 +92,7 @@ class Core {
   void on_client_frame(const std::string& peer, const Identity& who, const Blob& frame,
                        const Now& now);
   /// A message of more than one frame came from the client.
-  void on_malformed_client(const std::string& peer, const Now& now);
+  void on_malformed_client(const std::string& peer, const Identity& who, const Now& now);
   /// Sending found that the client has no connection any more.
   void on_client_gone(const std::string& peer, const Now& now);
   /// The key stands for nothing, or something else, from now on: what its clients watch is

@@ -63,21 +63,22 @@ ValueMap delivered_info(const Task& task) {
 
 void Core::on_client_frame(const std::string& peer, const Identity& who, const Blob& frame,
                            const Now& now) {
+  asker_ = &who;
   // A key that is good for nothing here is worth no decoding.
   if (!may(who, Right::kNone))
     return refuse_client(peer, peek_request(frame.view()),
                          {ErrorCode::kNotAllowed, "this key is not authorized for a client"}, now);
   auto message = decode(frame, Direction::kFromClient);
   if (!message) return refuse_client(peer, peek_request(frame.view()), message.error(), now);
-  asker_ = &who;
   std::visit(
       [&](auto& body) {
         if constexpr (requires { this->on_client(peer, body, now); }) {
           if (!may(who, right_for<std::decay_t<decltype(body)>>()))
             return this->refuse_role(peer, body, now);
           if constexpr (kIsRated<std::decay_t<decltype(body)>>) {
-            if (!rates_.may_ask(peer, now.mono)) return this->slow_down(peer, body.request);
-            rates_.charge(peer, units_of(body), now.mono);
+            if (!rates_.may_ask(payer(who, peer), now.mono))
+              return this->slow_down(peer, body.request);
+            rates_.charge(payer(who, peer), units_of(body), now.mono);
           }
           if constexpr (kRestsOnStore<std::decay_t<decltype(body)>>)
             if (is_store_full()) return this->refuse_unwritten(peer, body.request);
@@ -87,7 +88,8 @@ void Core::on_client_frame(const std::string& peer, const Identity& who, const B
       *message);
 }
 
-void Core::on_malformed_client(const std::string& peer, const Now& now) {
+void Core::on_malformed_client(const std::string& peer, const Identity& who, const Now& now) {
+  asker_ = &who;
   refuse_client(peer, 0, {ErrorCode::kMalformed, "a message is one frame"}, now);
 }
 
@@ -95,15 +97,15 @@ void Core::refuse_client(const std::string& peer, std::uint64_t request, Error e
                          const Now& now) {
   constexpr std::size_t kUnits = 100;
   ++totals_.malformed;
-  if (!rates_.may_ask(peer, now.mono)) return;
-  rates_.charge(peer, kUnits, now.mono);
+  if (!rates_.may_ask(payer(*asker_, peer), now.mono)) return;
+  rates_.charge(payer(*asker_, peer), kUnits, now.mono);
   outbox_.note({Note::Level::kDebug, "client refused", {{"error", error.detail}}});
   outbox_.reply(peer, msg::ErrorReply{request, error.code, clip_text(error.detail)});
 }
 
 void Core::slow_down(const std::string& peer, std::uint64_t request) {
   outbox_.reply(peer, msg::ErrorReply{request, ErrorCode::kSlowDown,
-                                      "this connection asks for more than a second allows"});
+                                      "this key or connection asks for more than a second allows"});
 }
 
 template <class M>

@@ -31,7 +31,8 @@ void Core::on_client(const std::string& peer, const msg::StatusQuery& message, c
 
 void Core::on_client(const std::string& peer, const msg::List& message, const Now& now) {
   constexpr std::size_t kDefaultPage = 100;
-  if (const Listing* under_way = listings_.of(peer); under_way || listings_.is_full()) {
+  if (const Listing* under_way = listings_.of(peer);
+      under_way || listings_.is_full_for(payer(*asker_, peer))) {
     if (under_way && under_way->page.request == message.request) return;  // it was repeated
     return slow_down(peer, message.request);
   }
@@ -68,8 +69,8 @@ bool Core::look_on(Listing& listing, std::size_t& looks, const Now& now) {
     else
       listing.page.tasks.push_back(Reports::task(*this, task, false, now, explanations));
   }
-  rates_.charge(listing.peer, listing.page.tasks.size() - listed + (before - looks) / kLooksPerUnit,
-                now.mono);
+  rates_.charge(listing.payer(),
+                listing.page.tasks.size() - listed + (before - looks) / kLooksPerUnit, now.mono);
   return it == tasks_.end() || listing.page.more;
 }
 
@@ -84,7 +85,7 @@ void Core::answer_listings(const Now& now) {
 }
 
 void Core::on_client(const std::string& peer, const msg::NodesQuery& message, const Now& now) {
-  rates_.charge(peer, providers_.size(), now.mono);
+  rates_.charge(payer(*asker_, peer), providers_.size(), now.mono);
   std::map<std::string, ValueMap> by_name;
   for (const auto& [session, provider] : providers_.sessions())
     by_name[provider->node_id.str()] = Reports::node(*this, *provider, message.measured, now);

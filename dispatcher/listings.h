@@ -1,6 +1,7 @@
 // LISTs that are being answered: to look at a million tasks at once would stop everything else.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <list>
 #include <optional>
@@ -20,6 +21,8 @@ struct Listing {
   std::size_t limit;                 // of tasks
   std::optional<TaskId> after;       // looked at up to here
   msg::Tasks page;
+
+  std::string_view payer() const { return genai::payer(asker, peer); }
 };
 
 /// One of each connection at most, in the order in which they came. Not thread-safe.
@@ -27,6 +30,8 @@ class Listings {
  public:
   /// In all: each costs a frame of memory.
   static constexpr std::size_t kMax = 64;
+  /// Of one key, over however many connections.
+  static constexpr std::size_t kMaxOfOne = 8;
   /// How many tasks one turn may look at.
   static constexpr std::size_t kTurn = 10'000;
 
@@ -35,7 +40,12 @@ class Listings {
       if (listing.peer == peer) return &listing;
     return nullptr;
   }
-  bool is_full() const { return open_.size() >= kMax; }
+  bool is_full_for(std::string_view payer) const {
+    const auto of_one = std::count_if(open_.begin(), open_.end(), [&](const Listing& listing) {
+      return listing.payer() == payer;
+    });
+    return open_.size() >= kMax || static_cast<std::size_t>(of_one) >= kMaxOfOne;
+  }
   bool empty() const { return open_.empty(); }
 
   void add(Listing listing) { open_.push_back(std::move(listing)); }

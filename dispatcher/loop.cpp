@@ -194,11 +194,11 @@ bool Loop::drain_clients(const Now& now) {
     const auto received = clients_.receive();
     if (!received) return false;
     bytes += received->frame.size();
+    const Identity& who = guard_.identify(clients_, *received);
     if (received->well_formed)
-      core_.on_client_frame(received->peer, guard_.identify(clients_, *received), received->frame,
-                            now);
+      core_.on_client_frame(received->peer, who, received->frame, now);
     else
-      core_.on_malformed_client(received->peer, now);
+      core_.on_malformed_client(received->peer, who, now);
   }
   return true;
 }

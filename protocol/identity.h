@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "protocol/ids.h"
 
@@ -28,5 +29,11 @@ struct Identity {
   static Identity nobody() { return {}; }
   friend bool operator==(const Identity&, const Identity&) = default;
 };
+
+/// Whose budget pays for what comes over the connection `peer`: a key may open connections without
+/// number. Those of revoked keys share one, so that none of them can name itself like a key.
+inline std::string_view payer(const Identity& who, std::string_view peer) {
+  return who.kind == Identity::Kind::kAnyone ? peer : std::string_view(who.key);
+}
 
 }  // namespace genai

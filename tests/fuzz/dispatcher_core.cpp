@@ -86,7 +86,7 @@ class World {
         return from_broker(in_.below(kBrokers));
       case 6:
         return in_.one_in(2) ? core_->on_client_gone(client(), now_)
-                             : core_->on_malformed_client(client(), now_);
+                             : core_->on_malformed_client(client(), Identity::anyone(), now_);
       case 7:
         return end_commit();
       case 8:

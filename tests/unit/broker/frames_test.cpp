@@ -183,4 +183,17 @@ TEST_CASE("a connection may say HELLO so often in a second, and no other is held
   only<msg::HeartbeatReply>(world.node("greedy", msg::Heartbeat{1, {}, {}}));
 }
 
+TEST_CASE("all connections of a key share what it may say") {
+  World world;
+  world.connect_dispatcher();
+  world.who = {.kind = Identity::Kind::kNode, .key = "k1", .node = node_of("n1")};
+  std::size_t welcomed = 0;
+  for (int i = 0; i < 1000; ++i) welcomed += world.node(std::to_string(i), hello("n1", 1)).size();
+  CHECK(welcomed >= 100);
+  CHECK(welcomed <= 101);
+  CHECK(world.node_bytes("another", Blob("junk"s)).empty());
+  world.who = {.kind = Identity::Kind::kNode, .key = "k2", .node = node_of("n2")};
+  only<msg::Welcome>(world.node("another", hello("n2", 2)));
+}
+
 }  // namespace genai::broker::test

@@ -25,6 +25,10 @@ std::size_t ask_too_much(World& w) {
   }
 }
 
+Identity client_key(const std::string& key) {
+  return {.kind = Identity::Kind::kClient, .key = key, .may_watch = true, .is_admin = true};
+}
+
 void submit_many(World& w, std::size_t count) {
   msg::Submit message{1, msg::WatchLevel::kNone, {}};
   for (std::size_t i = 0; i < count; ++i) {
@@ -57,6 +61,32 @@ TEST_CASE("a connection may ask so much in a second") {
     w.advance(1000);
     CHECK(ask_too_much(w) >= answered - 1);
   }
+}
+
+TEST_CASE("all connections of a key share what it may ask") {
+  World w;
+  w.snapshot();
+  w.who = client_key("k1");
+  ask_too_much(w);
+  w.from_client(large_query(1), "greedy, connected again");
+  CHECK(w.take_only_error("greedy, connected again") == ErrorCode::kSlowDown);
+  w.core.on_client_frame("with garbage", w.who, Blob("junk"), w.now);
+  w.core.on_malformed_client("with garbage", w.who, w.now);
+  w.step();
+  CHECK(w.take_to_client<msg::ErrorReply>("with garbage").empty());
+  w.who = client_key("k2");
+  w.from_client(large_query(1), "greedy");
+  CHECK(w.take_to_client<msg::Tasks>("greedy").size() == 1);
+}
+
+TEST_CASE("the connections of revoked keys cannot spend what a key may ask") {
+  World w;
+  w.snapshot();
+  for (int i = 0; i < 5000; ++i) w.core.on_malformed_client("k1", Identity::nobody(), w.now);
+  w.step();
+  w.who = client_key("k1");
+  w.from_client(large_query(1));
+  CHECK(w.take_to_client<msg::Tasks>().size() == 1);
 }
 
 TEST_CASE("garbage without end is answered for a while, and counted in full") {
@@ -116,6 +146,18 @@ TEST_CASE("a LIST that finds little looks at a bounded number of tasks in a turn
     for (std::size_t i = 1; i < Listings::kMax; ++i)
       CHECK(w.take_to_client<msg::ErrorReply>(std::to_string(i)).empty());
     CHECK(w.take_only_error(std::to_string(Listings::kMax)) == ErrorCode::kSlowDown);
+  }
+  SECTION("so many of one key") {
+    const auto ask = [&](std::size_t i, const std::string& key) {
+      w.core.on_client_frame(std::to_string(i), client_key(key), Blob(encode(aborted)), w.now);
+    };
+    for (std::size_t i = 0; i <= Listings::kMaxOfOne; ++i) ask(i, "k1");
+    ask(Listings::kMaxOfOne + 1, "k2");
+    w.step();
+    for (std::size_t i = 0; i < Listings::kMaxOfOne; ++i)
+      CHECK(w.take_to_client<msg::ErrorReply>(std::to_string(i)).empty());
+    CHECK(w.take_only_error(std::to_string(Listings::kMaxOfOne)) == ErrorCode::kSlowDown);
+    CHECK(w.take_to_client<msg::ErrorReply>(std::to_string(Listings::kMaxOfOne + 1)).empty());
   }
   SECTION("however the tasks change meanwhile") {
     std::vector<TaskId> all;
