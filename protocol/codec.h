@@ -1,4 +1,4 @@
-// Messages to frames and back: the only place that knows msgpack.
+// Messages to frames and back: the only place that knows msgpack, with its parts in wire/.
 // Decoding is strict (SPEC.md, "Frames"): nothing is believed, nothing is repaired.
 #pragma once
 
@@ -43,6 +43,10 @@ Expected<std::uint64_t> peek_type(std::string_view frame, Direction direction);
 
 /// The request number in a frame that did not decode, for the error answer; 0 when unreadable.
 std::uint64_t peek_request(std::string_view frame);
+
+/// How many values the frame has, which is what reading it costs; builds nothing. kMalformed,
+/// kTooLarge.
+Expected<std::size_t> count_values(std::string_view frame);
 
 /// Whether messages of this type go between node and dispatcher, past the broker.
 bool is_node_task_type(std::uint64_t type);

@@ -2,11 +2,17 @@
 
 #include <utf8cpp/utf8.h>
 
+#include <algorithm>
 #include <iterator>
 
 namespace genai {
 
-bool is_valid_utf8(std::string_view bytes) { return utf8::is_valid(bytes.begin(), bytes.end()); }
+bool is_valid_utf8(std::string_view bytes) {
+  const auto is_ascii = [](char c) { return static_cast<signed char>(c) >= 0; };
+  // Nearly always all of it.
+  const auto other = std::find_if_not(bytes.begin(), bytes.end(), is_ascii);
+  return utf8::is_valid(other, bytes.end());
+}
 
 std::string clip_text(std::string_view text, std::size_t max_bytes) {
   std::string valid;

@@ -3,51 +3,66 @@
 #include <fmt/format.h>
 
 #include "protocol/limits.h"
+#include "protocol/wire/cursor.h"
 
 namespace genai::wire {
 namespace {
 
 using namespace limits;
 
-// Reads known keys out of an open map; the first wrong one is remembered as the error.
+// The entries of an open map, one after the other; the first wrong value is remembered as the
+// error. Each of its methods fills `out` when the entry is the one it names.
 class KeyReader {
  public:
-  explicit KeyReader(const ValueMap& map) : map_(map) {}
+  explicit KeyReader(std::string_view raw) : cursor_(raw), left_(cursor_.next()->size) {}
 
-  void text(std::string_view key, std::string& out, std::size_t max_bytes = kMaxNameBytes) {
-    if (const Value* value = find(key)) take_text(key, *value, out, max_bytes);
+  bool next_entry() {
+    if (left_ == 0 || error_) return false;
+    --left_;
+    key_ = cursor_.next()->view();
+    value_ = cursor_;
+    cursor_.skip();
+    return true;
+  }
+
+  void text(std::string_view key, std::string& out) {
+    if (key_ == key) take_text(*Cursor(value_).next(), out);
   }
 
   template <class Int>
   void uint(std::string_view key, Int& out, std::uint64_t min, std::uint64_t max) {
-    const Value* value = find(key);
-    if (!value) return;
-    const auto* i = std::get_if<std::int64_t>(&value->v);
-    if (!i || *i < 0 || static_cast<std::uint64_t>(*i) < min ||
-        static_cast<std::uint64_t>(*i) > max)
-      return wrong(key, fmt::format("expected an integer from {} to {}", min, max));
-    out = static_cast<Int>(*i);
+    if (key_ != key) return;
+    const Token token = *Cursor(value_).next();
+    if (token.kind != Kind::kUint || token.uint < min || token.uint > max)
+      return wrong(fmt::format("expected an integer from {} to {}", min, max));
+    out = static_cast<Int>(token.uint);
   }
 
   void real(std::string_view key, double& out) {
-    const Value* value = find(key);
-    if (!value) return;
-    if (const auto* i = std::get_if<std::int64_t>(&value->v))
-      out = static_cast<double>(*i);
-    else if (const auto* d = std::get_if<double>(&value->v))
-      out = *d;
+    if (key_ != key) return;
+    const Token token = *Cursor(value_).next();
+    if (token.kind == Kind::kUint && token.uint <= INT64_MAX)
+      out = static_cast<double>(token.uint);
+    else if (token.kind == Kind::kNegative)
+      out = static_cast<double>(token.negative);
+    else if (token.kind == Kind::kFloat)
+      out = token.real;
     else
-      return wrong(key, "expected a number");
-    if (out < 0) wrong(key, "expected a number of at least 0");
+      return wrong("expected a number");
+    if (out < 0) wrong("expected a number of at least 0");
   }
 
   void texts(std::string_view key, std::vector<std::string>& out, std::size_t max_entries) {
-    const Value* value = find(key);
-    if (!value) return;
-    const auto* list = std::get_if<ValueList>(&value->v);
-    if (!list || list->size() > max_entries)
-      return wrong(key, fmt::format("expected a list of at most {} texts", max_entries));
-    for (const Value& item : *list) take_text(key, item, out.emplace_back(), kMaxNameBytes);
+    if (key_ != key) return;
+    Cursor items = value_;
+    const Token list = *items.next();
+    if (list.kind != Kind::kArray || list.size > max_entries)
+      return wrong(fmt::format("expected a list of at most {} texts", max_entries));
+    for (std::uint32_t i = 0; i < list.size && !error_; ++i) {
+      take_text(*items.next(), out.emplace_back());
+      // What is not a text may have content.
+      if (error_) return;
+    }
   }
 
   template <class T>
@@ -57,38 +72,23 @@ class KeyReader {
   }
 
  private:
-  const Value* find(std::string_view key) const {
-    auto it = map_.find(key);
-    return it == map_.end() ? nullptr : &it->second;
+  void take_text(const Token& token, std::string& out) {
+    if (token.kind != Kind::kStr || token.size > kMaxNameBytes)
+      return wrong(fmt::format("expected a text of at most {} bytes", kMaxNameBytes));
+    out = token.view();
   }
-  void take_text(std::string_view key, const Value& value, std::string& out, std::size_t max) {
-    const auto* text = std::get_if<std::string>(&value.v);
-    if (!text || text->size() > max)
-      return wrong(key, fmt::format("expected a text of at most {} bytes", max));
-    out = *text;
-  }
-  void wrong(std::string_view key, std::string what) {
-    if (!error_) error_ = Error{ErrorCode::kBadField, fmt::format("key '{}': {}", key, what)};
+  void wrong(std::string what) {
+    error_ = Error{ErrorCode::kBadField, fmt::format("key '{}': {}", key_, what)};
   }
 
-  const ValueMap& map_;
+  Cursor cursor_;
+  std::uint32_t left_;
+  std::string_view key_;
+  Cursor value_{{}};
   std::optional<Error> error_;
 };
 
-template <class T>
-void put_unless(ValueMap& map, const char* key, const T& value, const T& fallback) {
-  if (value != fallback) map.emplace(key, Value(value));
-}
-
-ValueList list_from(const std::vector<std::string>& texts) {
-  return ValueList(texts.begin(), texts.end());
-}
-
-}  // namespace
-
-Expected<TaskSpec> spec_from(const ValueMap& map) {
-  TaskSpec spec;
-  KeyReader keys(map);
+void read_keys(KeyReader& keys, TaskSpec& spec) {
   keys.text("model", spec.needs.model);
   keys.text("gpu_type", spec.needs.gpu_type);
   keys.uint("ncpu", spec.needs.ncpu, 0, UINT32_MAX);
@@ -105,6 +105,34 @@ Expected<TaskSpec> spec_from(const ValueMap& map) {
   keys.real("max_cost", spec.max_cost);
   keys.real("time_to_money_ratio", spec.time_to_money_ratio);
   keys.real("work", spec.work);
+}
+
+void read_keys(KeyReader& keys, PublicMetaInfo& meta) {
+  keys.texts("models", meta.models, kMaxModels);
+  keys.texts("loaded_models", meta.loaded_models, kMaxModels);
+  keys.text("gpu_type", meta.gpu_type);
+  keys.uint("ncpu", meta.ncpu, 0, UINT32_MAX);
+  keys.uint("ram_mib", meta.ram_mib, 0, UINT32_MAX);
+  keys.uint("vram_mib", meta.vram_mib, 0, UINT32_MAX);
+  keys.uint("slots", meta.slots, 1, kMaxSlots);
+  keys.real("min_cost", meta.min_cost);
+}
+
+template <class T>
+void put_unless(ValueMap& map, const char* key, const T& value, const T& fallback) {
+  if (value != fallback) map.emplace(key, Value(value));
+}
+
+ValueList list_from(const std::vector<std::string>& texts) {
+  return ValueList(texts.begin(), texts.end());
+}
+
+}  // namespace
+
+Expected<TaskSpec> spec_from(std::string_view raw) {
+  TaskSpec spec;
+  KeyReader keys(raw);
+  while (keys.next_entry()) read_keys(keys, spec);
   return keys.finish(std::move(spec));
 }
 
@@ -130,17 +158,10 @@ ValueMap map_from(const TaskSpec& spec) {
   return map;
 }
 
-Expected<PublicMetaInfo> meta_from(const ValueMap& map) {
+Expected<PublicMetaInfo> meta_from(std::string_view raw) {
   PublicMetaInfo meta;
-  KeyReader keys(map);
-  keys.texts("models", meta.models, kMaxModels);
-  keys.texts("loaded_models", meta.loaded_models, kMaxModels);
-  keys.text("gpu_type", meta.gpu_type);
-  keys.uint("ncpu", meta.ncpu, 0, UINT32_MAX);
-  keys.uint("ram_mib", meta.ram_mib, 0, UINT32_MAX);
-  keys.uint("vram_mib", meta.vram_mib, 0, UINT32_MAX);
-  keys.uint("slots", meta.slots, 1, kMaxSlots);
-  keys.real("min_cost", meta.min_cost);
+  KeyReader keys(raw);
+  while (keys.next_entry()) read_keys(keys, meta);
   return keys.finish(std::move(meta));
 }
 

@@ -1,6 +1,8 @@
 // The named keys of the open maps (task spec, public meta) to structs and back.
 #pragma once
 
+#include <string_view>
+
 #include "protocol/errors.h"
 #include "protocol/public_meta.h"
 #include "protocol/task_spec.h"
@@ -8,11 +10,12 @@
 
 namespace genai::wire {
 
-/// Fills the named members; `raw` stays empty. kBadField names the key.
-Expected<TaskSpec> spec_from(const ValueMap& map);
+/// Fills the named members from a map in canonical msgpack; `TaskSpec::raw` stays empty. kBadField
+/// names the key.
+Expected<TaskSpec> spec_from(std::string_view raw);
 ValueMap map_from(const TaskSpec& spec);
 
-Expected<PublicMetaInfo> meta_from(const ValueMap& map);
+Expected<PublicMetaInfo> meta_from(std::string_view raw);
 ValueMap map_from(const PublicMetaInfo& meta);
 
 }  // namespace genai::wire

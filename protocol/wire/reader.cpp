@@ -1,5 +1,8 @@
 #include "protocol/wire/reader.h"
 
+#include <array>
+#include <cmath>
+
 #include "protocol/text.h"
 #include "protocol/wire/open_map.h"
 
@@ -16,34 +19,17 @@ void refuse(ErrorCode code, const Path& path, const std::string& what) {
   throw DecodeError{code, path.str() + ": " + what};
 }
 
-std::string kind_of(const msgpack::object& object) {
-  switch (object.type) {
-    case msgpack::type::NIL:
-      return "nil";
-    case msgpack::type::BOOLEAN:
-      return "bool";
-    case msgpack::type::POSITIVE_INTEGER:
-      return "integer";
-    case msgpack::type::NEGATIVE_INTEGER:
-      return "negative integer";
-    case msgpack::type::FLOAT32:
-    case msgpack::type::FLOAT64:
-      return "float";
-    case msgpack::type::STR:
-      return "str";
-    case msgpack::type::BIN:
-      return "bin";
-    case msgpack::type::ARRAY:
-      return "array";
-    case msgpack::type::MAP:
-      return "map";
-    case msgpack::type::EXT:
-      return "ext";
-  }
-  return "unknown";
+std::string_view kind_of(const Token& token) {
+  constexpr std::array<std::string_view, 10> kNames = {
+      "nil", "bool", "integer", "negative integer", "float", "str", "bin", "array", "map", "ext"};
+  return kNames[static_cast<std::size_t>(token.kind)];
 }
 
 namespace {
+
+std::string got(const char* wanted, const Token& token) {
+  return std::string("expected ") + wanted + ", got " + std::string(kind_of(token));
+}
 
 /// What an open map may still take. Each value takes at least a byte and its content, so a map of
 /// millions of values ends here and not in memory.
@@ -59,134 +45,174 @@ class Room {
   std::size_t left_;
 };
 
-Value read_value(const msgpack::object& object, const Path& path, Room& room);
-ValueMap read_entries(const msgpack::object& object, const Path& path, Room& room);
+Value read_value(Cursor& cursor, const Path& path, Room& room);
+ValueMap read_entries(const Token& head, Cursor& cursor, const Path& path, Room& room);
 
-std::string read_text(const msgpack::object& object, const Path& path, Room& room) {
-  const std::string_view view(object.via.str.ptr, object.via.str.size);
-  room.take(view.size(), path);
-  if (!is_valid_utf8(view)) refuse(ErrorCode::kMalformed, path, "invalid UTF-8");
-  return std::string(view);
+std::string read_text(const Token& token, const Path& path, Room& room) {
+  room.take(token.size, path);
+  if (!is_valid_utf8(token.view())) refuse(ErrorCode::kMalformed, path, "invalid UTF-8");
+  return std::string(token.view());
 }
 
-ValueList read_list(const msgpack::object& object, const Path& path, Room& room) {
+ValueList read_list(const Token& head, Cursor& cursor, const Path& path, Room& room) {
   ValueList list;
-  list.reserve(object.via.array.size);
-  for (std::uint32_t i = 0; i < object.via.array.size; ++i)
-    list.push_back(read_value(object.via.array.ptr[i], Path{&path, "", i}, room));
+  list.reserve(head.size);
+  for (std::uint32_t i = 0; i < head.size; ++i)
+    list.push_back(read_value(cursor, Path{&path, "", i}, room));
   return list;
 }
 
-Value read_value(const msgpack::object& object, const Path& path, Room& room) {
+Value read_value(Cursor& cursor, const Path& path, Room& room) {
   room.take(1, path);
-  switch (object.type) {
-    case msgpack::type::NIL:
+  const Token token = *cursor.next();
+  switch (token.kind) {
+    case Kind::kNil:
       return Value();
-    case msgpack::type::BOOLEAN:
-      return Value(object.via.boolean);
-    case msgpack::type::POSITIVE_INTEGER:
-      return Value(object.via.u64);
-    case msgpack::type::NEGATIVE_INTEGER:
-      return Value(object.via.i64);
-    case msgpack::type::FLOAT32:
-    case msgpack::type::FLOAT64:
-      if (!std::isfinite(object.via.f64)) refuse(ErrorCode::kBadField, path, "not a finite number");
-      return Value(object.via.f64);
-    case msgpack::type::STR:
-      return Value(read_text(object, path, room));
-    case msgpack::type::BIN:
-      room.take(object.via.bin.size, path);
-      return Value(Bytes{std::string(object.via.bin.ptr, object.via.bin.size)});
-    case msgpack::type::ARRAY:
-      return Value(read_list(object, path, room));
-    case msgpack::type::MAP:
-      return Value(read_entries(object, path, room));
-    case msgpack::type::EXT:
+    case Kind::kBool:
+      return Value(token.uint != 0);
+    case Kind::kUint:
+      return Value(token.uint);
+    case Kind::kNegative:
+      return Value(token.negative);
+    case Kind::kFloat:
+      if (!std::isfinite(token.real)) refuse(ErrorCode::kBadField, path, "not a finite number");
+      return Value(token.real);
+    case Kind::kStr:
+      return Value(read_text(token, path, room));
+    case Kind::kBin:
+      room.take(token.size, path);
+      return Value(Bytes{std::string(token.view())});
+    case Kind::kArray:
+      return Value(read_list(token, cursor, path, room));
+    case Kind::kMap:
+      return Value(read_entries(token, cursor, path, room));
+    case Kind::kExt:
       break;
   }
   refuse(ErrorCode::kMalformed, path, "extension types are not allowed");
 }
 
-ValueMap read_entries(const msgpack::object& object, const Path& path, Room& room) {
-  if (object.type != msgpack::type::MAP)
-    refuse(ErrorCode::kBadField, path, "expected a map, got " + kind_of(object));
+ValueMap read_entries(const Token& head, Cursor& cursor, const Path& path, Room& room) {
   ValueMap map;
-  for (std::uint32_t i = 0; i < object.via.map.size; ++i) {
-    const auto& [key, value] = object.via.map.ptr[i];
+  for (std::uint32_t i = 0; i < head.size; ++i) {
     const Path entry{&path, "", i};
-    if (key.type != msgpack::type::STR) refuse(ErrorCode::kMalformed, entry, "key is not a str");
-    if (key.via.str.size > limits::kMaxNameBytes)
+    const Token key = *cursor.next();
+    if (key.kind != Kind::kStr) refuse(ErrorCode::kMalformed, entry, "key is not a str");
+    if (key.size > limits::kMaxNameBytes)
       refuse(ErrorCode::kTooLarge, entry, "key longer than 128 bytes");
     room.take(1, entry);
     auto [it, inserted] = map.try_emplace(read_text(key, entry, room));
     if (!inserted) refuse(ErrorCode::kMalformed, entry, "duplicate key");
-    it->second = read_value(value, entry, room);
+    it->second = read_value(cursor, entry, room);
   }
   return map;
 }
 
+/// Passes over the value at the cursor and says whether it is already what would be written of it,
+/// and nothing in it would be refused.
+bool is_canonical(Cursor& cursor) {
+  const Token token = *cursor.next();
+  if (!token.canonical) return false;
+  switch (token.kind) {
+    case Kind::kFloat:
+      return std::isfinite(token.real);
+    case Kind::kStr:
+      return is_valid_utf8(token.view());
+    case Kind::kArray:
+      for (std::uint32_t i = 0; i < token.size; ++i)
+        if (!is_canonical(cursor)) return false;
+      return true;
+    case Kind::kMap: {
+      std::string_view last;
+      for (std::uint32_t i = 0; i < token.size; ++i) {
+        const Token key = *cursor.next();
+        if (key.kind != Kind::kStr || !key.canonical || key.size > limits::kMaxNameBytes ||
+            !is_valid_utf8(key.view()) || (i > 0 && key.view() <= last) || !is_canonical(cursor))
+          return false;
+        last = key.view();
+      }
+      return true;
+    }
+    case Kind::kExt:
+      return false;
+    default:
+      return true;
+  }
+}
+
 }  // namespace
 
-ValueMap read_map(const msgpack::object& object, const Path& path, std::size_t max_bytes) {
+ValueMap read_map(Cursor& cursor, const Path& path, std::size_t max_bytes) {
   Room room(max_bytes);
   room.take(1, path);
-  return read_entries(object, path, room);
+  const Token head = *cursor.next();
+  if (head.kind != Kind::kMap) refuse(ErrorCode::kBadField, path, got("a map", head));
+  return read_entries(head, cursor, path, room);
 }
 
-const msgpack::object_array& Reader::array_of(const msgpack::object& object, const Path& path) {
-  if (object.type != msgpack::type::ARRAY)
-    refuse(ErrorCode::kBadField, path, "expected an array, got " + kind_of(object));
-  return object.via.array;
+std::string read_canonical_map(Cursor& cursor, const Path& path, std::size_t max_bytes) {
+  Cursor ahead = cursor;
+  const bool is_map = Cursor(cursor).next()->kind == Kind::kMap;
+  std::string raw;
+  if (is_map && is_canonical(ahead)) {
+    raw.assign(cursor.position(), ahead.position());
+    cursor = ahead;
+  } else {
+    raw = encode_map(read_map(cursor, path, max_bytes));
+  }
+  if (raw.size() > max_bytes)
+    refuse(ErrorCode::kTooLarge, path, "map larger than " + std::to_string(max_bytes) + " bytes");
+  return raw;
 }
 
-std::uint64_t Reader::integer(const msgpack::object& object, const Path& path, std::uint64_t min,
+std::uint32_t Reader::array_size(const Token& token, const Path& path) {
+  if (token.kind != Kind::kArray) refuse(ErrorCode::kBadField, path, got("an array", token));
+  return token.size;
+}
+
+std::uint64_t Reader::integer(const Token& token, const Path& path, std::uint64_t min,
                               std::uint64_t max) {
-  if (object.type != msgpack::type::POSITIVE_INTEGER)
-    refuse(ErrorCode::kBadField, path, "expected an unsigned integer, got " + kind_of(object));
-  if (object.via.u64 < min || object.via.u64 > max)
+  if (token.kind != Kind::kUint)
+    refuse(ErrorCode::kBadField, path, got("an unsigned integer", token));
+  if (token.uint < min || token.uint > max)
     refuse(ErrorCode::kBadField, path,
            "expected " + std::to_string(min) + " to " + std::to_string(max) + ", got " +
-               std::to_string(object.via.u64));
-  return object.via.u64;
+               std::to_string(token.uint));
+  return token.uint;
 }
 
-std::string_view Reader::text_view(const msgpack::object& object, const Path& path,
-                                   std::size_t max_bytes) {
-  if (object.type != msgpack::type::STR)
-    refuse(ErrorCode::kBadField, path, "expected a str, got " + kind_of(object));
-  const std::string_view view(object.via.str.ptr, object.via.str.size);
-  if (view.size() > max_bytes)
+std::string_view Reader::text_view(const Token& token, const Path& path, std::size_t max_bytes) {
+  if (token.kind != Kind::kStr) refuse(ErrorCode::kBadField, path, got("a str", token));
+  if (token.size > max_bytes)
     refuse(ErrorCode::kTooLarge, path, "longer than " + std::to_string(max_bytes) + " bytes");
-  if (!is_valid_utf8(view)) refuse(ErrorCode::kMalformed, path, "invalid UTF-8");
-  return view;
+  if (!is_valid_utf8(token.view())) refuse(ErrorCode::kMalformed, path, "invalid UTF-8");
+  return token.view();
 }
 
-std::string_view Reader::bin_view(const msgpack::object& object, const Path& path,
-                                  std::size_t max_bytes) {
-  if (object.type != msgpack::type::BIN)
-    refuse(ErrorCode::kBadField, path, "expected a bin, got " + kind_of(object));
-  if (object.via.bin.size > max_bytes)
+std::string_view Reader::bin_view(const Token& token, const Path& path, std::size_t max_bytes) {
+  if (token.kind != Kind::kBin) refuse(ErrorCode::kBadField, path, got("a bin", token));
+  if (token.size > max_bytes)
     refuse(ErrorCode::kTooLarge, path, "longer than " + std::to_string(max_bytes) + " bytes");
-  return {object.via.bin.ptr, object.via.bin.size};
+  return token.view();
 }
 
 void Reader::real(const char* field, double& out, double min, double max) {
   const Path path{&path_, field};
-  const msgpack::object& object = take();
-  if (object.type == msgpack::type::POSITIVE_INTEGER)
-    out = static_cast<double>(object.via.u64);
-  else if (object.type == msgpack::type::FLOAT32 || object.type == msgpack::type::FLOAT64)
-    out = object.via.f64;
+  const Token token = take();
+  if (token.kind == Kind::kUint)
+    out = static_cast<double>(token.uint);
+  else if (token.kind == Kind::kFloat)
+    out = token.real;
   else
-    refuse(ErrorCode::kBadField, path, "expected a number, got " + kind_of(object));
+    refuse(ErrorCode::kBadField, path, got("a number", token));
   if (!(out >= min && out <= max)) refuse(ErrorCode::kBadField, path, "number out of range");
 }
 
 void Reader::flag(const char* field, bool& out) {
-  const msgpack::object& object = take();
-  if (object.type != msgpack::type::BOOLEAN)
-    refuse(ErrorCode::kBadField, Path{&path_, field}, "expected a bool, got " + kind_of(object));
-  out = object.via.boolean;
+  const Token token = take();
+  if (token.kind != Kind::kBool)
+    refuse(ErrorCode::kBadField, Path{&path_, field}, got("a bool", token));
+  out = token.uint != 0;
 }
 
 // A newer peer may send a code this version does not know: that is still an error report.
@@ -196,44 +222,42 @@ void Reader::code(const char* field, ErrorCode& out) {
 
 void Reader::map(const char* field, ValueMap& out, std::size_t max_bytes) {
   const Path path{&path_, field};
-  out = read_map(take(), path, max_bytes);
-  if (encode_map(out).size() > max_bytes)
+  const char* const begin = cursor_.position();
+  out = read_map(cursor_, path, max_bytes);
+  // Written again, a float of 5 bytes takes 9, and nothing takes more.
+  const auto bytes = static_cast<std::size_t>(cursor_.position() - begin);
+  if (bytes > max_bytes / 2 && encode_map(out).size() > max_bytes)
     refuse(ErrorCode::kTooLarge, path, "map larger than " + std::to_string(max_bytes) + " bytes");
 }
 
 void Reader::spec(const char* field, TaskSpec& out) {
   const Path path{&path_, field};
-  const ValueMap map = read_map(take(), path, limits::kMaxSpecBytes);
-  auto spec = spec_from(map);
+  std::string raw = read_canonical_map(cursor_, path, limits::kMaxSpecBytes);
+  auto spec = spec_from(raw);
   if (!spec) refuse(spec.error().code, path, spec.error().detail);
   out = std::move(*spec);
-  out.raw = encode_map(map);
-  if (out.raw.size() > limits::kMaxSpecBytes)
-    refuse(ErrorCode::kTooLarge, path, "spec larger than 65536 bytes");
+  out.raw = std::move(raw);
 }
 
 void Reader::meta(const char* field, PublicMetaInfo& out) {
   const Path path{&path_, field};
-  const ValueMap map = read_map(take(), path, limits::kMaxMetaBytes);
-  if (encode_map(map).size() > limits::kMaxMetaBytes)
-    refuse(ErrorCode::kTooLarge, path, "meta larger than 65536 bytes");
-  auto meta = meta_from(map);
+  auto meta = meta_from(read_canonical_map(cursor_, path, limits::kMaxMetaBytes));
   if (!meta) refuse(meta.error().code, path, meta.error().detail);
   out = std::move(*meta);
 }
 
-void Reader::element(msg::Delta::Change& out, const msgpack::object& object, const Path& path) {
-  const auto& array = array_of(object, path);
-  if (array.size == 0) refuse(ErrorCode::kMalformed, path, "empty change");
-  switch (integer(array.ptr[0], path, 0, std::variant_size_v<msg::Delta::Change> - 1)) {
+void Reader::element(msg::Delta::Change& out, const Path& path) {
+  const std::uint32_t size = array_size(take(), path);
+  if (size == 0) refuse(ErrorCode::kMalformed, path, "empty change");
+  switch (integer(take(), path, 0, std::variant_size_v<msg::Delta::Change> - 1)) {
     case 0:
-      read_fields(out.emplace<0>(), object, path, 1);
+      read_fields(out.emplace<0>(), size - 1, path);
       break;
     case 1:
-      read_fields(out.emplace<1>(), object, path, 1);
+      read_fields(out.emplace<1>(), size - 1, path);
       break;
     default:
-      read_fields(out.emplace<2>(), object, path, 1);
+      read_fields(out.emplace<2>(), size - 1, path);
       break;
   }
 }

@@ -1,11 +1,11 @@
-// The archive that reads fields from msgpack and believes none of them.
+// The archive that reads fields from msgpack, in place, and believes none of them. The bytes are
+// well-formed and within the limits of a frame (take_census) before it begins.
 #pragma once
 
-#include <cmath>
-#include <msgpack.hpp>
 #include <string>
 
 #include "protocol/codec.h"
+#include "protocol/wire/cursor.h"
 #include "protocol/wire/fields.h"
 #include "protocol/wire/writer.h"
 
@@ -27,17 +27,20 @@ struct Path {
 };
 
 [[noreturn]] void refuse(ErrorCode code, const Path& path, const std::string& what);
-std::string kind_of(const msgpack::object& object);
+std::string_view kind_of(const Token& token);
 
-/// Strict: text keys, valid UTF-8, no duplicates, no extension types, no NaN. kTooLarge as soon as
-/// it is sure that the map takes more than `max_bytes`; the caller measures the rest exactly.
-ValueMap read_map(const msgpack::object& object, const Path& path, std::size_t max_bytes);
+/// The value at the cursor. Strict: text keys, valid UTF-8, no duplicates, no extension types, no
+/// NaN. kTooLarge as soon as it is sure that the map takes more than `max_bytes`; the caller
+/// measures the rest exactly.
+ValueMap read_map(Cursor& cursor, const Path& path, std::size_t max_bytes);
+/// The same value in canonical form: the bytes as they came when they are.
+std::string read_canonical_map(Cursor& cursor, const Path& path, std::size_t max_bytes);
 
 class Reader {
  public:
-  /// `items` are the elements of an array with the right arity.
-  Reader(const msgpack::object* items, const Blob& frame, const Path& path)
-      : next_(items), frame_(frame), path_(path) {}
+  /// The cursor stands at the first field of an array with the right arity.
+  Reader(Cursor& cursor, const Blob& frame, const Path& path)
+      : cursor_(cursor), frame_(frame), path_(path) {}
 
   template <class Tag>
   void id(const char* field, TextId<Tag>& out) {
@@ -73,69 +76,61 @@ class Reader {
 
   template <class T>
   void nested(const char* field, T& out) {
-    element(out, take(), Path{&path_, field});
+    element(out, Path{&path_, field});
   }
   template <class T>
   void list(const char* field, std::vector<T>& out, std::size_t min, std::size_t max) {
     Path path{&path_, field};
-    const auto& array = array_of(take(), path);
-    if (array.size < min || array.size > max)
-      refuse(array.size > max ? ErrorCode::kTooLarge : ErrorCode::kBadField, path,
+    const std::uint32_t size = array_size(take(), path);
+    if (size < min || size > max)
+      refuse(size > max ? ErrorCode::kTooLarge : ErrorCode::kBadField, path,
              "expected " + std::to_string(min) + " to " + std::to_string(max) + " entries, got " +
-                 std::to_string(array.size));
-    out.resize(array.size);
-    for (std::size_t i = 0; i < array.size; ++i) {
+                 std::to_string(size));
+    out.resize(size);
+    for (std::size_t i = 0; i < size; ++i) {
       path.index = i;
-      element(out[i], array.ptr[i], path);
+      element(out[i], path);
     }
   }
 
-  static const msgpack::object_array& array_of(const msgpack::object& object, const Path& path);
+  static std::uint32_t array_size(const Token& token, const Path& path);
+  static std::uint64_t integer(const Token& token, const Path& path, std::uint64_t min,
+                               std::uint64_t max);
 
  private:
-  const msgpack::object& take() { return *next_++; }
+  Token take() { return *cursor_.next(); }
 
-  void element(std::string& out, const msgpack::object& object, const Path& path) {
-    out = text_view(object, path, limits::kMaxNameBytes);
+  void element(std::string& out, const Path& path) {
+    out = text_view(take(), path, limits::kMaxNameBytes);
   }
-  void element(TaskId& out, const msgpack::object& object, const Path& path) {
-    out = parse_id<TaskId>(object, path);
-  }
-  void element(ValueMap& out, const msgpack::object& object, const Path& path) {
-    out = read_map(object, path, SIZE_MAX);
-  }
-  void element(msg::Delta::Change& out, const msgpack::object& object, const Path& path);
+  void element(TaskId& out, const Path& path) { out = parse_id<TaskId>(take(), path); }
+  void element(ValueMap& out, const Path& path) { out = read_map(cursor_, path, SIZE_MAX); }
+  void element(msg::Delta::Change& out, const Path& path);
   template <class T>
-  void element(T& out, const msgpack::object& object, const Path& path) {
-    read_fields(out, object, path, 0);
+  void element(T& out, const Path& path) {
+    read_fields(out, array_size(take(), path), path);
   }
 
-  /// Fields of `out` from the array after its first `skip` elements.
+  /// The fields of `out`, of which so many should follow.
   template <class T>
-  void read_fields(T& out, const msgpack::object& object, const Path& path, std::uint32_t skip) {
-    const auto& array = array_of(object, path);
-    if (array.size != arity<T>() + skip)
+  void read_fields(T& out, std::uint32_t count, const Path& path) {
+    if (count != arity<T>())
       refuse(ErrorCode::kMalformed, path,
-             "expected " + std::to_string(arity<T>() + skip) + " fields, got " +
-                 std::to_string(array.size));
-    Reader inner(array.ptr + skip, frame_, path);
+             "expected " + std::to_string(arity<T>()) + " fields, got " + std::to_string(count));
+    Reader inner(cursor_, frame_, path);
     fields(inner, out);
   }
 
   template <class Id>
-  static Id parse_id(const msgpack::object& object, const Path& path) {
-    auto id = Id::parse(text_view(object, path, limits::kMaxIdBytes));
+  static Id parse_id(const Token& token, const Path& path) {
+    auto id = Id::parse(text_view(token, path, limits::kMaxIdBytes));
     if (!id) refuse(ErrorCode::kBadField, path, "expected 1 to 64 bytes of [A-Za-z0-9._:-]");
-    return *id;
+    return std::move(*id);
   }
-  static std::uint64_t integer(const msgpack::object& object, const Path& path, std::uint64_t min,
-                               std::uint64_t max);
-  static std::string_view text_view(const msgpack::object& object, const Path& path,
-                                    std::size_t max_bytes);
-  static std::string_view bin_view(const msgpack::object& object, const Path& path,
-                                   std::size_t max_bytes);
+  static std::string_view text_view(const Token& token, const Path& path, std::size_t max_bytes);
+  static std::string_view bin_view(const Token& token, const Path& path, std::size_t max_bytes);
 
-  const msgpack::object* next_;
+  Cursor& cursor_;
   const Blob& frame_;
   const Path& path_;
 };

@@ -20,13 +20,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto map_again = decode_map(encode_map(*map));
   GENAI_CHECK(map_again && *map_again == *map);
   if (spec) {
-    auto again = wire::spec_from(wire::map_from(*spec));
+    auto again = wire::spec_from(encode_map(wire::map_from(*spec)));
     GENAI_CHECK(again.has_value());
     again->raw = spec->raw;
     GENAI_CHECK(*again == *spec);
   }
-  if (const auto meta = wire::meta_from(*map)) {
-    const auto again = wire::meta_from(wire::map_from(*meta));
+  if (const auto meta = wire::meta_from(encode_map(*map))) {
+    const auto again = wire::meta_from(encode_map(wire::map_from(*meta)));
     GENAI_CHECK(again && *again == *meta);
   }
   return 0;

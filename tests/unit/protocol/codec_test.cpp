@@ -285,3 +285,37 @@ TEST_CASE("what our own code may not send is caught before it leaves") {
   CHECK_THROWS_AS(encode(msg::DeliverAck{std::vector<TaskId>(5'000, *TaskId::parse("t"))}),
                   std::length_error);
 }
+
+TEST_CASE("a spec goes on in canonical form, and as it came when it came so") {
+  const auto decoded = [](const std::string& spec) {
+    const std::string head("\x95\x01\x28\x01\x01\x91\x93\xa1t", 9);
+    return decode(Blob(head + spec + std::string("\xc4\x00", 2)), Direction::kFromClient);
+  };
+  const std::string canonical = encode_map(
+      {{"a", ValueList{Value(1), Value(-33), Value(300), Value(1.0), Value(true), Value()}},
+       {"label", "x"},
+       {"z", Value(Bytes{"raw"})}});
+  const std::vector<std::string> forms = {
+      canonical,
+      // Long forms of the numbers and of the text, another order, a float of 4 bytes.
+      std::string("\x83\xa1z\xc5\x00\x03raw\xd9\x05label\xa1x", 18) +
+          std::string(
+              "\xa1\x61\xdc\x00\x06\xcd\x00\x01\xd2\xff\xff\xff\xdf\xce\x00\x00\x01\x2c\xca\x3f\x80"
+              "\x00\x00\xc3\xc0",
+              25)};
+  for (const std::string& form : forms) {
+    auto message = decoded(form);
+    INFO((message ? "" : message.error().detail));
+    REQUIRE(message);
+    const TaskSpec& spec = std::get<msg::Submit>(*message).tasks.at(0).spec;
+    CHECK(spec.raw == canonical);
+    CHECK(spec.label == "x");
+  }
+}
+
+TEST_CASE("the values of a frame are counted as they stand") {
+  CHECK(count_values(encode(msg::Ping{1})).value() == 3);
+  CHECK(count_values("\x81\xa1p\x92\x01\x90").value() == 4);
+  CHECK(count_values("\x92\x01").error().code == ErrorCode::kMalformed);
+  CHECK(count_values("\x01\x01").error().code == ErrorCode::kMalformed);
+}

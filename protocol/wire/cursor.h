@@ -1,0 +1,88 @@
+// msgpack read in place: one value after the other, nothing is built. Source: the msgpack
+// specification, "Formats" (github.com/msgpack/msgpack/blob/master/spec.md).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "protocol/errors.h"
+
+namespace genai::wire {
+
+enum class Kind : std::uint8_t {
+  kNil,
+  kBool,
+  kUint,
+  kNegative,
+  kFloat,
+  kStr,
+  kBin,
+  kArray,
+  kMap,
+  kExt
+};
+
+/// A value; of an array or a map its head only.
+struct Token {
+  Token() = default;
+  explicit Token(Kind k, bool is_canonical = true) : kind(k), canonical(is_canonical) {}
+
+  Kind kind = Kind::kNil;
+  bool canonical = true;       // in the shortest form that its kind has; a float in 8 bytes
+  std::uint32_t size = 0;      // bytes of a str, bin or ext; elements; pairs of a map
+  const char* data = nullptr;  // of a str, bin or ext
+  union {
+    std::uint64_t uint = 0;  // of a bool 0 or 1
+    std::int64_t negative;
+    double real;
+  };
+
+  std::string_view view() const { return {data, size}; }
+  /// Values that follow as its content.
+  std::uint64_t content() const {
+    if (kind == Kind::kArray) return size;
+    return kind == Kind::kMap ? std::uint64_t{size} * 2 : 0;
+  }
+};
+
+/// Points into bytes that outlive it. Copying it remembers a place.
+class Cursor {
+ public:
+  explicit Cursor(std::string_view bytes) : at_(bytes.data()), end_(at_ + bytes.size()) {}
+
+  /// The next value, or nothing: the bytes end before it does, or are no msgpack.
+  std::optional<Token> next();
+  /// Passes over one whole value; the bytes must be well-formed.
+  void skip();
+  const char* position() const { return at_; }
+  std::size_t left() const { return static_cast<std::size_t>(end_ - at_); }
+
+ private:
+  template <class Int>
+  bool take(Int& out);
+  std::optional<Token> text(Kind kind, std::size_t size, bool canonical);
+  template <class Size>
+  std::optional<Token> sized(Kind kind, std::uint64_t least);
+  template <class Unsigned>
+  std::optional<Token> unsigned_number(std::uint64_t least);
+  template <class Signed>
+  std::optional<Token> signed_number(std::int64_t above);
+  std::optional<Token> float_number(bool wide);
+  std::optional<Token> extension(std::size_t size);
+
+  const char* at_;
+  const char* end_;
+};
+
+/// Whether the bytes are exactly one value within the limits of limits.h on depth and counts, and
+/// how many values it has. Builds nothing. kMalformed, kTooLarge.
+struct Census {
+  ErrorCode code = ErrorCode::kOk;
+  const char* problem = "";
+  std::size_t values = 0;
+};
+Census take_census(std::string_view bytes);
+
+}  // namespace genai::wire
