@@ -52,8 +52,12 @@ class Run(BenchTest):
         self.assertEqual([(row["store"], row["window"]) for row in report["rows"]],
                          [("memory", 100), ("sqlite", 100)])
         memory, sqlite = report["rows"]
+        self.assertEqual([(row["window"], row["batch"], row["tasks"]) for row in report["raw"]],
+                         [(100, 1, 2000), (100, 32, 2000)])
+        unbatched = report["raw"][0]
         for row in (memory, sqlite):
             self.check_row(row)
+            self.assertAlmostEqual(row["against_raw"] * unbatched["tasks_per_s"], row["tasks_per_s"])
             self.assertGreater(row["dispatcher_rss_mib"], 0)
         self.assertEqual(memory["commits"], 0)
         self.assertIsNone(memory["tasks_per_commit"])
@@ -80,12 +84,19 @@ class Run(BenchTest):
         rows = [[cell.strip() for cell in line.split("|")[1:-1]]
                 for line in lines if line.startswith("|")]
         self.assertEqual([row[:2] for row in rows[2:]],
-                         [["memory", "1"], ["memory", "10"], ["sqlite", "1"], ["sqlite", "10"]])
-        self.assertEqual({len(row) for row in rows}, {14})
+                         [["raw", "1"], ["raw", "10"], ["raw", "10"],
+                          ["memory", "1"], ["memory", "10"], ["sqlite", "1"], ["sqlite", "10"]])
+        self.assertEqual([row[2] for row in rows[2:5]], ["1", "1", "10"])  # tasks in a message
+        self.assertEqual({len(row) for row in rows}, {16})
+
+    def test_the_reference_alone(self):
+        report = json.loads(self.bench("raw", "--window", 10, "--tasks", 20, "--json"))
+        self.assertEqual([(row["store"], row["batch"], row["tasks"]) for row in report["raw"]],
+                         [("raw", 1, 20), ("raw", 10, 20)])
 
     def test_an_interrupt_leaves_nothing_behind(self):
         process = start(self.folder, "run", "--window", 1, "--seconds", 600)
-        wait_for(lambda: list(self.folder.glob("*/clients")), "the dispatcher's socket")
+        wait_for(lambda: list(self.folder.glob("*/front")), "the reference's socket")
         children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
         self.assertEqual(len(children.split()), 2)
         os.killpg(process.pid, signal.SIGINT)
