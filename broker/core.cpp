@@ -22,11 +22,25 @@ void Core::handle_undeliverable(const NodeOutput& output, ErrorCode why, const N
   if (output.parcel_of) outbox_.put(msg::Undelivered::Entry{*output.parcel_of, why}, effects);
 }
 
-void Core::tick(const Now& now, Effects& effects) {
+void Core::tick(const Now& now, bool behind, Effects& effects) {
   advance(now, effects);
-  judge_nodes(effects);
+  behind_ = behind;
+  if (!behind) held_ = Duration(0);
+  // A sign of life may be among what was not read yet; but a flood must not keep the dead alive.
+  if (!behind || held_ >= settings_.timing.lost) judge_nodes(effects);
   judge_dispatcher(now, effects);
   outbox_.flush(effects);
+}
+
+void Core::handle_malformed(bool from_node, std::string_view peer, const Identity& who,
+                            const Now& now, Effects& effects) {
+  advance(now, effects);
+  const Error error{ErrorCode::kMalformed,
+                    "a message is one frame, and its sender sets no routing id"};
+  if (from_node)
+    refuse_node_frame(peer, who, 0, error, now, effects);
+  else
+    refuse_link_frame(peer, error, now, effects);
 }
 
 Duration Core::next_deadline() const {
@@ -45,6 +59,7 @@ msg::Snapshot Core::snapshot(const Now& now) const {
 }
 
 void Core::advance(const Now& now, Effects& effects) {
+  if (behind_ && held_ < settings_.timing.lost) held_ += monitor_.hold(now.mono);
   const Duration skipped = monitor_.advance(now.mono);
   if (skipped == Duration(0)) return;
   effects.notices.push_back({Notice::Kind::kLateLoop,
@@ -54,13 +69,16 @@ void Core::advance(const Now& now, Effects& effects) {
                              to_ms(skipped)});
 }
 
-bool Core::may_answer(MalformedLimits& limits, Notice::Kind kind, const Error& error,
-                      const Now& now, Effects& effects) {
-  if (limits.notices.allow(now.mono)) {
-    const std::uint64_t count = limits.notices.take_suppressed() + 1;
-    const std::string reason = std::string(name(error.code)) + ": " + error.detail;
-    effects.notices.push_back({kind, {}, {}, reason, count});
-  }
+void Core::notice_malformed(MalformedLimits& limits, Notice::Kind kind, const Error& error,
+                            const Now& now, Effects& effects) {
+  if (!limits.notices.allow(now.mono)) return;
+  const std::uint64_t count = limits.notices.take_suppressed() + 1;
+  const std::string reason = std::string(name(error.code)) + ": " + error.detail;
+  effects.notices.push_back({kind, {}, {}, reason, count});
+}
+
+/// Takes one of the answers that all senders share.
+bool Core::may_answer(MalformedLimits& limits, const Now& now) {
   if (limits.replies.allow(now.mono)) return true;
   ++counters_.replies_suppressed;
   return false;

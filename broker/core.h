@@ -70,7 +70,11 @@ class Core {
 
   /// Judges silence, so the sockets must have been drained before; then completes what is to be
   /// sent. Due at next_deadline() and after every batch of frames.
-  void tick(const Now& now, Effects& effects);
+  void tick(const Now& now, bool behind, Effects& effects);
+  void tick(const Now& now, Effects& effects) { tick(now, false, effects); }
+  /// A message came that was not one frame of a connection named by the transport.
+  void handle_malformed(bool from_node, std::string_view peer, const Identity& who, const Now& now,
+                        Effects& effects);
   /// On the mono clock; in the past when something already waits for the tick. At most a heartbeat
   /// ahead.
   Duration next_deadline() const;
@@ -99,8 +103,9 @@ class Core {
   };
 
   void advance(const Now& now, Effects& effects);
-  bool may_answer(MalformedLimits& limits, Notice::Kind kind, const Error& error, const Now& now,
-                  Effects& effects);
+  void notice_malformed(MalformedLimits& limits, Notice::Kind kind, const Error& error,
+                        const Now& now, Effects& effects);
+  bool may_answer(MalformedLimits& limits, const Now& now);
 
   // core_nodes.cpp
   void on_node_message(std::string_view peer, const Identity& who, Session* session,
@@ -122,8 +127,10 @@ class Core {
   void end_session(Session& session, ProviderState end, const std::string& reason,
                    Effects& effects);
   void judge_nodes(Effects& effects);
-  void refuse_node_frame(std::string_view peer, const Identity& who, const Error& error,
-                         const Now& now, Effects& effects);
+  void on_task_frame(Session& session, const Identity& who, const Blob& frame, const Now& now,
+                     Effects& effects);
+  void refuse_node_frame(std::string_view peer, const Identity& who, std::size_t frame_bytes,
+                         const Error& error, const Now& now, Effects& effects);
 
   // core_link.cpp
   void on_link_hello(std::string_view peer, const Identity& who, const msg::LinkHello& hello,
@@ -141,6 +148,8 @@ class Core {
   LinkOutbox outbox_;
   std::optional<Dispatcher> dispatcher_;
   std::uint64_t latest_epoch_ = 0;  // of all that connected: an older one has no say any more
+  bool behind_ = false;             // messages were left unread by the last turn
+  Duration held_{0};  // so long the clock of silences has stood still for that, without a break
   process::PeerRates rates_{limits::kMaxAskedPerSecond};  // of nodes' keys, or connections without
   process::RateLimit refusal_notices_{kMaxRefusalNotices, from_ms(1000) / kMaxRefusalNotices};
   MalformedLimits node_limits_;

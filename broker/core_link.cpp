@@ -103,8 +103,8 @@ void Core::judge_dispatcher(const Now& now, Effects& effects) {
 void Core::refuse_link_frame(std::string_view peer, const Error& error, const Now& now,
                              Effects& effects) {
   ++counters_.malformed_link_frames;
-  if (may_answer(link_limits_, Kind::kMalformedLinkFrame, error, now, effects))
-    answer_link(peer, error_reply(error), effects);
+  notice_malformed(link_limits_, Kind::kMalformedLinkFrame, error, now, effects);
+  if (may_answer(link_limits_, now)) answer_link(peer, error_reply(error), effects);
 }
 
 }  // namespace genai::broker

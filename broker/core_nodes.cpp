@@ -15,6 +15,10 @@ using Kind = Notice::Kind;
 // HELLO.
 constexpr std::size_t kHelloUnits = 1000;
 constexpr std::size_t kRefusalUnits = 1000;
+constexpr std::size_t kRefusedBytesPerUnit = 100;
+// Of what is passed on: 1,000,000 values and 200 MiB in a second.
+constexpr std::size_t kValuesPerUnit = 10;
+constexpr std::size_t kBytesPerUnit = 2048;
 
 std::string silence_text(Duration silence) {
   return "no heartbeat for " + std::to_string(to_ms(silence)) + " ms";
@@ -37,38 +41,57 @@ void Core::handle_node_frame(std::string_view peer, const Identity& who, const B
   advance(now, effects);
   if (who.kind != Identity::Kind::kNode && who.kind != Identity::Kind::kAnyone) {
     if (Session* session = registry_.find_peer(peer)) return evict(*session, effects);
-    return refuse_node_frame(
-        peer, who, {ErrorCode::kNotAllowed, "this key is not authorized for a node"}, now, effects);
+    return refuse_node_frame(peer, who, frame.size(),
+                             {ErrorCode::kNotAllowed, "this key is not authorized for a node"}, now,
+                             effects);
   }
   if (frame.size() > limits::kMaxFrameBytes)
-    return refuse_node_frame(peer, who, {ErrorCode::kTooLarge, "frame: larger than 64 MiB"}, now,
-                             effects);
+    return refuse_node_frame(peer, who, frame.size(),
+                             {ErrorCode::kTooLarge, "frame: larger than 64 MiB"}, now, effects);
   const auto type = peek_type(frame.view(), Direction::kFromNode);
   if (!type && GENAI_PLANTED(kMalformedEndsNodes) && registry_.find_peer(peer))
     return end_session(*registry_.find_peer(peer), ProviderState::kLost, "malformed", effects);
-  if (!type) return refuse_node_frame(peer, who, type.error(), now, effects);
+  if (!type) return refuse_node_frame(peer, who, frame.size(), type.error(), now, effects);
   Session* session = registry_.find_peer(peer);
+  // A connection is one key's; whoever comes under its name with another one is somebody else.
+  if (session && session->key != who.key) session = nullptr;
   if (!session && *type != kHello) {
     if (is_error_type(*type)) return void(++counters_.errors_received);
     const Error unknown{ErrorCode::kUnknownSession, "say HELLO first"};
     return answer_node(peer, error_reply(unknown), effects);
   }
-  if (is_node_task_type(*type)) {
-    note_life(*session, effects);
-    session->spoke = true;
-    if (!dispatcher_) ++counters_.node_frames_dropped;
-    return outbox_.put(msg::Parcel{session->id, frame}, effects);
-  }
-  if (!rates_.may_ask(payer(who, peer), now.mono))
+  if (!rates_.may_ask(payer(who, peer), now.mono)) {
+    if (session) note_life(*session, effects);  // it is too loud, not silent
     return refuse_node_frame(
-        peer, who, {ErrorCode::kSlowDown, "this key or connection says more than a second allows"},
-        now, effects);
+        peer, who, 0,
+        {ErrorCode::kSlowDown, "this key or connection says more than a second allows"}, now,
+        effects);
+  }
+  if (is_node_task_type(*type)) return on_task_frame(*session, who, frame, now, effects);
+  if (frame.size() > limits::kMaxControlFrameBytes)
+    return refuse_node_frame(peer, who, frame.size(),
+                             {ErrorCode::kTooLarge, "frame: larger than 1 MiB"}, now, effects);
   const auto message = decode(frame, Direction::kFromNode);
   if (message) return on_node_message(peer, who, session, *message, now, effects);
   if (is_error_type(*type))
     ++counters_.malformed_node_frames;
   else
-    refuse_node_frame(peer, who, message.error(), now, effects);
+    refuse_node_frame(peer, who, frame.size(), message.error(), now, effects);
+}
+
+/// For the dispatcher, who reads it: what that costs is counted here, where there is somebody to
+/// pay.
+void Core::on_task_frame(Session& session, const Identity& who, const Blob& frame, const Now& now,
+                         Effects& effects) {
+  const auto values = count_values(frame.view());
+  if (!values)
+    return refuse_node_frame(session.peer, who, frame.size(), values.error(), now, effects);
+  note_life(session, effects);
+  rates_.charge(payer(who, session.peer),
+                1 + *values / kValuesPerUnit + frame.size() / kBytesPerUnit, now.mono);
+  session.spoke = true;
+  if (!dispatcher_) ++counters_.node_frames_dropped;
+  outbox_.put(msg::Parcel{session.id, frame}, effects);
 }
 
 void Core::on_node_message(std::string_view peer, const Identity& who, Session* session,
@@ -91,7 +114,7 @@ void Core::on_hello(std::string_view peer, const Identity& who, const msg::Hello
   rates_.charge(payer(who, peer), kHelloUnits, now.mono);
   const msg::ProviderEntry entry{hello.session, hello.node_id, {}, hello.meta, hello.held};
   if (const auto problem = entry_problem(entry))
-    return refuse_node_frame(peer, who, *problem, now, effects);
+    return refuse_node_frame(peer, who, 0, *problem, now, effects);
   if (const auto problem = hello_problem(peer, who, hello)) {
     if (refusal_notices_.allow(now.mono))
       effects.notices.push_back({Kind::kNodeRefused, hello.node_id, hello.session,
@@ -116,6 +139,8 @@ std::optional<Error> Core::hello_problem(std::string_view peer, const Identity& 
       !GENAI_PLANTED(kTrustNodeId))
     return Error{ErrorCode::kNotAllowed, "HELLO.node_id: this key is for another node"};
   const Session* here = registry_.find_peer(peer);
+  if (here && here->key != who.key)
+    return Error{ErrorCode::kNotAllowed, "this connection belongs to another key"};
   if (here && here->node_id != hello.node_id)
     return Error{ErrorCode::kNotAllowed, "HELLO.node_id: this connection belongs to another node"};
   const Session* known = registry_.find(hello.session);
@@ -171,7 +196,7 @@ void Core::on_heartbeat(const Identity& who, Session& session, const msg::Heartb
     msg::ProviderEntry entry = session.entry();
     entry.meta.loaded_models = beat.loaded_models;
     if (const auto problem = entry_problem(entry))
-      return refuse_node_frame(session.peer, who, *problem, now, effects);
+      return refuse_node_frame(session.peer, who, 0, *problem, now, effects);
   }
   note_life(session, effects);
   const bool news = models_changed || beat.held != session.held;
@@ -252,13 +277,13 @@ void Core::judge_nodes(Effects& effects) {
     end_session(*registry_.find(id), ProviderState::kLost, silence_text(silence), effects);
 }
 
-void Core::refuse_node_frame(std::string_view peer, const Identity& who, const Error& error,
-                             const Now& now, Effects& effects) {
+void Core::refuse_node_frame(std::string_view peer, const Identity& who, std::size_t frame_bytes,
+                             const Error& error, const Now& now, Effects& effects) {
   ++counters_.malformed_node_frames;
-  const bool within = rates_.may_ask(payer(who, peer), now.mono);
-  if (within) rates_.charge(payer(who, peer), kRefusalUnits, now.mono);
-  if (may_answer(node_limits_, Kind::kMalformedNodeFrame, error, now, effects) && within)
-    answer_node(peer, error_reply(error), effects);
+  notice_malformed(node_limits_, Kind::kMalformedNodeFrame, error, now, effects);
+  if (!rates_.may_ask(payer(who, peer), now.mono)) return;
+  rates_.charge(payer(who, peer), kRefusalUnits + frame_bytes / kRefusedBytesPerUnit, now.mono);
+  if (may_answer(node_limits_, now)) answer_node(peer, error_reply(error), effects);
 }
 
 }  // namespace genai::broker

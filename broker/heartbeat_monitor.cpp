@@ -19,6 +19,14 @@ Duration HeartbeatMonitor::advance(Duration now) {
   return gap;
 }
 
+Duration HeartbeatMonitor::hold(Duration now) {
+  if (!started_ || now <= last_) return Duration(0);
+  const Duration gap = now - last_;
+  last_ = now;
+  skipped_ += gap;
+  return gap;
+}
+
 void HeartbeatMonitor::heard(const SessionId& session) {
   Entries& fresh = stages_[kFresh];
   const auto known = entries_.find(session);

@@ -43,6 +43,9 @@ class HeartbeatMonitor {
   /// zero).
   Duration advance(Duration now);
 
+  /// As advance(), but the monitor's clock stands still: by what it stood still.
+  Duration hold(Duration now);
+
   /// Starts to watch, or resets the silence. Any suspicion ends.
   void heard(const SessionId& session);
   void forget(const SessionId& session);

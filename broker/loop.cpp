@@ -17,7 +17,6 @@ using transport::SendResult;
 using transport::SocketLimits;
 
 constexpr int kNodeQueueMessages = 1000;
-constexpr int kNodeReceiveMessages = 256;
 constexpr int kLinkQueueMessages = 100'000;
 constexpr std::size_t kDrainMessages = 1000;
 // After a late wake-up whatever has come is heard before anyone is judged, within reason.
@@ -30,10 +29,10 @@ constexpr Duration kDrainTime = from_ms(100);
 constexpr Duration kLateDrainTime = from_ms(1000);
 
 SocketLimits node_socket_limits() {
-  return {limits::kMaxFrameBytes, kNodeQueueMessages, kNodeReceiveMessages};
+  return {limits::kMaxFrameBytes, kNodeQueueMessages, limits::kMaxUnreadMessages};
 }
 SocketLimits link_socket_limits() {
-  SocketLimits all{limits::kMaxLinkFrameBytes, kLinkQueueMessages, kLinkQueueMessages};
+  SocketLimits all{limits::kMaxLinkFrameBytes, kLinkQueueMessages, limits::kMaxUnreadMessages};
   all.max_unsent_bytes = limits::kMaxUnsentBytes;  // it carries what all nodes say
   return all;
 }
@@ -83,7 +82,7 @@ void Loop::run(process::SignalFd& signals) {
     last = now.mono;
     more = late ? drain(kLateDrainMessages, kLateDrainTime, now)
                 : drain(kDrainMessages, kDrainTime, now);
-    core_.tick(now, effects_);
+    core_.tick(now, more, effects_);
     apply(now);
   }
 }
@@ -105,7 +104,9 @@ bool Loop::drain_side(Side side, std::size_t max_messages, Duration max_time, co
     if (!received) return false;
     bytes += received->frame.size();
     const Identity& who = guard_.identify(socket, *received);
-    if (side == Side::kNodes)
+    if (!received->well_formed)
+      core_.handle_malformed(side == Side::kNodes, received->peer, who, now, effects_);
+    else if (side == Side::kNodes)
       core_.handle_node_frame(received->peer, who, received->frame, now, effects_);
     else
       core_.handle_link_frame(received->peer, who, received->frame, now, effects_);

@@ -50,6 +50,11 @@ class Clients {
   Duration next_deadline() const { return deadlines_.empty() ? kNever : deadlines_.begin()->first; }
 
   std::size_t size() const { return clients_.size(); }
+  /// Whether the peer is known under another key.
+  bool is_anothers(const std::string& peer, std::string_view key) const {
+    const auto it = clients_.find(peer);
+    return it != clients_.end() && it->second.key != key;
+  }
   /// Tasks that the peer watches.
   std::size_t watched(const std::string& peer) const {
     const auto it = clients_.find(peer);

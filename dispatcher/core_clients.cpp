@@ -37,6 +37,20 @@ std::size_t units_of(const M& message) {
     return kLeast;  // how long the answer gets shows later
 }
 
+// A refusal costs its sender what reading it may have cost here.
+constexpr std::size_t kRefusedBytesPerUnit = 100;
+
+/// Only a SUBMIT may be large.
+Expected<Message> decode_client(const Blob& frame) {
+  static const std::uint64_t kSubmit = type_number(msg::Submit{});
+  if (frame.size() > limits::kMaxControlFrameBytes) {
+    const auto type = peek_type(frame.view(), Direction::kFromClient);
+    if (!type) return tl::unexpected(type.error());
+    if (*type != kSubmit) return fail(ErrorCode::kTooLarge, "frame: larger than 1 MiB");
+  }
+  return decode(frame, Direction::kFromClient);
+}
+
 /// What was not written may not last, so tasks are not told of while nothing can be written; and
 /// what cannot be sent should not pile up. SUBMIT and REPLAY are refused task by task.
 template <class M>
@@ -64,12 +78,19 @@ ValueMap delivered_info(const Task& task) {
 void Core::on_client_frame(const std::string& peer, const Identity& who, const Blob& frame,
                            const Now& now) {
   asker_ = &who;
+  // A connection is one key's; whoever comes under its name with another one is somebody else.
+  if (clients_.is_anothers(peer, who.key)) on_client_gone(peer, now);
   // A key that is good for nothing here is worth no decoding.
   if (!may(who, Right::kNone))
     return refuse_client(peer, peek_request(frame.view()),
                          {ErrorCode::kNotAllowed, "this key is not authorized for a client"}, now);
-  auto message = decode(frame, Direction::kFromClient);
-  if (!message) return refuse_client(peer, peek_request(frame.view()), message.error(), now);
+  if (frame.size() > limits::kMaxControlFrameBytes && !rates_.may_ask(payer(who, peer), now.mono))
+    return slow_down(peer, peek_request(frame.view()));
+  auto message = decode_client(frame);
+  if (!message) {
+    refuse_client(peer, peek_request(frame.view()), message.error(), now);
+    return rates_.charge(payer(who, peer), frame.size() / kRefusedBytesPerUnit, now.mono);
+  }
   std::visit(
       [&](auto& body) {
         if constexpr (requires { this->on_client(peer, body, now); }) {
@@ -90,7 +111,9 @@ void Core::on_client_frame(const std::string& peer, const Identity& who, const B
 
 void Core::on_malformed_client(const std::string& peer, const Identity& who, const Now& now) {
   asker_ = &who;
-  refuse_client(peer, 0, {ErrorCode::kMalformed, "a message is one frame"}, now);
+  refuse_client(
+      peer, 0, {ErrorCode::kMalformed, "a message is one frame, and its sender sets no routing id"},
+      now);
 }
 
 void Core::refuse_client(const std::string& peer, std::uint64_t request, Error error,

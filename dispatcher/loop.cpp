@@ -15,7 +15,6 @@ namespace {
 using transport::SendResult;
 
 constexpr int kClientQueueMessages = 10'000;
-constexpr int kClientReceiveMessages = 256;
 constexpr int kLinkQueueMessages = 100'000;
 constexpr std::size_t kDrainMessages = 1000;
 // What is drained waits in memory until it is handled.
@@ -77,7 +76,7 @@ Config with_store(Config config, const store::Store& store) {
 Loop::Loop(const ProgramOptions& options, store::Start start)
     : options_(options),
       guard_(context_, options.security),
-      clients_(context_, {limits::kMaxFrameBytes, kClientQueueMessages, kClientReceiveMessages},
+      clients_(context_, {limits::kMaxFrameBytes, kClientQueueMessages, limits::kMaxUnreadMessages},
                guard_.key_for(options.clients_endpoint)),
       curves_(curves_of(options, guard_)),
       store_(std::move(start.store)),
@@ -98,9 +97,9 @@ Loop::Loop(const ProgramOptions& options, store::Start start)
 }
 
 transport::Dealer Loop::make_link(std::size_t broker) {
-  return transport::Dealer(context_,
-                           {limits::kMaxLinkFrameBytes, kLinkQueueMessages, kLinkQueueMessages},
-                           options_.brokers[broker], curves_[broker]);
+  return transport::Dealer(
+      context_, {limits::kMaxLinkFrameBytes, kLinkQueueMessages, limits::kMaxUnreadMessages},
+      options_.brokers[broker], curves_[broker]);
 }
 
 Expected<void> Loop::bind() {

@@ -13,6 +13,9 @@ inline constexpr std::uint64_t kProtocolVersion = 1;
 // Frames. One message is one frame; a link frame wraps whole node frames, so it is larger.
 inline constexpr std::size_t kMaxFrameBytes = 64u << 20;
 inline constexpr std::size_t kMaxLinkFrameBytes = kMaxFrameBytes + (1u << 20);
+// All that carries neither payloads nor results: no such message needs more at its other limits,
+// and reading what is larger would cost more than it says.
+inline constexpr std::size_t kMaxControlFrameBytes = 1u << 20;
 inline constexpr std::size_t kMaxPayloadBytes = 16u << 20;
 inline constexpr std::size_t kMaxResultBytes = 48u << 20;
 // A sender closes a batch once it holds this much; one larger entry still travels, alone.
@@ -54,11 +57,15 @@ inline constexpr std::uint64_t kMaxUnixMs = 253'402'300'799'999;  // the end of 
 inline constexpr std::uint64_t kDefaultTtlMs = 20ull * 60 * 1000;
 
 // Rates.
-inline constexpr std::uint64_t kMaxAskedPerSecond = 100'000;  // entries, of one key, or a connection without
+inline constexpr std::uint64_t kMaxAskedPerSecond =
+    100'000;  // entries, of one key, or a connection without
 
 // Sockets.
 inline constexpr int kHandshakeIvlMs = 3000;
 inline constexpr std::size_t kMaxAuthorizedKeys = 100'000;  // files in a daemon's folder
+// Messages of a connection that wait to be read; more stay with their sender. Each may be as large
+// as a frame, so few: what is small comes in batches.
+inline constexpr int kMaxUnreadMessages = 64;
 inline constexpr int kListenBacklog = 4096;
 // Answers that a peer does not read wait in memory; what does not fit is asked for, or sent, again.
 inline constexpr std::size_t kMaxUnsentBytesPerPeer = 2 * kMaxFrameBytes;

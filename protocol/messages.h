@@ -488,8 +488,7 @@ class Message : public AnyMessage {
   ~Message();
 
   template <class M>
-    requires(kIsAlternative<std::remove_cvref_t<M>, AnyMessage>)
-  Message(M&& body)
+  requires(kIsAlternative<std::remove_cvref_t<M>, AnyMessage>) Message(M&& body)
       : AnyMessage(std::in_place_type<std::remove_cvref_t<M>>, std::forward<M>(body)) {}
 };
 

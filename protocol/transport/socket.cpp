@@ -19,6 +19,11 @@ constexpr int kTransportHeartbeatMs = 30'000;
 // is not there.
 constexpr int kZapEnforceDomain = 93;
 
+/// Whether it has the form of those that libzmq makes: a zero byte and 32 bits.
+bool is_automatic(std::string_view routing_id) {
+  return routing_id.size() == 5 && routing_id.front() == '\0';
+}
+
 /// Of the payload's frame: a ROUTER loses that of the frame before it (libzmq issue 4317).
 std::string key_of(zmq::message_t& payload) {
   const char* key = zmq_msg_gets(payload.handle(), "User-Id");
@@ -75,12 +80,12 @@ std::optional<Received> Socket::receive() {
     if (!socket_.recv(part, zmq::recv_flags::dontwait)) return Received{received.peer, {}, false};
   }
   if (asks_for_keys_) received.key = key_of(part);
-  const bool single = !part.more();
-  if (single)
+  received.well_formed = !part.more() && (!is_router_ || is_automatic(received.peer));
+  if (received.well_formed) {
     received.frame = take_blob(std::move(part));
-  else
-    received.well_formed = false;
-  for (bool more = !single; more; more = part.more())
+    return received;
+  }
+  while (part.more())
     if (!socket_.recv(part, zmq::recv_flags::dontwait)) break;
   return received;
 }

@@ -47,11 +47,13 @@ enum class SendResult {
 /// The ZAP domain of all our sockets: whoever asks in another name is refused.
 inline constexpr char kZapDomain[] = "genai";
 
-/// A message must be exactly one frame (after the routing id); others are read off and dropped.
+/// A message must be exactly one frame (after the routing id), from a connection that a ROUTER has
+/// named itself: a name that its peer chose could be that of another peer before it, and get what
+/// is meant for that one. Others are read off and dropped.
 struct Received {
   std::string peer;  // a ROUTER's routing id; empty on a DEALER. Never log it.
   Blob frame;
-  bool well_formed = true;  // false: it had more frames; `frame` is empty
+  bool well_formed = true;  // false: it was one of those; `frame` is empty
   std::string key = {};     // at an encrypted ROUTER: the peer's public key
 };
 

@@ -27,8 +27,8 @@ bool Unsent::has_room(std::string_view peer, std::size_t bytes) const {
   const auto it = accounts_.find(peer);
   const std::size_t waiting = it == accounts_.end() ? 0 : it->second->bytes.load();
   if (waiting > 0 && waiting + bytes > per_peer_) return false;
-  const std::size_t share = in_all_ / std::max<std::size_t>(1, accounts_.size());
-  return *total_ + bytes <= in_all_ || waiting + bytes <= share;
+  const std::size_t free = in_all_ - std::min<std::size_t>(*total_, in_all_);
+  return waiting + bytes <= free;
 }
 
 zmq::message_t Unsent::message(std::string_view peer, std::string&& frame) {

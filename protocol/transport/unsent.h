@@ -16,8 +16,10 @@ namespace genai::transport {
 /// One thread calls it; messages may end in any thread, also after it is gone.
 class Unsent {
  public:
-  /// `per_peer`: at most so many bytes wait for one peer, but one message always may.
-  /// `in_all`: beyond so many each peer may only have an equal share of them.
+  /// `per_peer`: at most so many bytes wait for one peer, or one message.
+  /// `in_all`: for all of them; each may have as much as is still free, so that however many do not
+  /// read, room is left for who comes next (dynamic thresholds; Choudhury and Hahne, "Dynamic queue
+  /// length thresholds for shared-memory packet switches", 1998).
   Unsent(std::size_t per_peer, std::size_t in_all)
       : per_peer_(per_peer), in_all_(in_all), total_(std::make_shared<Bytes>(0)) {}
 

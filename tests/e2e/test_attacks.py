@@ -125,12 +125,16 @@ class Attacks(FleetTest):
             self.assert_lives()
 
     def test_frames_that_are_large_and_worthless(self):
-        with self.costs_at_most(4 * 64):
-            for endpoint, _ in self.sockets():
-                connection = self.connect(endpoint).shake_hands()
-                for _ in range(20):
-                    connection.send(zmtp.frame(b"\xc1" * (60 * MIB)))
-            self.assert_lives()
+        """Refused at the first byte, or only after every value was looked at."""
+        lists = b"".join((b"\xdc\xff\xff", bytes(0xffff))) * 900
+        for worthless in (b"\xc1" * (57 * MIB), b"\x96\x01\x01\xa1n\xc4\x10" + bytes(16) + b"\x80\xdc\x03\x84" + lists,
+                          b"\x95\x01\x28\x01\x01\xdc\x03\x84" + lists):
+            with self.costs_at_most(6 * 64):
+                for endpoint, _ in self.sockets():
+                    connection = self.connect(endpoint).shake_hands()
+                    for _ in range(20):
+                        connection.send(zmtp.frame(worthless))
+                self.assert_lives()
 
     def test_endless_frames_of_one_message_end_in_a_restart(self):
         """libzmq keeps all frames of a message until its last one: only the memory limit ends that."""

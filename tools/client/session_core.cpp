@@ -256,6 +256,10 @@ bool SessionCore::submit_again(const TaskId& id) {
 }
 
 void SessionCore::on(msg::ErrorReply& message, const Now& now) {
+  if (message.code == ErrorCode::kSlowDown && pending_.contains(message.request)) {
+    pending_.at(message.request).repeat_at = now.mono + kAfterSlowDown;
+    return;
+  }
   if (auto it = batches_.find(message.request); it != batches_.end()) {
     for (const TaskId& id : it->second.ids) {
       auto open = open_.find(id);
@@ -264,10 +268,6 @@ void SessionCore::on(msg::ErrorReply& message, const Now& now) {
       effects_.verdicts.push_back({id, message.code, message.detail});
     }
     batches_.erase(it);
-    return;
-  }
-  if (message.code == ErrorCode::kSlowDown && pending_.contains(message.request)) {
-    pending_.at(message.request).repeat_at = now.mono + kAfterSlowDown;
     return;
   }
   // Unknown tasks of a WATCH are missing from its TASKS: that is where they are dealt with.

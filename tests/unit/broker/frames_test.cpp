@@ -164,6 +164,15 @@ TEST_CASE("a flood of garbage is answered and noticed at a limited rate, and cou
   CHECK(world.notices[0].count == 5000);
 }
 
+TEST_CASE("one sender of garbage leaves the others their answers, and is still noticed") {
+  World world;
+  for (int i = 0; i < 5000; ++i) world.node_bytes("greedy", Blob("junk"s));
+  CHECK(world.core.counters().malformed_node_frames == 5000);
+  CHECK(world.noticed(Notice::Kind::kMalformedNodeFrame) == 1);
+  CHECK(only<msg::ErrorReply>(world.node_bytes("mistaken", Blob("junk"s))).code ==
+        ErrorCode::kMalformed);
+}
+
 TEST_CASE("a connection may say HELLO so often in a second, and no other is held to it") {
   World world;
   world.connect_dispatcher();
@@ -194,6 +203,76 @@ TEST_CASE("all connections of a key share what it may say") {
   CHECK(world.node_bytes("another", Blob("junk"s)).empty());
   world.who = {.kind = Identity::Kind::kNode, .key = "k2", .node = node_of("n2")};
   only<msg::Welcome>(world.node("another", hello("n2", 2)));
+}
+
+TEST_CASE("a message of membership that is larger than any can be is not read") {
+  World world;
+  world.connect_dispatcher();
+  world.node("a", hello("n1", 1));
+  std::string frame = encode(msg::Leave{"why"});
+  frame.resize(limits::kMaxControlFrameBytes, '\0');
+  CHECK(only<msg::ErrorReply>(world.node_bytes("a", Blob(frame))).code == ErrorCode::kMalformed);
+  world.pass(2000);
+  CHECK(only<msg::ErrorReply>(world.node_bytes("b", Blob(frame + '\0'))).code ==
+        ErrorCode::kUnknownSession);
+  CHECK(only<msg::ErrorReply>(world.node_bytes("a", Blob(frame + '\0'))).code ==
+        ErrorCode::kTooLarge);
+}
+
+TEST_CASE("who has sent what is costly to read is not read for a while, and others are") {
+  World world;
+  world.connect_dispatcher();
+  world.node("greedy", hello("n1", 1));
+  world.node("modest", hello("n2", 2));
+  world.tick();
+  world.link.clear();
+  msg::Result result;
+  result.entries.push_back({ref_of("t"), msg::Outcome::kOk, {}, {}});
+  result.entries.back().info["x"] = ValueList(20'000);
+  std::size_t passed = 0;
+  const auto parcels = [&] {
+    world.tick();
+    passed = 0;
+    for (const auto& sent : world.link)
+      if (const auto* from = std::get_if<msg::FromNodes>(&sent.message))
+        passed += from->parcels.size();
+    world.link.clear();
+  };
+  for (int i = 0; i < 200; ++i) world.node("greedy", result);
+  parcels();
+  CHECK(passed >= 50);  // of 20,000 values each
+  CHECK(passed <= 51);
+  CHECK(world.provider(1).state == ProviderState::kOnline);
+  world.node("modest", result);
+  parcels();
+  CHECK(passed == 1);
+  world.pass_with_beats(1000, {"greedy", "modest"});
+  world.link.clear();
+  world.node("greedy", result);
+  parcels();
+  CHECK(passed == 1);
+}
+
+TEST_CASE("results that are large and honest pass at 200 MiB a second") {
+  World world;
+  world.connect_dispatcher();
+  world.node("a", hello("n1", 1));
+  msg::Result result;
+  result.entries.push_back({ref_of("t"), msg::Outcome::kOk, {}, Blob(std::string(20u << 20, 'x'))});
+  const Blob frame = blob_of(result);
+  std::size_t refused = 0;
+  for (int i = 0; i < 9; ++i) refused += world.node_bytes("a", frame).size();
+  CHECK(refused == 0);
+}
+
+TEST_CASE("what was no message is answered") {
+  World world;
+  const auto answers = [&](bool from_node) {
+    world.core.handle_malformed(from_node, "x", world.who, world.now, world.effects);
+    return from_node ? world.effects.to_nodes.size() : world.effects.to_link.size();
+  };
+  CHECK(answers(true) == 1);
+  CHECK(answers(false) == 1);
 }
 
 }  // namespace genai::broker::test

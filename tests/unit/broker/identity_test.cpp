@@ -120,3 +120,20 @@ TEST_CASE("only a dispatcher's key opens a link") {
     CHECK(!world.core.check_invariants());
   }
 }
+
+TEST_CASE("another key under the name of a connection is not who had it before") {
+  World world;
+  world.connect_dispatcher();
+  world.who = node_key("n1");
+  world.node("a", hello("n1", 1));
+  world.tick();
+  world.link.clear();
+  world.who = node_key("n2", "other key");
+  CHECK(only_error(world.node_bytes("a", result_frame("t"))) == ErrorCode::kUnknownSession);
+  CHECK(only_error(world.node("a", msg::Heartbeat{1, {}, {}})) == ErrorCode::kUnknownSession);
+  CHECK(only_error(world.node("a", hello("n2", 2))) == ErrorCode::kNotAllowed);
+  world.tick();
+  CHECK(world.link.empty());
+  world.who = node_key("n1");
+  only<msg::HeartbeatReply>(world.node("a", msg::Heartbeat{2, {}, {}}));
+}

@@ -102,4 +102,35 @@ TEST_CASE("most nodes vanishing at once are given more time and a warning, then 
   CHECK(world.noticed(Kind::kMassVanish) == 1);
 }
 
+TEST_CASE("nobody is judged while messages are left unread, but a flood keeps nobody alive") {
+  World world;
+  world.node("a", hello("n1", 1));
+  world.pass(2000);
+  const auto behind = [&](int seconds) {
+    for (int i = 0; i < 10 * seconds; ++i) {
+      world.now.mono += from_ms(100);
+      world.core.tick(world.now, true, world.effects);
+    }
+  };
+  behind(4);
+  world.tick();
+  CHECK(world.provider(1).state == ProviderState::kOnline);
+  // Its beat was among what waited.
+  SECTION("read at last") {
+    only<msg::HeartbeatReply>(world.node("a", msg::Heartbeat{1, {}, {}}));
+    world.pass(2900);
+    CHECK(world.provider(1).state == ProviderState::kOnline);
+  }
+  SECTION("caught up, silent: the time before counts, the flood does not") {
+    world.pass(800);
+    CHECK(world.provider(1).state == ProviderState::kOnline);
+    world.pass(200);
+    CHECK(world.provider(1).state == ProviderState::kSuspect);
+  }
+  SECTION("a flood without end") {
+    behind(9);
+    CHECK(world.providers() == 0);
+  }
+}
+
 }  // namespace genai::broker::test

@@ -93,3 +93,25 @@ TEST_CASE("random damage on every socket leaves the core whole") {
   w.step();
   CHECK(w.core.tasks().find(*TaskId::parse("t")) != nullptr);
 }
+
+TEST_CASE("only a SUBMIT may be larger than 1 MiB, and what is refused costs by its size") {
+  World w;
+  w.snapshot();
+  const auto answers = [&](const std::string& peer, const std::string& frame) {
+    w.core.on_client_frame(peer, Identity::anyone(), Blob(frame), w.now);
+    w.step();
+    return w.take_to_client<msg::ErrorReply>(peer);
+  };
+  std::string list = encode(msg::List{1, {}});
+  list.resize(limits::kMaxControlFrameBytes + 1, '\0');
+  CHECK(answers("c", list).at(0).code == ErrorCode::kTooLarge);
+  CHECK(answers("d", list.substr(0, limits::kMaxControlFrameBytes)).at(0).code ==
+        ErrorCode::kMalformed);  // read, and bytes are left over
+  std::string submit = encode(msg::Submit{7, msg::WatchLevel::kResult, {World::submission("x")}});
+  submit.resize(21u << 20, '\0');
+  CHECK(answers("e", submit).at(0).code == ErrorCode::kMalformed);
+  const auto told = answers("e", submit);
+  CHECK(told.at(0).code == ErrorCode::kSlowDown);
+  CHECK(told.at(0).request == 7);
+  CHECK(w.core.tasks().size() == 0);
+}

@@ -223,3 +223,13 @@ TEST_CASE("a node reports only what it was given") {
   CHECK(w.status("t") == TaskStatus::kCompleted);
   CHECK(w.task("t").result.view() == "picture");
 }
+
+TEST_CASE("another key under the name of a connection gets nothing of who had it before") {
+  TwoTenants w;
+  w.snapshot({World::entry(1)});
+  REQUIRE(w.task("t").watchers.size() == 1);
+  w.as(client_key("theirs"));
+  w.from_client(msg::Ping{1});
+  CHECK(w.take_to_client<msg::Pong>().at(0).watched == 0);
+  CHECK(w.task("t").watchers.empty());
+}

@@ -83,6 +83,22 @@ TEST_CASE("a message of more than one frame is reported and its content dropped"
   CHECK(next(router).frame.view() == "single");
 }
 
+TEST_CASE("a connection that has named itself is reported and its content dropped") {
+  Context context;
+  Router router(context, kLimits);
+  const std::string at = endpoint();
+  REQUIRE(router.bind(at));
+  zmq::socket_t named(context.zmq(), zmq::socket_type::dealer);
+  named.set(zmq::sockopt::routing_id, "victim");
+  named.set(zmq::sockopt::linger, 0);
+  named.connect(at);
+  named.send(zmq::str_buffer("hello"), zmq::send_flags::none);
+  const Received received = next(router);
+  CHECK(received.peer == "victim");
+  CHECK_FALSE(received.well_formed);
+  CHECK(received.frame.empty());
+}
+
 TEST_CASE("sending to nobody says so") {
   Context context;
   Router router(context, kLimits);
