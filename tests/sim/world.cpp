@@ -6,8 +6,8 @@ namespace genai::sim {
 namespace {
 
 // Everything must have ended this long after healing: frames may still be ten leases late, a node
-// hang for its time limit, and a task wait for its ttl; where only four may be queued, first for the
-// ttl of others.
+// hang for its time limit, and a task wait for its ttl; where only four may be queued, first for
+// the ttl of others.
 constexpr Duration kMostToEnd = from_ms(3'600'000);
 
 dispatcher::Config some_config(Rng& rng) {
