@@ -38,7 +38,7 @@ std::size_t units_of(const M& message) {
 }
 
 // A refusal costs its sender what reading it may have cost here.
-constexpr std::size_t kRefusedBytesPerUnit = 100;
+constexpr std::size_t kRefusedBytesPerUnit = 1000;
 
 /// Only a SUBMIT may be large.
 Expected<Message> decode_client(const Blob& frame) {
