@@ -192,6 +192,44 @@ TEST_CASE("a connection may say HELLO so often in a second, and no other is held
   only<msg::HeartbeatReply>(world.node("greedy", msg::Heartbeat{1, {}, {}}));
 }
 
+TEST_CASE("a node that says more than it may is not silent") {
+  World world(100, {.heartbeat = from_ms(10), .suspect = from_ms(30), .lost = from_ms(50)});
+  world.connect_dispatcher();
+  world.node("a", hello("n1", 1));
+  msg::Heartbeat beat{0, {}, {}};  // worth 80 ms of what it may say
+  for (int i = 0; i < 4000; ++i) {
+    beat.held.push_back(ref_of("t" + std::to_string(i)));
+    beat.loaded_models.push_back("m" + std::to_string(i));
+  }
+  std::size_t answered = 0;
+  for (int i = 0; i < 100; ++i) {
+    world.pass(10);
+    answered += world.node("a", beat).size();
+  }
+  CHECK(answered < 30);
+  CHECK(world.noticed(Notice::Kind::kNodeSuspect) == 0);
+  CHECK(world.providers() == 1);
+}
+
+TEST_CASE("another connection, or another's under its routing id, is no sign of a node's life") {
+  const auto key_of = [](const std::string& key, const char* node) {
+    return Identity{.kind = Identity::Kind::kNode, .key = key, .node = node_of(node)};
+  };
+  World world;
+  world.who = key_of("k1", "n1");
+  world.node("a", hello("n1", 1));
+  for (int i = 0; i < 6; ++i) {
+    world.pass(1000);
+    world.who = key_of("k1", "n1");
+    CHECK(only<msg::ErrorReply>(world.node("b", msg::Heartbeat{1, {}, {}})).code ==
+          ErrorCode::kUnknownSession);
+    world.who = key_of("k2", "n2");
+    CHECK(only<msg::ErrorReply>(world.node("a", msg::Heartbeat{1, {}, {}})).code ==
+          ErrorCode::kUnknownSession);
+  }
+  CHECK(world.providers() == 0);
+}
+
 TEST_CASE("all connections of a key share what it may say") {
   World world;
   world.connect_dispatcher();

@@ -49,8 +49,8 @@ inline std::string fingerprint(const Core& core, const Now& now) {
 
 class World {
  public:
-  explicit World(std::size_t max_nodes = 100)
-      : now{from_ms(1'000'000), {}}, core({id_of<InstanceId>(0xbb), {}, max_nodes}, now) {}
+  explicit World(std::size_t max_nodes = 100, const Timing& timing = {})
+      : now{from_ms(1'000'000), {}}, core({id_of<InstanceId>(0xbb), timing, max_nodes}, now) {}
 
   // ---- events. Node frames that a call brought about are its result, link frames pile up in
   // `link`.
