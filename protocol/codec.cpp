@@ -1,7 +1,6 @@
 #include "protocol/codec.h"
 
 #include <array>
-#include <optional>
 #include <string>
 
 #include "protocol/wire/open_map.h"

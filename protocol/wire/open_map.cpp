@@ -58,11 +58,9 @@ class KeyReader {
     const Token list = *items.next();
     if (list.kind != Kind::kArray || list.size > max_entries)
       return wrong(fmt::format("expected a list of at most {} texts", max_entries));
-    for (std::uint32_t i = 0; i < list.size && !error_; ++i) {
+    // Ends at what is not a text: it may have content.
+    for (std::uint32_t i = 0; i < list.size && !error_; ++i)
       take_text(*items.next(), out.emplace_back());
-      // What is not a text may have content.
-      if (error_) return;
-    }
   }
 
   template <class T>

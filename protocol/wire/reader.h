@@ -94,8 +94,6 @@ class Reader {
   }
 
   static std::uint32_t array_size(const Token& token, const Path& path);
-  static std::uint64_t integer(const Token& token, const Path& path, std::uint64_t min,
-                               std::uint64_t max);
 
  private:
   Token take() { return *cursor_.next(); }
@@ -127,6 +125,8 @@ class Reader {
     if (!id) refuse(ErrorCode::kBadField, path, "expected 1 to 64 bytes of [A-Za-z0-9._:-]");
     return std::move(*id);
   }
+  static std::uint64_t integer(const Token& token, const Path& path, std::uint64_t min,
+                               std::uint64_t max);
   static std::string_view text_view(const Token& token, const Path& path, std::size_t max_bytes);
   static std::string_view bin_view(const Token& token, const Path& path, std::size_t max_bytes);
 
