@@ -35,8 +35,7 @@ void Core::tick(const Now& now, bool behind, Effects& effects) {
 void Core::handle_malformed(bool from_node, std::string_view peer, const Identity& who,
                             const Now& now, Effects& effects) {
   advance(now, effects);
-  const Error error{ErrorCode::kMalformed,
-                    "a message is one frame, and its sender sets no routing id"};
+  const Error error = not_a_message();
   if (from_node)
     refuse_node_frame(peer, who, 0, error, now, effects);
   else

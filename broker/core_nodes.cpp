@@ -61,7 +61,8 @@ void Core::handle_node_frame(std::string_view peer, const Identity& who, const B
     return answer_node(peer, error_reply(unknown), effects);
   }
   if (!rates_.may_ask(payer(who, peer), now.mono)) {
-    if (session) note_life(*session, effects);  // it is too loud, not silent
+    // It is too loud, not silent; to read whether that is sound is what it has not paid for.
+    if (session) note_life(*session, effects);
     return refuse_node_frame(
         peer, who, 0,
         {ErrorCode::kSlowDown, "this key or connection says more than a second allows"}, now,

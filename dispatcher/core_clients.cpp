@@ -111,9 +111,7 @@ void Core::on_client_frame(const std::string& peer, const Identity& who, const B
 
 void Core::on_malformed_client(const std::string& peer, const Identity& who, const Now& now) {
   asker_ = &who;
-  refuse_client(
-      peer, 0, {ErrorCode::kMalformed, "a message is one frame, and its sender sets no routing id"},
-      now);
+  refuse_client(peer, 0, not_a_message(), now);
 }
 
 void Core::refuse_client(const std::string& peer, std::uint64_t request, Error error,

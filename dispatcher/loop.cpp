@@ -135,7 +135,8 @@ Loop::Reading Loop::choose_reading() const {
 }
 
 Duration Loop::next_deadline() const {
-  Duration at = std::min(core_.next_deadline(), drain_ends_);
+  // What stops is not ticked any more.
+  Duration at = is_stopping() ? drain_ends_ : std::min(core_.next_deadline(), drain_ends_);
   // While a commit runs, its end is what the rest waits for.
   if (!commits_ || !commits_->is_busy())
     at = std::min({at, look_again_, queue_.is_running() ? kNever : core_.next_commit()});

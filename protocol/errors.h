@@ -72,6 +72,11 @@ struct Error {
   friend bool operator==(const Error&, const Error&) = default;
 };
 
+/// What the sender of anything else than a message is told.
+inline Error not_a_message() {
+  return {ErrorCode::kMalformed, "a message is one frame, and its sender sets no routing id"};
+}
+
 template <class T>
 using Expected = tl::expected<T, Error>;
 

@@ -57,8 +57,7 @@ inline constexpr std::uint64_t kMaxUnixMs = 253'402'300'799'999;  // the end of 
 inline constexpr std::uint64_t kDefaultTtlMs = 20ull * 60 * 1000;
 
 // Rates.
-inline constexpr std::uint64_t kMaxAskedPerSecond =
-    100'000;  // entries, of one key, or a connection without
+inline constexpr std::uint64_t kMaxAskedPerSecond = 100'000;  // of a key, or a connection without
 
 // Sockets.
 inline constexpr int kHandshakeIvlMs = 3000;
