@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -101,6 +102,24 @@ class Process:
                 self.send(signal.SIGKILL)
             self.process.wait(LIMIT_S)
         self.log.close()
+
+
+def memory_mib(process, what="VmRSS"):
+    """What it holds now; VmHWM: the most that it ever held."""
+    status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+    return int(status.split(f"{what}:")[1].split()[0]) >> 10
+
+
+@contextlib.contextmanager
+def costs_at_most(mib, *processes):
+    """Of memory, above what each of them held at its peak before. The log of the test tells how much."""
+    before = [memory_mib(process, "VmHWM") for process in processes]
+    yield
+    for process, peak in zip(processes, before):
+        cost = memory_mib(process, "VmHWM") - peak
+        print(f"{process.name}: {cost} of {mib} MiB", file=sys.stderr)
+        if cost > mib:
+            raise AssertionError(f"{process.name} took {cost} MiB, more than {mib}")
 
 
 class Peer:

@@ -2,7 +2,6 @@
 where libzmq cannot (endless frames) is started again by its supervisor, and nothing is lost."""
 import contextlib
 import os
-import pathlib
 import random
 import resource
 import threading
@@ -11,15 +10,9 @@ import unittest
 
 import zmtp
 from harness import (ACCEPTED, ASSIGN_ACK, ERROR, HEARTBEAT, HELLO, LIST, RESULT, SUBMIT, TASKS, WELCOME,
-                     FleetTest, Peer, ScriptedNode, free_port, pack, wait_for)
+                     FleetTest, Peer, costs_at_most, free_port, memory_mib, pack, wait_for)
 
 MIB = 1 << 20
-
-
-def memory_mib(process, what="VmRSS"):
-    """What it holds now; VmHWM: the most that it ever held."""
-    status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
-    return int(status.split(f"{what}:")[1].split()[0]) >> 10
 
 
 class Supervisor:
@@ -80,13 +73,8 @@ class Attacks(FleetTest):
         lost = {entry["node_id"] for entry in self.broker.logged("node lost")}
         self.assertFalse(lost & {"node-1", "node-2"})
 
-    @contextlib.contextmanager
     def costs_at_most(self, mib):
-        """Of memory, in each of the two."""
-        before = [memory_mib(p, "VmHWM") for p in (self.broker, self.dispatcher)]
-        yield
-        for process, peak in zip((self.broker, self.dispatcher), before):
-            self.assertLessEqual(memory_mib(process, "VmHWM") - peak, mib, process.name)
+        return costs_at_most(mib, self.broker, self.dispatcher)
 
     def test_half_handshakes_end_after_three_seconds(self):
         with self.costs_at_most(32):
@@ -98,19 +86,35 @@ class Attacks(FleetTest):
         self.assert_lives()
 
     def test_more_connections_than_descriptors(self):
-        for endpoint, process in self.sockets():
-            used = len(os.listdir(f"/proc/{process.pid}/fd"))
-            before = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
-            resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (used + 50, before[1]))
-            crowd = [self.connect(endpoint) for _ in range(500)]
-            # Who is connected is served as before.
-            done = self.client.submit(4)
-            self.client.wait(done)
-            self.tasks += done
-            for connection in crowd:
-                connection.close()
-        # The last descriptors are free again once the handshakes of the crowd have failed.
-        self.assert_lives()
+        with self.costs_at_most(32):
+            for endpoint, process in self.sockets():
+                used = len(os.listdir(f"/proc/{process.pid}/fd"))
+                before = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+                resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (used + 50, before[1]))
+                crowd = [self.connect(endpoint) for _ in range(500)]
+                # Who is connected is served as before.
+                done = self.client.submit(4)
+                self.client.wait(done)
+                self.tasks += done
+                for connection in crowd:
+                    connection.close()
+            # The last descriptors are free again once the handshakes of the crowd have failed.
+            self.assert_lives()
+
+    def test_thousands_of_connections_at_once(self):
+        """Half of them greet and then say nothing for as long as they like."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        self.closers.append(lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard)))
+        with self.costs_at_most(128):
+            for endpoint, process in self.sockets():
+                crowd = [self.connect(endpoint) for _ in range(4000)]
+                for connection in crowd[::2]:
+                    connection.shake_hands()
+                self.assertGreater(len(os.listdir(f"/proc/{process.pid}/fd")), 2000)
+                self.assert_works()
+                self.assertFalse(any(connection.is_closed() for connection in crowd[::2]))
+            self.assert_lives()
 
     def test_a_huge_frame_is_never_reserved(self):
         with self.costs_at_most(32):
@@ -157,13 +161,14 @@ class Attacks(FleetTest):
 
     def test_routing_ids_that_others_may_get(self):
         rng = random.Random(1)
-        for endpoint, _ in self.sockets():
-            for _ in range(500):
-                claimed = b"\0" + rng.randbytes(4)
-                with contextlib.suppress(ConnectionError):
-                    self.connect(endpoint).shake_hands(claimed).send(zmtp.frame(b"junk"))
-                self.connect(endpoint).shake_hands()
-        self.assert_lives()
+        with self.costs_at_most(64):
+            for endpoint, _ in self.sockets():
+                for _ in range(500):
+                    claimed = b"\0" + rng.randbytes(4)
+                    with contextlib.suppress(ConnectionError):
+                        self.connect(endpoint).shake_hands(claimed).send(zmtp.frame(b"junk"))
+                    self.connect(endpoint).shake_hands()
+            self.assert_lives()
 
     def test_garbage_on_thousands_of_connections(self):
         rng = random.Random(2)
@@ -186,12 +191,13 @@ class Attacks(FleetTest):
                              "--link-endpoint", f"ipc://{self.folder}/other", "--max-nodes", 50)
         wait_for(lambda: limited.logged("broker ready"), "a small broker")
         endpoint = limited.logged("broker ready")[0]["nodes_endpoint"]
-        answers = []
-        for i in range(200):
-            peer = Peer(endpoint)
-            self.closers.append(peer.close)
-            peer.send(HELLO, f"invented-{i}", os.urandom(16), {"slots": 1}, [])
-            answers.append(peer.receive(10))
+        answers, models = [], [f"{'m' * 100}-{i}" for i in range(500)]
+        with costs_at_most(32, limited):
+            for i in range(200):
+                peer = Peer(endpoint)
+                self.closers.append(peer.close)
+                peer.send(HELLO, f"invented-{i}", os.urandom(16), {"slots": 1, "models": models}, [])
+                answers.append(peer.receive(10))
         self.assertEqual([a[0] for a in answers[:50]], [WELCOME] * 50)
         self.assertEqual([a[2] for a in answers[50:]], [202] * 150)
         self.assertTrue(limited.is_alive())
@@ -213,18 +219,20 @@ class Attacks(FleetTest):
         results = [pack(RESULT, [[ref, 0, {}, b"another picture"]]) for ref in node.held] * 50
         stranger = Peer(self.nodes_endpoint)
         self.closers.append(stranger.close)
-        for frame in heartbeats + results:
-            node.send_raw(frame)
-            stranger.send_raw(frame)
-        self.assertEqual(stranger.expect(ERROR)[2], 200)
-        self.assert_lives()
+        with self.costs_at_most(32):
+            for frame in heartbeats + results:
+                node.send_raw(frame)
+                stranger.send_raw(frame)
+            self.assertEqual(stranger.expect(ERROR)[2], 200)
+            self.assert_lives()
 
     def test_a_node_that_never_stops_talking(self):
         node = self.scripted_node("chatterbox", slots=1, models=["none"])
         frame = pack(HEARTBEAT, 1, [[f"t-{i}", 1, 1] for i in range(500)], [])
-        for _ in range(5000):
-            node.send_raw(frame)
-        self.assert_lives()
+        with self.costs_at_most(64):
+            for _ in range(5000):
+                node.send_raw(frame)
+            self.assert_lives()
 
     def test_a_client_that_asks_without_end_and_reads_nothing(self):
         ids = [f"waiting-{i:05}" for i in range(12_000)]
