@@ -58,15 +58,17 @@ struct Task {
   Duration accepted_at{0};  // mono
   std::uint64_t created_ms = 0;
   Duration expires_at = kNever;
-  Duration acknowledged_at{0};   // of the present attempt
-  Duration phase_ends = kNever;  // Scheduled: the ack is due; Sent: the time limit
-  double fraction = 0;           // of the present attempt
+  Duration acknowledged_at{0};       // of the present attempt
+  Duration phase_ends = kNever;      // Scheduled: the ack is due; Sent: the time limit
+  Duration noted_deadline = kNever;  // by the table
+  double fraction = 0;               // of the present attempt
   std::string progress_text;
 
   // Terminal.
   ErrorCode code = ErrorCode::kOk;
   ValueMap info;
   Blob result;
+  std::size_t archived_bytes = 0;  // as the archive counted it
   Duration ended_at{0};
   bool fetched = false;  // a client acknowledged the result, or it was dropped: no data any more
 

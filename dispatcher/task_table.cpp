@@ -10,6 +10,8 @@
 namespace genai::dispatcher {
 namespace {
 
+constexpr std::size_t kUsualLogEntries = 4;  // accepted, assigned, taken, completed
+
 bool is_edge(TaskStatus from, TaskStatus to) {
   if (is_terminal(from)) return false;
   switch (to) {
@@ -52,12 +54,13 @@ Task& TaskTable::enter(std::unique_ptr<Task> task) {
   by_id_.emplace(added.id.str(), &added);
   ++counts_[static_cast<std::size_t>(added.status)];
   if (!is_terminal(added.status)) queued_bytes_ += added.content_bytes();
-  index(added);
+  note_deadline(added);
   return added;
 }
 
 Task& TaskTable::insert(std::unique_ptr<Task> task, const Now& now, std::string reason) {
   GENAI_CHECK(task->status == TaskStatus::kUnscheduled);
+  task->log.reserve(kUsualLogEntries);
   task->log.push_back({to_ms(now.wall), task->status, std::move(reason), {}, 0});
   Task& added = enter(std::move(task));
   journal_.note(added);
@@ -81,7 +84,7 @@ void TaskTable::expire(Task& task, Duration now) {
 }
 
 void TaskTable::remove(Task& task) {
-  unindex(task);
+  forget_deadline(task);
   --counts_[static_cast<std::size_t>(task.status)];
   if (!is_terminal(task.status)) queued_bytes_ -= task.content_bytes();
   by_id_.erase(task.id.str());
@@ -91,7 +94,6 @@ void TaskTable::remove(Task& task) {
 void TaskTable::move(Task& task, TaskStatus to, std::string reason, const Now& now,
                      const NodeId& node, std::uint32_t attempt) {
   GENAI_CHECK(is_edge(task.status, to));
-  unindex(task);
   // That a node acknowledged is known again from the node itself: not worth a write of its own.
   const bool forget = GENAI_PLANTED(kForgetToJournal) && to == TaskStatus::kFailed;
   if ((task.status != TaskStatus::kScheduled || to != TaskStatus::kSent) && !forget)
@@ -106,8 +108,10 @@ void TaskTable::move(Task& task, TaskStatus to, std::string reason, const Now& n
     queued_bytes_ -= task.content_bytes();
     if (to != TaskStatus::kFailed) task.payload = {};
     task.ended_at = now.mono;
+    forget_deadline(task);
+  } else {
+    note_deadline(task);
   }
-  index(task);
 }
 
 void TaskTable::annotate(Task& task, std::string reason, const Now& now, const NodeId& node,
@@ -117,9 +121,8 @@ void TaskTable::annotate(Task& task, std::string reason, const Now& now, const N
 }
 
 void TaskTable::set_phase_end(Task& task, Duration at) {
-  unindex(task);
   task.phase_ends = at;
-  index(task);
+  note_deadline(task);
 }
 
 Duration TaskTable::next_deadline() const {
@@ -127,8 +130,13 @@ Duration TaskTable::next_deadline() const {
 }
 
 Task* TaskTable::next_due(Duration now) {
-  if (deadlines_.empty() || deadlines_.begin()->first.first > now) return nullptr;
-  return deadlines_.begin()->second;
+  while (!deadlines_.empty() && deadlines_.begin()->first.first <= now) {
+    Task& task = *deadlines_.begin()->second;
+    if (deadline(task) <= now) return &task;
+    forget_deadline(task);
+    note_deadline(task);
+  }
+  return nullptr;
 }
 
 std::size_t TaskTable::live() const {
@@ -140,12 +148,18 @@ Duration TaskTable::deadline(const Task& task) {
   return is_terminal(task.status) ? kNever : std::min(task.expires_at, task.phase_ends);
 }
 
-void TaskTable::index(Task& task) {
-  if (const Duration at = deadline(task); at != kNever)
-    deadlines_.emplace(std::pair{at, task.sequence}, &task);
+void TaskTable::note_deadline(Task& task) {
+  const Duration at = deadline(task);
+  if (at >= task.noted_deadline) return;
+  forget_deadline(task);
+  deadlines_.emplace(std::pair{at, task.sequence}, &task);
+  task.noted_deadline = at;
 }
 
-void TaskTable::unindex(Task& task) { deadlines_.erase({deadline(task), task.sequence}); }
+void TaskTable::forget_deadline(Task& task) {
+  if (task.noted_deadline != kNever) deadlines_.erase({task.noted_deadline, task.sequence});
+  task.noted_deadline = kNever;
+}
 
 void TaskTable::check_invariants() const {
   std::array<std::size_t, 6> counts{};
@@ -162,8 +176,10 @@ void TaskTable::check_invariants() const {
       GENAI_CHECK(task->result.empty());
     }
     if (task->is_assigned()) GENAI_CHECK(task->attempt(task->current) != nullptr);
-    if (const Duration at = deadline(*task); at != kNever) {
+    GENAI_CHECK(task->noted_deadline <= deadline(*task));
+    if (const Duration at = task->noted_deadline; at != kNever) {
       ++deadlines;
+      GENAI_CHECK(!is_terminal(task->status));
       GENAI_CHECK((deadlines_.at({at, task->sequence}) == task.get()));
     }
   }

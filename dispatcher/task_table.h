@@ -43,7 +43,8 @@ class TaskTable {
   /// Sets the time at which the present phase ends (kNever: none).
   void set_phase_end(Task& task, Duration at);
 
-  /// The earliest expiry or phase end of any task that is not terminal.
+  /// No later than the earliest expiry or phase end of any task that is not terminal; then call
+  /// next_due().
   Duration next_deadline() const;
   /// A task whose expiry or phase end has come, or null.
   Task* next_due(Duration now);
@@ -63,8 +64,8 @@ class TaskTable {
 
  private:
   static Duration deadline(const Task& task);
-  void index(Task& task);
-  void unindex(Task& task);
+  void note_deadline(Task& task);
+  void forget_deadline(Task& task);
 
   Task& enter(std::unique_ptr<Task> task);
   void remove(Task& task);
@@ -72,7 +73,9 @@ class TaskTable {
   Journal& journal_;
   std::unordered_map<std::string_view, Task*> by_id_;  // beside the order: lookups are many
   Tasks tasks_;                                        // the key views the task's own id
-  std::map<std::pair<Duration, std::uint64_t>, Task*> deadlines_;  // by time, then sequence
+  // By time, then sequence. A deadline that moves away is noted again only when its old time has
+  // come: most tasks end before.
+  std::map<std::pair<Duration, std::uint64_t>, Task*> deadlines_;
   std::array<std::size_t, 6> counts_{};
   std::size_t queued_bytes_ = 0;  // contents of tasks that are not terminal
 };

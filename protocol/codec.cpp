@@ -116,7 +116,7 @@ std::string encode(const Message& message) {
         wire::fields(writer, const_cast<M&>(body));
       },
       message);
-  return std::move(sink.bytes);
+  return sink.take();
 }
 
 Expected<Message> decode(const Blob& frame, Direction direction) {
@@ -172,7 +172,7 @@ std::string encode_map(const ValueMap& map) {
   wire::StringSink sink;
   wire::Packer packer(sink);
   wire::pack_map(packer, map);
-  return std::move(sink.bytes);
+  return sink.take();
 }
 
 Expected<ValueMap> decode_map(std::string_view raw) {

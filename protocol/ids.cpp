@@ -1,17 +1,30 @@
 #include "protocol/ids.h"
 
 #include <algorithm>
+#include <array>
 
 #include "protocol/limits.h"
 
 namespace genai {
 
+namespace {
+
+// Every id of every message is looked at.
+constexpr auto kIdCharacters = [] {
+  std::array<bool, 256> table{};
+  for (const char c :
+       std::string_view("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:"))
+    table[static_cast<unsigned char>(c)] = true;
+  return table;
+}();
+
+}  // namespace
+
 bool is_valid_id(std::string_view text) {
   if (text.empty() || text.size() > limits::kMaxIdBytes) return false;
-  return std::ranges::all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '.' || c == ':';
-  });
+  bool valid = true;
+  for (const char c : text) valid &= kIdCharacters[static_cast<unsigned char>(c)];
+  return valid;
 }
 
 TaskId uuid7(std::uint64_t unix_ms, const std::array<std::uint8_t, 10>& random) {

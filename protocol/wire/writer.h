@@ -1,10 +1,12 @@
 // The archive that writes fields as msgpack.
 #pragma once
 
+#include <cstring>
 #include <msgpack.hpp>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <variant>
 
 #include "protocol/codec.h"
@@ -12,9 +14,32 @@
 
 namespace genai::wire {
 
-struct StringSink {
-  std::string bytes;
-  void write(const char* data, std::size_t size) { bytes.append(data, size); }
+/// Most writes are of a few bytes, so room is made ahead for many of them.
+class StringSink {
+ public:
+  void write(const char* data, std::size_t size) {
+    if (size > kLarge) return append(data, size);
+    if (bytes_.size() - end_ < size) bytes_.resize(2 * bytes_.size() + kLarge);
+    std::memcpy(bytes_.data() + end_, data, size);
+    end_ += size;
+  }
+  std::string take() {
+    bytes_.resize(std::exchange(end_, 0));
+    return std::exchange(bytes_, {});
+  }
+
+ private:
+  static constexpr std::size_t kLarge = 1024;
+
+  /// To fill room first would be to write all of it twice.
+  void append(const char* data, std::size_t size) {
+    bytes_.resize(end_);
+    bytes_.append(data, size);
+    end_ = bytes_.size();
+  }
+
+  std::string bytes_;
+  std::size_t end_ = 0;
 };
 using Packer = msgpack::packer<StringSink>;
 
