@@ -15,6 +15,8 @@ using Kind = Notice::Kind;
 // HELLO.
 constexpr std::size_t kHelloUnits = 1000;
 constexpr std::size_t kRefusalUnits = 1000;
+// Each is looked up, and answered when it is unknown, by a dispatcher that all nodes share.
+constexpr std::size_t kHeldUnits = 10;
 constexpr std::size_t kRefusedBytesPerUnit = 100;
 // Of what is passed on: 1,000,000 values and 200 MiB in a second.
 constexpr std::size_t kValuesPerUnit = 10;
@@ -190,8 +192,8 @@ void Core::resume_session(Session& session, std::string_view peer, const Identit
 
 void Core::on_heartbeat(const Identity& who, Session& session, const msg::Heartbeat& beat,
                         const Now& now, Effects& effects) {
-  rates_.charge(payer(who, session.peer), 1 + beat.held.size() + beat.loaded_models.size(),
-                now.mono);
+  rates_.charge(payer(who, session.peer),
+                1 + kHeldUnits * (beat.held.size() + beat.loaded_models.size()), now.mono);
   const bool models_changed = beat.loaded_models != session.meta.loaded_models;
   if (models_changed) {
     msg::ProviderEntry entry = session.entry();

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "dispatcher/result_info.h"
+
 namespace genai::dispatcher {
 namespace {
 
@@ -12,21 +14,22 @@ constexpr std::size_t kRecordBytes = 1024;
 }  // namespace
 
 std::size_t Archive::bytes_of(const Task& task) {
-  return task.result.size() + task.content_bytes() + kRecordBytes;
+  return task.result.size() + task.content_bytes() + memory_of(task.info) + kRecordBytes;
 }
 
 void Archive::add(Task& task) {
   if (task.status == TaskStatus::kFailed) {
     failed_.emplace(key(task), &task);
-    failed_bytes_ += bytes_of(task);
+    failed_bytes_ += task.archived_bytes = bytes_of(task);
     return;
   }
   if (task.fetched) {
+    keep_known_info(task.info);
     histories_.emplace(key(task), &task);
     return;
   }
   with_result_.emplace(key(task), &task);
-  result_bytes_ += bytes_of(task);
+  result_bytes_ += task.archived_bytes = bytes_of(task);
 }
 
 void Archive::acknowledge(Task& task) {
@@ -35,8 +38,9 @@ void Archive::acknowledge(Task& task) {
     return;
   }
   if (with_result_.erase(key(task)) == 0) return;
-  result_bytes_ -= bytes_of(task);
+  result_bytes_ -= task.archived_bytes;
   task.result = {};
+  keep_known_info(task.info);
   task.fetched = true;
   histories_.emplace(key(task), &task);
 }
@@ -62,8 +66,8 @@ Task* Archive::overdue_failed(Duration now) const {
 }
 
 void Archive::remove(Task& task) {
-  if (failed_.erase(key(task))) failed_bytes_ -= bytes_of(task);
-  if (with_result_.erase(key(task))) result_bytes_ -= bytes_of(task);
+  if (failed_.erase(key(task))) failed_bytes_ -= task.archived_bytes;
+  if (with_result_.erase(key(task))) result_bytes_ -= task.archived_bytes;
   histories_.erase(key(task));
 }
 

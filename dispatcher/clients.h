@@ -55,6 +55,11 @@ class Clients {
     const auto it = clients_.find(peer);
     return it != clients_.end() && it->second.key != key;
   }
+  /// Whether the result was sent to the peer, and not acknowledged yet.
+  bool is_on_its_way(const std::string& peer, const Task& task) const {
+    const auto it = clients_.find(peer);
+    return it != clients_.end() && it->second.unacked.contains(task.sequence);
+  }
   /// Tasks that the peer watches.
   std::size_t watched(const std::string& peer) const {
     const auto it = clients_.find(peer);

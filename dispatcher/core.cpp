@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "dispatcher/check.h"
+#include "dispatcher/result_info.h"
 #include "protocol/planted.h"
 #include "protocol/text.h"
 
@@ -19,13 +20,16 @@ constexpr std::size_t kMaxIssued = 64;
 // Nodes keep the time limit themselves and tell it better; this side is for those that do not.
 constexpr Duration kTimeLimitGrace = from_ms(2000);
 
+std::string with_what_was_said(const std::string& reason, const std::string& said) {
+  return clip_text(said.empty() ? reason : reason + ": " + said);
+}
+
 /// Room for our own keys: a node may fill its info to the limit of a map, and what a client cannot
 /// decode could never be delivered.
 void trim_info(ValueMap& info) {
   constexpr std::size_t kMaxKeys = limits::kMaxMapEntries / 2;
-  static const std::set<std::string_view> kKnown = {"run_ms", "error", "exit_code", "content_type"};
   for (auto it = info.begin(); it != info.end() && info.size() > kMaxKeys;)
-    it = kKnown.contains(it->first) ? std::next(it) : info.erase(it);
+    it = is_known_info(it->first) ? std::next(it) : info.erase(it);
 }
 
 }  // namespace
@@ -130,16 +134,16 @@ bool Core::used_up(const Task& task) const {
 }
 
 void Core::requeue(Task& task, Cause cause, ErrorCode code, const std::string& reason,
-                   const Now& now) {
+                   const Now& now, const std::string& said) {
   if (cause == Cause::kFault) ++task.faults;
   if (cause == Cause::kLoss) ++task.losses;
   if (cause == Cause::kDrain) ++task.drains;
   const IssuedAttempt& ended = *task.attempt(task.current);
   if (used_up(task))
     return finish(task, TaskStatus::kFailed, code,
-                  fmt::format("{} (attempts used up: {} errors, {} losses, {} drains)", reason,
-                              task.faults, task.losses, task.drains),
-                  now, &ended);
+                  fmt::format("attempts used up: {} errors, {} losses, {} drains; {}", task.faults,
+                              task.losses, task.drains, reason),
+                  now, &ended, said);
   detach(task, now);
   ++totals_.requeued;
   outbox_.note({Note::Level::kInfo,
@@ -149,14 +153,15 @@ void Core::requeue(Task& task, Cause cause, ErrorCode code, const std::string& r
                  {"node_id", ended.node_id.str()},
                  {"code", name(code)},
                  {"reason", reason}}});
-  tasks_.move(task, TaskStatus::kUnscheduled, reason, now, ended.node_id, ended.number);
+  tasks_.move(task, TaskStatus::kUnscheduled, with_what_was_said(reason, said), now, ended.node_id,
+              ended.number);
   backlog_.add(task, now.mono);
   if (GENAI_PLANTED(kRequeueTwice)) backlog_.add(task, now.mono);
   notify(task);
 }
 
 void Core::finish(Task& task, TaskStatus status, ErrorCode code, std::string reason, const Now& now,
-                  const IssuedAttempt* by) {
+                  const IssuedAttempt* by, const std::string& said) {
   if (task.status == TaskStatus::kUnscheduled)
     leave_queue(task);
   else
@@ -165,7 +170,7 @@ void Core::finish(Task& task, TaskStatus status, ErrorCode code, std::string rea
   backlog_.forget(task);
   task.code = code;
   if (status != TaskStatus::kCompleted) {
-    task.info["error"] = clip_text(reason);
+    task.info["error"] = with_what_was_said(reason, said);
     task.result = {};
   }
   if (status == TaskStatus::kFailed || outbox_.reads_debug())
@@ -175,7 +180,7 @@ void Core::finish(Task& task, TaskStatus status, ErrorCode code, std::string rea
                    {"status", name(status)},
                    {"code", name(code)},
                    {"reason", reason}}});
-  tasks_.move(task, status, std::move(reason), now, by ? by->node_id : NodeId(),
+  tasks_.move(task, status, with_what_was_said(reason, said), now, by ? by->node_id : NodeId(),
               by ? by->number : 0);
   trim_info(task.info);
   task.info["attempts"] = task.issued.empty() ? 0u : task.issued.back().number;

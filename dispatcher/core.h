@@ -145,9 +145,11 @@ class Core {
   void acknowledge(Task& task, Provider& provider, const Now& now);
   void adopt(Task& task, Provider& provider, IssuedAttempt& attempt, const Now& now);
   void start_clock(Task& task, const Provider& provider, const Now& now);
-  void requeue(Task& task, Cause cause, ErrorCode code, const std::string& reason, const Now& now);
+  /// `said`: by the node, and may quote the payload: not for logs.
+  void requeue(Task& task, Cause cause, ErrorCode code, const std::string& reason, const Now& now,
+               const std::string& said = {});
   void finish(Task& task, TaskStatus status, ErrorCode code, std::string reason, const Now& now,
-              const IssuedAttempt* by = nullptr);
+              const IssuedAttempt* by = nullptr, const std::string& said = {});
   bool used_up(const Task& task) const;
   void leave_queue(Task& task);
   Provider* detach(Task& task, const Now& now);

@@ -57,13 +57,18 @@ template <class M>
 constexpr bool kRestsOnStore = kIsOneOf<M, msg::Watch, msg::Cancel, msg::Purge, msg::Reprioritise,
                                         msg::StatusQuery, msg::List, msg::Drain>;
 
-/// What the key says the client need not, and it lasts as if the client had said it.
-TaskSpec for_tenant(TaskSpec spec, const std::string& tenant) {
+/// What the key says the client need not, and it lasts as if the client had said it: within the
+/// same limits.
+std::optional<Error> set_tenant(TaskSpec& spec, const std::string& tenant) {
   ValueMap map = *decode_map(spec.raw);
   map["tenant"] = tenant;
-  spec.raw = encode_map(map);
+  std::string raw = encode_map(map);
+  if (map.size() > limits::kMaxMapEntries || raw.size() > limits::kMaxSpecBytes)
+    return Error{ErrorCode::kTooLarge,
+                 "spec: no room for the tenant of the key: more than 256 keys or 65536 bytes"};
+  spec.raw = std::move(raw);
   spec.tenant = tenant;
-  return spec;
+  return std::nullopt;
 }
 
 /// What was fetched or dropped must not pass for an empty result.
@@ -179,8 +184,13 @@ void Core::on_client_gone(const std::string& peer, const Now& now) {
 void Core::on_client(const std::string& peer, msg::Submit& message, const Now& now) {
   msg::Accepted accepted{message.request, {}};
   const bool alone = message.tasks.size() == 1;
-  for (msg::Submission& submission : message.tasks)
+  std::size_t refused_bytes = 0;  // the queue bounds the others
+  for (msg::Submission& submission : message.tasks) {
+    const std::size_t bytes = submission.payload.size() + submission.spec.raw.size();
     accepted.verdicts.push_back(submit(peer, message.watch, submission, alone, now));
+    if (accepted.verdicts.back().code != ErrorCode::kOk) refused_bytes += bytes;
+  }
+  rates_.charge(payer(*asker_, peer), refused_bytes / kRefusedBytesPerUnit, now.mono);
   outbox_.reply(peer, std::move(accepted));
 }
 
@@ -192,11 +202,14 @@ msg::Acceptance Core::submit(const std::string& peer, msg::WatchLevel level,
   if (is_bound(*asker_) && submission.spec.tenant != asker_->tenant) {
     if (!submission.spec.tenant.empty())
       return refuse(ErrorCode::kNotAllowed, "this key is for another tenant");
-    submission.spec = for_tenant(std::move(submission.spec), asker_->tenant);
+    if (auto error = set_tenant(submission.spec, asker_->tenant))
+      return refuse(error->code, std::move(error->detail));
   }
-  const Digest digest = content_digest(submission.spec.raw, submission.payload.view());
+  const auto digest = [&] {
+    return content_digest(submission.spec.raw, submission.payload.view());
+  };
   if (Task* known = tasks_.find(submission.task_id)) {
-    if (known->digest != digest || !may_see(*asker_, known->spec.tenant))
+    if (known->digest != digest() || !may_see(*asker_, known->spec.tenant))
       return refuse(ErrorCode::kIdConflict, "this id was accepted with another content");
     watch(peer, level, *known);
     const bool waits = known->status == TaskStatus::kUnscheduled && !known->recovering;
@@ -208,10 +221,11 @@ msg::Acceptance Core::submit(const std::string& peer, msg::WatchLevel level,
     refusal.retry_after_ms = retry_after_ms(error->code, submission.spec);
     return refusal;
   }
+  const Digest of_content = digest();
   // A small payload must not keep the frame of a whole batch in memory.
   Blob payload = alone ? std::move(submission.payload) : submission.payload.detached();
-  Task& added = admit(submission.task_id, std::move(submission.spec), std::move(payload), digest,
-                      "accepted", now);
+  Task& added = admit(submission.task_id, std::move(submission.spec), std::move(payload),
+                      of_content, "accepted", now);
   watch(peer, level, added);
   return acceptance(added, now);
 }
@@ -345,9 +359,11 @@ void Core::on_client(const std::string& peer, const msg::DeliverAck& message, co
 void Core::acknowledge_delivery(const std::string& peer, const TaskId& id, const Now& now) {
   Task* task = visible(id);
   if (!task || !is_terminal(task->status)) return;
+  // Who only watches has not lost what it never got, and others may wait for it.
+  const bool counts = may(*asker_, Right::kSubmit) || clients_.is_on_its_way(peer, *task);
   clients_.acknowledged(peer, *task);
   std::erase_if(task->watchers, [&](const Watcher& w) { return w.peer == peer; });
-  task->acknowledged = true;
+  task->acknowledged |= counts;
   settle_delivery(*task, now);
 }
 

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "dispatcher/core.h"
+#include "dispatcher/result_info.h"
 #include "protocol/planted.h"
 #include "protocol/text.h"
 
@@ -60,8 +61,8 @@ void Core::refuse(Task& task, Provider& provider, const msg::AssignAck::Entry& e
   IssuedAttempt& attempt = *task.attempt(task.current);
   attempt.open = false;
   attempt.failed = true;
-  requeue(task, Cause::kNobody, entry.code,
-          clip_text(fmt::format("the node refused: {} {}", name(entry.code), entry.detail)), now);
+  requeue(task, Cause::kNobody, entry.code, fmt::format("the node refused: {}", name(entry.code)),
+          now, entry.detail);
   if (entry.code == ErrorCode::kNodeLeaving)
     set_reach(provider, Reach::kDraining, now);
   else
@@ -161,9 +162,10 @@ ErrorCode Core::take_result(Provider& provider, msg::Result::Entry& entry, const
   ++provider.record->failed;
   measures_.failed(provider.record->measured, task->group->model, false, to_ms(now.wall));
   save_later(provider, now);
-  task->info = entry.info;
-  requeue(*task, Cause::kFault, ErrorCode::kTaskError,
-          clip_text("the node reported: " + get_string(entry.info, "error", "an error")), now);
+  task->info = std::move(entry.info);
+  bound_info(task->info);
+  requeue(*task, Cause::kFault, ErrorCode::kTaskError, "the node reported", now,
+          get_string(task->info, "error", "an error"));
   providers_.count_failure(provider, now.mono);
   return ErrorCode::kOk;
 }
@@ -179,6 +181,7 @@ void Core::complete(Task& task, IssuedAttempt& attempt, Provider& provider,
     measure(task, provider, entry.info, now);
   }
   task.info = std::move(entry.info);
+  bound_info(task.info);
   task.result = std::move(entry.data);
   journal_.count_bytes(task.result.size());
   finish(task, TaskStatus::kCompleted, ErrorCode::kOk,

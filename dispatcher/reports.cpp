@@ -4,6 +4,9 @@
 #include <array>
 #include <cmath>
 
+#include "dispatcher/result_info.h"
+#include "protocol/text.h"
+
 namespace genai::dispatcher {
 namespace {
 
@@ -68,8 +71,15 @@ ValueMap Reports::task(Core& core, const Task& task, bool with_log, const Now& n
   if (!is_terminal(task.status)) add_estimate(map, task, now);
   if (is_terminal(task.status)) {
     map["code"] = name(task.code);
-    for (const char* key : {"node_id", "error", "run_ms", "queued_ms", "total_ms"})
-      if (auto it = task.info.find(key); it != task.info.end()) map[key] = it->second;
+    // Of nodes, who may say anything in it: a page of tasks must stay within a frame.
+    for (const char* key : {"node_id", "error"})
+      if (auto it = task.info.find(key); it != task.info.end())
+        if (const auto* text = std::get_if<std::string>(&it->second.v)) map[key] = clip_text(*text);
+    for (const char* key : {"run_ms", "queued_ms", "total_ms"})
+      if (auto it = task.info.find(key); it != task.info.end())
+        if (!std::holds_alternative<std::string>(it->second.v) &&
+            memory_of({{"", it->second}}) <= memory_of({{"", Value()}}))
+          map[key] = it->second;
   }
   if (with_log) map["log"] = log_of(task);
   return map;

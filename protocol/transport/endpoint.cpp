@@ -1,5 +1,7 @@
 #include "protocol/transport/endpoint.h"
 
+#include <arpa/inet.h>
+
 #include <charconv>
 #include <string_view>
 
@@ -9,6 +11,7 @@ namespace {
 constexpr std::size_t kMaxIpcPathBytes = 107;  // sockaddr_un, less its terminator
 
 std::optional<std::string> tcp_problem(std::string_view address) {
+  if (address.find(';') != std::string_view::npos) return "one address, without ';'";
   const std::size_t colon = address.rfind(':');
   if (colon == std::string_view::npos || colon == 0 || colon + 1 == address.size())
     return "expected tcp://HOST:PORT";
@@ -19,6 +22,12 @@ std::optional<std::string> tcp_problem(std::string_view address) {
   if (error != std::errc() || end != port.data() + port.size() || number > 65535)
     return "port is not a number from 0 to 65535";
   return std::nullopt;
+}
+
+/// 127.x.y.z: a name may begin like that too.
+bool is_loopback_address(std::string_view host) {
+  in_addr address{};
+  return host.starts_with("127.") && inet_pton(AF_INET, std::string(host).c_str(), &address) == 1;
 }
 
 }  // namespace
@@ -39,7 +48,7 @@ bool is_local(const std::string& endpoint) {
   const std::string_view text = endpoint;
   if (!text.starts_with("tcp://")) return true;
   const std::string_view host = text.substr(6, text.rfind(':') - 6);
-  return host == "localhost" || host == "lo" || host == "[::1]" || host.starts_with("127.");
+  return host == "localhost" || host == "lo" || host == "[::1]" || is_loopback_address(host);
 }
 
 std::optional<std::string> connect_problem(const std::string& endpoint, bool encrypted,

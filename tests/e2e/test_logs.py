@@ -61,7 +61,7 @@ class Logs(FleetTest):
         self.assertIn(b"[31mred", self.texts()["genai-broker"])
 
     def test_a_node_program_that_prints_what_it_likes(self):
-        self.start_node("node-1", "--exec", "printf '\\033[31mred\\n\\001' >&2; cat; exit 3",
+        self.start_node("node-1", "--exec", "printf '\\033[31mred\\n\\001' >&2; cat >&2; exit 3",
                         "--log-level", "debug")
         self.wait_online(1)
         self.client.send(SUBMIT, 1, 1, [["t-1", {"max_attempts": 1}, PAYLOAD]])

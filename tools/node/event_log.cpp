@@ -36,7 +36,8 @@ Line line_of(Kind kind) {
     case Kind::kTaskDone:
       return {LogLevel::kInfo, "task finished", "", true};
     case Kind::kTaskFailed:
-      return {LogLevel::kWarn, "task failed", "error", true};
+      // Its error may quote the payload: whoever may read that asks for the task.
+      return {LogLevel::kWarn, "task failed", "", true};
     case Kind::kTaskAborted:
       return {LogLevel::kInfo, "task aborted", "reason", true};
     case Kind::kTaskReturned:

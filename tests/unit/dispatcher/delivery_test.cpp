@@ -324,3 +324,46 @@ TEST_CASE("so many kinds of tasks may wait at once") {
   w.cancel("7");
   CHECK(submit(5000) == ErrorCode::kOk);
 }
+
+TEST_CASE("what a node says of a result is held in bounded memory, and less of it once fetched") {
+  World w;
+  w.snapshot();
+  w.join(1, 1);
+  w.submit("t");
+  const auto ref = w.take_to_nodes<msg::Assign>().at(0).second.ref;
+  const ValueMap info{{"run_ms", 5}, {"nothing", ValueList(30'000)}, {"error", ValueList(10)}};
+  w.from_node(1, msg::Result{{{ref, msg::Outcome::kOk, info, Blob(std::string("picture"))}}});
+  CHECK(w.task("t").info.contains("run_ms"));
+  CHECK(!w.task("t").info.contains("nothing"));
+  CHECK(!w.task("t").info.contains("error"));
+
+  w.submit("u");
+  const auto next = w.take_to_nodes<msg::Assign>().at(0).second.ref;
+  const ValueMap some{{"seed", 7}, {"content_type", "image/png"}};
+  w.from_node(1, msg::Result{{{next, msg::Outcome::kOk, some, Blob(std::string("picture"))}}});
+  CHECK(w.task("u").info.contains("seed"));
+  w.from_client(msg::DeliverAck{{task_id("u")}});
+  REQUIRE(w.task("u").fetched);
+  CHECK(!w.task("u").info.contains("seed"));
+  CHECK(get_string(w.task("u").info, "content_type") == "image/png");
+}
+
+TEST_CASE("an error that a node tells is in its task and in no log") {
+  World w;
+  w.snapshot();
+  w.join(1, 1);
+  TaskSpec spec;
+  spec.max_attempts = 2;
+  w.submit("t", spec);
+  for (int i = 0; i < 2; ++i) {
+    const auto refs = w.take_to_nodes<msg::Assign>();
+    w.error(1, refs.at(0).second.ref, "cannot draw: a secret prompt");
+  }
+  REQUIRE(w.status("t") == TaskStatus::kFailed);
+  CHECK(get_string(w.task("t").info, "error").find("a secret prompt") != std::string::npos);
+  CHECK(!w.notes.empty());
+  for (const Note& note : w.notes)
+    for (const auto& [key, value] : note.fields)
+      if (const auto* text = std::get_if<std::string>(&value.v))
+        CHECK(text->find("secret") == std::string::npos);
+}

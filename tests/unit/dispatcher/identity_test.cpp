@@ -233,3 +233,47 @@ TEST_CASE("another key under the name of a connection gets nothing of who had it
   CHECK(w.take_to_client<msg::Pong>().at(0).watched == 0);
   CHECK(w.task("t").watchers.empty());
 }
+
+TEST_CASE("the tenant of a key counts towards the limits of a spec") {
+  World w;
+  w.who = client_key("ours");
+  const auto submitted = [&](const std::string& id, const ValueMap& map) {
+    TaskSpec spec;
+    spec.raw = encode_map(map);
+    REQUIRE(spec.raw.size() <= limits::kMaxSpecBytes);
+    w.from_client(
+        msg::Submit{1, msg::WatchLevel::kResult, {{task_id(id), spec, Blob(std::string("x"))}}});
+    return w.take_to_client<msg::Accepted>().at(0).verdicts.at(0).code;
+  };
+  ValueMap most;
+  for (std::size_t i = 0; i < limits::kMaxMapEntries; ++i) most["key-" + std::to_string(i)] = 1;
+  CHECK(submitted("full", most) == ErrorCode::kTooLarge);
+  most.erase("key-0");
+  CHECK(submitted("fits", most) == ErrorCode::kOk);
+  constexpr std::size_t kMapBytes = 6;  // of one key of a letter, beside its text
+  CHECK(submitted("large", {{"x", std::string(limits::kMaxSpecBytes - kMapBytes, 'x')}}) ==
+        ErrorCode::kTooLarge);
+  // What was accepted can be read by its node.
+  w.snapshot();
+  w.join(1, 1);
+  CHECK(w.take_only_assigned().second.task_id == task_id("fits"));
+}
+
+TEST_CASE("who only watches cannot acknowledge for others what it never got") {
+  World w;
+  w.snapshot();
+  w.join(1, 1);
+  w.who = client_key("ours");
+  REQUIRE(w.submit("t", {}, msg::WatchLevel::kResult).code == ErrorCode::kOk);
+  const auto ref = w.take_to_nodes<msg::Assign>().at(0).second.ref;
+  w.result(1, ref);
+  REQUIRE(w.status("t") == TaskStatus::kCompleted);
+  w.who = client_key("ours", false, true);
+  w.from_client(msg::DeliverAck{{task_id("t")}}, "watcher");
+  CHECK(!w.task("t").fetched);
+  CHECK(!w.task("t").acknowledged);
+  // It got this one, so it has done what it was there for.
+  w.from_client(msg::Watch{1, msg::WatchLevel::kResult, {task_id("t")}}, "watcher");
+  w.from_client(msg::DeliverAck{{task_id("t")}}, "watcher");
+  CHECK(w.task("t").acknowledged);
+}

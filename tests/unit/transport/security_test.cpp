@@ -182,7 +182,8 @@ TEST_CASE("what others can reach needs a key, or to be asked for") {
       CHECK(!is_refused(local, *options));
     CHECK(!connect_problem(local, false, false));
   }
-  for (const char* open : {"tcp://0.0.0.0:7", "tcp://*:7", "tcp://10.0.0.1:7", "tcp://[::]:7"}) {
+  for (const char* open : {"tcp://0.0.0.0:7", "tcp://*:7", "tcp://10.0.0.1:7", "tcp://[::]:7",
+                           "tcp://127.example.com:7", "tcp://127.1.example.com:7"}) {
     CAPTURE(open);
     CHECK(!is_local(open));
     CHECK(is_refused(open, plain));
@@ -192,6 +193,7 @@ TEST_CASE("what others can reach needs a key, or to be asked for") {
     CHECK(!connect_problem(open, false, true));
   }
   CHECK(is_refused("no endpoint", insecure));
+  CHECK(connect_problem("tcp://127.0.0.1:0;192.0.2.1:7", true, true));  // source;destination
 }
 
 TEST_CASE("a guard asks for keys where others can reach, and everywhere if told so") {
