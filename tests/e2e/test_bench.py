@@ -39,6 +39,7 @@ class BenchTest(unittest.TestCase):
         self.assertGreaterEqual(row["executed"], row["tasks"])
         self.assertAlmostEqual(row["tasks_per_s"] * row["seconds"], row["tasks"], delta=0.01)
         self.assertLessEqual(row["accepted_p50_us"], row["accepted_p99_us"])
+        self.assertLessEqual(row["accepted_p99_us"], row["accepted_p999_us"])
         self.assertLessEqual(row["result_p50_us"], row["result_p99_us"])
         self.assertLessEqual(row["result_p99_us"], row["result_p999_us"])
         self.assertLessEqual(row["result_p999_us"], row["seconds"] * 1e6)
@@ -58,9 +59,13 @@ class Run(BenchTest):
         for row in (memory, sqlite):
             self.check_row(row)
             self.assertAlmostEqual(row["against_raw"] * unbatched["tasks_per_s"], row["tasks_per_s"])
+            self.assertGreater(row["broker_rss_mib"], 0)
             self.assertGreater(row["dispatcher_rss_mib"], 0)
         self.assertEqual(memory["commits"], 0)
         self.assertIsNone(memory["tasks_per_commit"])
+        self.assertIsNone(memory["commits_per_s"])
+        self.assertAlmostEqual(sqlite["commits_per_s"] * sqlite["seconds"], sqlite["commits"],
+                               delta=0.01)
         self.assertGreaterEqual(sqlite["committed_tasks"], sqlite["tasks"])
         self.assertAlmostEqual(sqlite["tasks_per_commit"] * sqlite["commits"],
                                sqlite["committed_tasks"], delta=0.01)
@@ -87,7 +92,7 @@ class Run(BenchTest):
                          [["raw", "1"], ["raw", "10"], ["raw", "10"],
                           ["memory", "1"], ["memory", "10"], ["sqlite", "1"], ["sqlite", "10"]])
         self.assertEqual([row[2] for row in rows[2:5]], ["1", "1", "10"])  # tasks in a message
-        self.assertEqual({len(row) for row in rows}, {16})
+        self.assertEqual({len(row) for row in rows}, {19})
 
     def test_the_reference_alone(self):
         report = json.loads(self.bench("raw", "--window", 10, "--tasks", 20, "--json"))
@@ -185,7 +190,8 @@ class Running(FleetTest, BenchTest):
         row, = report["rows"]
         self.check_row(row)
         self.assertEqual(row["store"], "sqlite")
-        self.assertEqual(row["dispatcher_cpu_us"], None)
+        for key in ("dispatcher_cpu_us", "broker_rss_mib", "dispatcher_rss_mib"):
+            self.assertIsNone(row[key])
         self.assertEqual(self.client.stats()["delivered_total"] - delivered, row["tasks"])
         self.assertTrue(self.dispatcher.is_alive())
 

@@ -87,16 +87,17 @@ TripRow measure_trip(const Trip& trip, const Interrupt& interrupt) {
 
   const Usage nothing{kNotMeasured, kNotMeasured};
   const auto dispatcher = [&] { return own ? own->dispatcher() : nothing; };
+  const auto broker = [&] { return own ? own->broker() : nothing; };
   const auto spent = [&] {
-    return Spent{dispatcher().cpu_us, own ? own->broker().cpu_us : kNotMeasured,
-                 usage_of(getpid()).cpu_us};
+    return Spent{dispatcher().cpu_us, broker().cpu_us, usage_of(getpid()).cpu_us};
   };
   const ValueMap stats_before = clients.first().stats();
   const Spent before = spent();
   TripRow row = row_of(trip, get_string(stats_before, "store", "-"));
   row.load = clients.run();
   spent().per_task(before, row);
-  row.rss_mib = dispatcher().rss_mib;
+  row.broker_rss_mib = broker().rss_mib;
+  row.dispatcher_rss_mib = dispatcher().rss_mib;
   const ValueMap stats = clients.first().stats();
   const auto grown = [&](const char* key) {
     return get_uint(stats, key) - get_uint(stats_before, key);
@@ -121,7 +122,8 @@ TripRow measure_raw(const Trip& trip, const Interrupt& interrupt) {
         proxy.check();
       });
   spent().per_task(before, row);
-  row.rss_mib = proxy.first().rss_mib;
+  row.broker_rss_mib = proxy.second().rss_mib;
+  row.dispatcher_rss_mib = proxy.first().rss_mib;
   return row;
 }
 

@@ -11,10 +11,15 @@ double TripRow::tasks_per_commit() const {
   return static_cast<double>(committed_tasks) / static_cast<double>(commits);
 }
 
+double TripRow::commits_per_s() const {
+  if (commits == 0) return std::nan("");
+  return static_cast<double>(commits) / load.seconds;
+}
+
 Table trip_table() {
-  return Table({"store ", "window", "batch", "tasks/s", "x raw", "accepted p50", "  p99",
-                "result p50", "   p99", "  p99.9", "p95 held", "tasks/commit", "CPU broker",
-                "dispatcher", "clients, nodes", "dispatcher MiB"});
+  return Table({"store ", "window", "batch", "tasks/s", "x raw", "accepted p50", "  p99", "  p99.9",
+                "result p50", "   p99", "  p99.9", "p95 held", "commits/s", "tasks/commit",
+                "CPU broker", "dispatcher", "clients, nodes", "broker MiB", "dispatcher MiB"});
 }
 
 std::string to_line(const Table& table, TripRow& row) {
@@ -22,12 +27,13 @@ std::string to_line(const Table& table, TripRow& row) {
   const auto time = [](Latencies& of, double share) {
     return cell(of.size() == 0 ? std::nan("") : of.quantile(share), 0);
   };
-  return table.row({row.store, std::to_string(row.window), std::to_string(row.batch),
-                    cell(row.tasks_per_s(), 0), cell(row.against_raw, 2), time(accepted, 0.5),
-                    time(accepted, 0.99), time(result, 0.5), time(result, 0.99),
-                    time(result, 0.999), cell(row.load.calibration.p95_held(), 3),
-                    cell(row.tasks_per_commit(), 1), cell(row.broker_us, 1),
-                    cell(row.dispatcher_us, 1), cell(row.bench_us, 1), cell(row.rss_mib, 0)});
+  return table.row(
+      {row.store, std::to_string(row.window), std::to_string(row.batch), cell(row.tasks_per_s(), 0),
+       cell(row.against_raw, 2), time(accepted, 0.5), time(accepted, 0.99), time(accepted, 0.999),
+       time(result, 0.5), time(result, 0.99), time(result, 0.999),
+       cell(row.load.calibration.p95_held(), 3), cell(row.commits_per_s(), 0),
+       cell(row.tasks_per_commit(), 1), cell(row.broker_us, 1), cell(row.dispatcher_us, 1),
+       cell(row.bench_us, 1), cell(row.broker_rss_mib, 0), cell(row.dispatcher_rss_mib, 0)});
 }
 
 nlohmann::ordered_json to_json(TripRow& row) {
@@ -42,17 +48,20 @@ nlohmann::ordered_json to_json(TripRow& row) {
           {"executed", row.executed},
           {"accepted_p50_us", row.load.accepted.quantile(0.5)},
           {"accepted_p99_us", row.load.accepted.quantile(0.99)},
+          {"accepted_p999_us", row.load.accepted.quantile(0.999)},
           {"result_p50_us", row.load.result.quantile(0.5)},
           {"result_p99_us", row.load.result.quantile(0.99)},
           {"result_p999_us", row.load.result.quantile(0.999)},
           {"p95_held", row.load.calibration.p95_held()},
           {"commits", row.commits},
           {"committed_tasks", row.committed_tasks},
+          {"commits_per_s", row.commits_per_s()},
           {"tasks_per_commit", row.tasks_per_commit()},
           {"broker_cpu_us", row.broker_us},
           {"dispatcher_cpu_us", row.dispatcher_us},
           {"bench_cpu_us", row.bench_us},
-          {"dispatcher_rss_mib", row.rss_mib}};
+          {"broker_rss_mib", row.broker_rss_mib},
+          {"dispatcher_rss_mib", row.dispatcher_rss_mib}};
 }
 
 }  // namespace genai::bench

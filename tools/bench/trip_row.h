@@ -20,11 +20,12 @@ struct TripRow {
   std::uint64_t committed_tasks = 0;  // as STATS counts them: each once per commit that has it
   double broker_us, dispatcher_us;    // CPU per task
   double bench_us = 0;                // of clients and nodes
-  double rss_mib;                     // of the dispatcher, at the end
-  double against_raw;                 // tasks/s over those of the unbatched reference
+  double broker_rss_mib, dispatcher_rss_mib;  // at the end
+  double against_raw;                         // tasks/s over those of the unbatched reference
 
   double tasks_per_s() const;
   double tasks_per_commit() const;
+  double commits_per_s() const;
 };
 
 Table trip_table();
