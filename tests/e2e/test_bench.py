@@ -77,6 +77,31 @@ class Run(BenchTest):
                                        "--seconds", 60, "--store", "memory", "--json"))
         self.assertEqual([row["tasks"] for row in report["rows"]], [7])
 
+    def test_a_row_is_measured_beside_tasks_that_wait(self):
+        report = json.loads(self.bench("run", "--depth", 20_000, "--tasks", 200, "--window", 10,
+                                       "--json"))
+        self.assertEqual([row["store"] for row in report["rows"]], ["memory", "sqlite"])
+        for row in report["rows"]:
+            self.check_row(row)
+            self.assertEqual((row["queued"], row["tasks"], row["executed"]), (20_000, 200, 200))
+            self.assertGreater(row["queued_per_s"], 0)
+            self.assertGreater(row["bytes_per_queued"], 0)
+            # Of one task, in bytes: no figure of all of them, nor in KiB.
+            self.assertLess(row["bytes_per_queued"], 8192)
+            self.assertGreaterEqual(row["submits_per_s"] * 1.001, row["tasks_per_s"])
+        for row in report["raw"]:
+            self.assertEqual(row["queued"], 0)
+            self.assertIsNone(row["bytes_per_queued"])
+
+    def test_depth_has_columns_of_its_own(self):
+        lines = self.bench("run", "--depth", 1000, "--tasks", 20, "--window", 1,
+                           "--store", "memory").splitlines()
+        rows = [[cell.strip() for cell in line.split("|")[1:-1]]
+                for line in lines if line.startswith("|")]
+        self.assertEqual(rows[0][-4:], ["queued", "queued/s", "submits/s", "bytes/queued"])
+        self.assertEqual([row[-4] for row in rows[2:]], ["0", "1000"])
+        self.assertEqual({len(row) for row in rows}, {23})
+
     def test_the_ratio_needs_both_stores_at_window_1(self):
         report = json.loads(self.bench("run", "--window", 1, "--tasks", 20, "--json"))
         memory, sqlite = report["rows"]
@@ -117,6 +142,8 @@ class Run(BenchTest):
 
     def test_usage_errors_exit_2(self):
         for arguments in ((), ("run", "--broker", "ipc:///x"), ("run", "--window", "0"),
+                          ("run", "--depth", -1), ("run", "--depth", 50_000_001),
+                          ("run", "--depth", 1, "--dispatcher", "ipc:///x", "--broker", "ipc:///y"),
                           ("run", "--client-batch", 4097), ("run", "--store", "paper"),
                           ("store", "--data-dir", self.folder / "missing")):
             with self.subTest(arguments=arguments):

@@ -2,9 +2,9 @@
 
 namespace genai::bench {
 
-Daemons::Daemons(const std::string& store, const std::string& data_dir)
+Daemons::Daemons(const DaemonOptions& options)
     : sockets_(""),
-      data_(data_dir),
+      data_(options.data_dir),
       endpoints_{"ipc://" + sockets_.path() + "/clients", "ipc://" + sockets_.path() + "/nodes"},
       broker_("genai-broker",
               {"--nodes-endpoint", endpoints_.broker, "--link-endpoint",
@@ -12,8 +12,9 @@ Daemons::Daemons(const std::string& store, const std::string& data_dir)
               sockets_.path() + "/broker.log"),
       dispatcher_("genai-dispatcher",
                   {"--clients-endpoint", endpoints_.dispatcher, "--broker",
-                   "ipc://" + sockets_.path() + "/link", "--store", store, "--data-dir",
-                   data_.path() + "/data"},
+                   "ipc://" + sockets_.path() + "/link", "--store", options.store, "--data-dir",
+                   data_.path() + "/data", "--max-tasks", std::to_string(options.max_tasks),
+                   "--max-queued-mib", std::to_string(options.max_queued_mib)},
                   sockets_.path() + "/dispatcher.log") {}
 
 void Daemons::check() const {

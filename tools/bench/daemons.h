@@ -1,7 +1,7 @@
 // The broker and the dispatcher under measurement: a pair of our own, or one that runs already.
 #pragma once
 
-#include <optional>
+#include <cstdint>
 #include <string>
 
 #include "tools/bench/children.h"
@@ -14,12 +14,19 @@ struct Endpoints {
   std::string broker;      // its --nodes-endpoint
 };
 
-/// A fresh pair on ipc sockets in a temporary folder, with its store below `data_dir` (the
-/// temporary files' folder when empty). All of it goes with this object.
+struct DaemonOptions {
+  std::string store = "memory";  // as of genai-dispatcher --store
+  std::string data_dir;          // the store stands below it; empty: the temporary files' folder
+  // What the dispatcher takes at most.
+  std::uint64_t max_tasks = 1'000'000, max_queued_mib = 4096;
+};
+
+/// A fresh pair on ipc sockets in a temporary folder. All of it, the store included, goes with this
+/// object.
 class Daemons {
  public:
-  /// `store` as of genai-dispatcher --store. Throws std::system_error.
-  Daemons(const std::string& store, const std::string& data_dir);
+  /// Throws std::system_error.
+  explicit Daemons(const DaemonOptions& options);
 
   const Endpoints& endpoints() const { return endpoints_; }
   Usage broker() const { return broker_.usage(); }

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "protocol/messages.h"
-#include "protocol/transport/socket.h"
 #include "tools/bench/calibration.h"
+#include "tools/bench/connection.h"
 #include "tools/bench/latencies.h"
 #include "tools/bench/window.h"
 
@@ -23,10 +23,11 @@ struct LoadOptions {
 };
 
 struct LoadReport {
-  std::uint64_t tasks = 0;     // delivered
-  double seconds = 0;          // from the first SUBMIT to the last DELIVER
-  Latencies accepted, result;  // from SUBMIT
-  Calibration calibration;     // of the estimates in ACCEPTED
+  std::uint64_t tasks = 0;      // delivered
+  double seconds = 0;           // from the first SUBMIT to the last DELIVER
+  double accepted_seconds = 0;  // from the first SUBMIT to the last ACCEPTED
+  Latencies accepted, result;   // from SUBMIT
+  Calibration calibration;      // of the estimates in ACCEPTED
 
   /// Of a client that ran at the same time.
   void add(LoadReport other);
@@ -39,30 +40,22 @@ class LoadClient {
   /// `check` is called several times a second; what it throws ends the call under way.
   LoadClient(transport::Context& context, const LoadOptions& options, std::function<void()> check);
 
-  /// Waits until `count` nodes whose ids begin with `prefix` are online, 30 s at most.
-  void wait_online(std::size_t count, const std::string& prefix);
+  /// Between runs of this client it is free for other questions.
+  Connection& connection() { return connection_; }
   /// Once.
   LoadReport run();
-  ValueMap stats();
 
  private:
-  std::optional<Message> receive();
-  Message must_receive();
-  template <class Query, class Reply>
-  Reply ask();
   void submit(std::size_t count);
   void on_accepted(const msg::Accepted& message);
   void on_deliver(const msg::Deliver& message);
 
   const LoadOptions options_;
-  const std::function<void()> check_;
   const Blob payload_;
   const TaskSpec spec_;
   const std::string run_;  // makes ids of this run its own
-  transport::Dealer socket_;
-  transport::PollSet poll_;
-  Duration check_at_{0};
-  std::uint64_t request_ = 0;
+  Connection connection_;
+  Duration begin_{0};
   Window window_;
   LoadReport report_;
 };

@@ -15,6 +15,7 @@ namespace {
 constexpr const char* kDataDir =
     "Makes folders in DIR and removes them (default: the temporary files' folder)";
 constexpr std::size_t kMaxBytes = 1u << 20;
+constexpr std::uint64_t kMaxDepth = 50'000'000;
 
 /// What the reference and the daemons are both told.
 CLI::App& declare_load(CLI::App& app, const char* name, const char* what, RunOptions& o) {
@@ -48,7 +49,10 @@ void declare_run(CLI::App& app, RunOptions& options) {
   auto* dispatcher = cmd.add_option("--dispatcher", o.running.dispatcher,
                                     "Use a running one: its --clients-endpoint");
   auto* broker = cmd.add_option("--broker", o.running.broker, "Its broker's --nodes-endpoint");
-  dispatcher->needs(broker)->excludes(store);
+  auto* depth =
+      cmd.add_option("--depth", o.depth, "Tasks that no node can take, queued before each row")
+          ->check(CLI::Range(std::uint64_t{0}, kMaxDepth));
+  dispatcher->needs(broker)->excludes(store)->excludes(depth);  // they would stay there
   broker->needs(dispatcher);
 }
 

@@ -17,18 +17,19 @@ const double kNotMeasured = std::nan("");
 /// Rows as they are measured: lines of a table at once, or one JSON array at the end.
 class Printer {
  public:
-  explicit Printer(bool json) : json_(json) {
+  explicit Printer(const RunOptions& options)
+      : json_(options.json), table_({.depth = options.trip.depth > 0}) {
     if (!json_) std::cout << "Times in us, CPU in us per task.\n\n" << table_.head() << std::flush;
   }
   void print(TripRow& row) {
     rows_.push_back(to_json(row));
-    if (!json_) std::cout << to_line(table_, row) << std::flush;
+    if (!json_) std::cout << table_.line(row) << std::flush;
   }
   nlohmann::ordered_json take() { return std::exchange(rows_, nlohmann::json::array()); }
 
  private:
   const bool json_;
-  const Table table_ = trip_table();
+  const TripTable table_;
   nlohmann::ordered_json rows_ = nlohmann::json::array();
 };
 
@@ -56,14 +57,14 @@ std::map<std::size_t, double> reference(const RunOptions& options, Printer& prin
 }  // namespace
 
 void run_raw(const RunOptions& options, const Interrupt& interrupt) {
-  Printer printer(options.json);
+  Printer printer(options);
   reference(options, printer, interrupt);
   if (options.json) std::cout << nlohmann::ordered_json{{"raw", printer.take()}}.dump() << '\n';
 }
 
 void run_tasks(const RunOptions& options, const Interrupt& interrupt) {
   const Folder folder(options.trip.data_dir);
-  Printer printer(options.json);
+  Printer printer(options);
   const auto raw = reference(options, printer, interrupt);
   nlohmann::ordered_json raw_rows = printer.take();
   Latencies disk;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "tools/bench/backlog.h"
 #include "tools/bench/echo_fleet.h"
 #include "tools/bench/raw_echo.h"
 #include "tools/bench/raw_proxy.h"
@@ -33,15 +34,15 @@ class Clients {
                       share(trip.tasks, count, i), trip.seconds},
           check));
     // A connection that is not yet made drops what is sent.
-    for (auto& client : clients_) client->stats();
+    for (auto& client : clients_) client->connection().stats();
   }
-  LoadClient& first() { return *clients_.front(); }
+  Connection& connection() { return clients_.front()->connection(); }
   LoadReport run() {
     std::vector<std::future<LoadReport>> others;
     for (std::size_t i = 1; i < clients_.size(); ++i)
       others.push_back(
           std::async(std::launch::async, [client = clients_[i].get()] { return client->run(); }));
-    LoadReport report = first().run();
+    LoadReport report = clients_.front()->run();
     for (auto& other : others) report.add(other.get());
     return report;
   }
@@ -68,22 +69,46 @@ TripRow row_of(const Trip& trip, std::string store) {
   row.store = std::move(store);
   row.window = trip.window;
   row.batch = trip.batch;
-  row.against_raw = kNotMeasured;
+  row.against_raw = row.queued_per_s = row.bytes_per_queued = kNotMeasured;
   return row;
+}
+
+/// With room for the tasks queued before, beside as many as without them.
+DaemonOptions daemons_of(const Trip& trip) {
+  constexpr std::uint64_t kSpecBytes = 1024, kMostMib = 1u << 20;  // the option's own bound
+  DaemonOptions options;
+  options.store = trip.store;
+  options.data_dir = trip.data_dir;
+  options.max_tasks += trip.depth;
+  options.max_queued_mib += (trip.depth * (trip.payload_bytes + kSpecBytes)) >> 20;
+  options.max_queued_mib = std::min(options.max_queued_mib, kMostMib);
+  return options;
+}
+
+/// The backlog of a row, and what it costs the dispatcher beyond what it was given to keep.
+void queue_beside(const Trip& trip, const Daemons& daemons, Connection& connection, TripRow& row) {
+  connection.stats();  // all there is to do before is done
+  const double before_mib = daemons.dispatcher().rss_mib;
+  const Queued queued = queue(connection, {trip.depth, trip.payload_bytes});
+  const double grown = (daemons.dispatcher().rss_mib - before_mib) * (1 << 20);
+  const double tasks = static_cast<double>(trip.depth);
+  row.depth = trip.depth;
+  row.queued_per_s = tasks / queued.seconds;
+  row.bytes_per_queued = (grown - static_cast<double>(queued.bytes)) / tasks;
 }
 
 }  // namespace
 
 TripRow measure_trip(const Trip& trip, const Interrupt& interrupt) {
   std::unique_ptr<const Daemons> own;
-  if (trip.running.dispatcher.empty()) own = std::make_unique<Daemons>(trip.store, trip.data_dir);
+  if (trip.running.dispatcher.empty()) own = std::make_unique<Daemons>(daemons_of(trip));
   const Endpoints& endpoints = own ? own->endpoints() : trip.running;
   const EchoFleet fleet({endpoints.broker, trip.workers, trip.slots, trip.result_bytes});
   Clients clients(trip, endpoints.dispatcher, [&] {
     interrupt.check();
     if (own) own->check();
   });
-  clients.first().wait_online(trip.workers, fleet.name());
+  clients.connection().wait_online(trip.workers, fleet.name());
 
   const Usage nothing{kNotMeasured, kNotMeasured};
   const auto dispatcher = [&] { return own ? own->dispatcher() : nothing; };
@@ -91,14 +116,16 @@ TripRow measure_trip(const Trip& trip, const Interrupt& interrupt) {
   const auto spent = [&] {
     return Spent{dispatcher().cpu_us, broker().cpu_us, usage_of(getpid()).cpu_us};
   };
-  const ValueMap stats_before = clients.first().stats();
+  TripRow row = row_of(trip, "-");
+  if (own && trip.depth > 0) queue_beside(trip, *own, clients.connection(), row);
+  const ValueMap stats_before = clients.connection().stats();
   const Spent before = spent();
-  TripRow row = row_of(trip, get_string(stats_before, "store", "-"));
+  row.store = get_string(stats_before, "store", "-");
   row.load = clients.run();
   spent().per_task(before, row);
   row.broker_rss_mib = broker().rss_mib;
   row.dispatcher_rss_mib = dispatcher().rss_mib;
-  const ValueMap stats = clients.first().stats();
+  const ValueMap stats = clients.connection().stats();
   const auto grown = [&](const char* key) {
     return get_uint(stats, key) - get_uint(stats_before, key);
   };

@@ -6,6 +6,10 @@ namespace genai::bench {
 
 double TripRow::tasks_per_s() const { return static_cast<double>(load.tasks) / load.seconds; }
 
+double TripRow::submits_per_s() const {
+  return static_cast<double>(load.accepted.size()) / load.accepted_seconds;  // NaN of the reference
+}
+
 double TripRow::tasks_per_commit() const {
   if (commits == 0) return std::nan("");
   return static_cast<double>(committed_tasks) / static_cast<double>(commits);
@@ -16,24 +20,51 @@ double TripRow::commits_per_s() const {
   return static_cast<double>(commits) / load.seconds;
 }
 
-Table trip_table() {
-  return Table({"store ", "window", "batch", "tasks/s", "x raw", "accepted p50", "  p99", "  p99.9",
-                "result p50", "   p99", "  p99.9", "p95 held", "commits/s", "tasks/commit",
-                "CPU broker", "dispatcher", "clients, nodes", "broker MiB", "dispatcher MiB"});
+namespace {
+
+std::vector<std::string> headings(TripColumns columns) {
+  std::vector<std::string> names{"store ",         "window",       "batch",         "tasks/s",
+                                 "x raw",          "accepted p50", "  p99",         "  p99.9",
+                                 "result p50",     "   p99",       "  p99.9",       "p95 held",
+                                 "commits/s",      "tasks/commit", "CPU broker",    "dispatcher",
+                                 "clients, nodes", "broker MiB",   "dispatcher MiB"};
+  if (columns.depth)
+    names.insert(names.end(), {"  queued", "queued/s", "submits/s", "bytes/queued"});
+  return names;
 }
 
-std::string to_line(const Table& table, TripRow& row) {
+}  // namespace
+
+TripTable::TripTable(TripColumns columns) : columns_(columns), table_(headings(columns)) {}
+
+std::string TripTable::line(TripRow& row) const {
   Latencies &accepted = row.load.accepted, &result = row.load.result;
   const auto time = [](Latencies& of, double share) {
     return cell(of.size() == 0 ? std::nan("") : of.quantile(share), 0);
   };
-  return table.row(
-      {row.store, std::to_string(row.window), std::to_string(row.batch), cell(row.tasks_per_s(), 0),
-       cell(row.against_raw, 2), time(accepted, 0.5), time(accepted, 0.99), time(accepted, 0.999),
-       time(result, 0.5), time(result, 0.99), time(result, 0.999),
-       cell(row.load.calibration.p95_held(), 3), cell(row.commits_per_s(), 0),
-       cell(row.tasks_per_commit(), 1), cell(row.broker_us, 1), cell(row.dispatcher_us, 1),
-       cell(row.bench_us, 1), cell(row.broker_rss_mib, 0), cell(row.dispatcher_rss_mib, 0)});
+  std::vector<std::string> cells{row.store,
+                                 std::to_string(row.window),
+                                 std::to_string(row.batch),
+                                 cell(row.tasks_per_s(), 0),
+                                 cell(row.against_raw, 2),
+                                 time(accepted, 0.5),
+                                 time(accepted, 0.99),
+                                 time(accepted, 0.999),
+                                 time(result, 0.5),
+                                 time(result, 0.99),
+                                 time(result, 0.999),
+                                 cell(row.load.calibration.p95_held(), 3),
+                                 cell(row.commits_per_s(), 0),
+                                 cell(row.tasks_per_commit(), 1),
+                                 cell(row.broker_us, 1),
+                                 cell(row.dispatcher_us, 1),
+                                 cell(row.bench_us, 1),
+                                 cell(row.broker_rss_mib, 0),
+                                 cell(row.dispatcher_rss_mib, 0)};
+  if (columns_.depth)
+    cells.insert(cells.end(), {std::to_string(row.depth), cell(row.queued_per_s, 0),
+                               cell(row.submits_per_s(), 0), cell(row.bytes_per_queued, 0)});
+  return table_.row(cells);
 }
 
 nlohmann::ordered_json to_json(TripRow& row) {
@@ -44,6 +75,10 @@ nlohmann::ordered_json to_json(TripRow& row) {
           {"seconds", row.load.seconds},
           {"tasks_per_s", row.tasks_per_s()},
           {"against_raw", row.against_raw},
+          {"submits_per_s", row.submits_per_s()},
+          {"queued", row.depth},
+          {"queued_per_s", row.queued_per_s},
+          {"bytes_per_queued", row.bytes_per_queued},
           {"accepted", row.load.accepted.size()},
           {"executed", row.executed},
           {"accepted_p50_us", row.load.accepted.quantile(0.5)},

@@ -23,14 +23,34 @@ struct TripRow {
   double broker_rss_mib, dispatcher_rss_mib;  // at the end
   double against_raw;                         // tasks/s over those of the unbatched reference
 
+  // Of tasks that wait beside the row because no node can take them.
+  std::uint64_t depth = 0;
+  double queued_per_s;      // while they were submitted
+  double bytes_per_queued;  // resident in the dispatcher, beyond each one's payload and id
+
   double tasks_per_s() const;
+  double submits_per_s() const;  // tasks accepted, until the last was
   double tasks_per_commit() const;
   double commits_per_s() const;
 };
 
-Table trip_table();
-/// Sorts the latencies.
-std::string to_line(const Table& table, TripRow& row);
+/// Columns that only some runs have something in.
+struct TripColumns {
+  bool depth = false;
+};
+
+class TripTable {
+ public:
+  explicit TripTable(TripColumns columns);
+  std::string head() const { return table_.head(); }
+  /// Sorts the latencies.
+  std::string line(TripRow& row) const;
+
+ private:
+  const TripColumns columns_;
+  const Table table_;
+};
+
 nlohmann::ordered_json to_json(TripRow& row);
 
 }  // namespace genai::bench

@@ -1,0 +1,44 @@
+// A client's connection to the dispatcher: what every measurement sends, asks and waits for.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "protocol/messages.h"
+#include "protocol/transport/socket.h"
+
+namespace genai::bench {
+
+/// Not thread-safe. Throws std::runtime_error when the dispatcher answers with an error, or with
+/// nothing for 30 s.
+class Connection {
+ public:
+  /// `check` is called several times a second; what it throws ends the call under way.
+  Connection(transport::Context& context, const std::string& dispatcher,
+             std::function<void()> check);
+
+  std::uint64_t next_request() { return ++request_; }
+  /// Throws also when the dispatcher does not read, or the connection is lost.
+  void send(const Message& message);
+  /// What waits, or nothing after a short time.
+  std::optional<Message> receive();
+  Message must_receive();
+
+  ValueMap stats();
+  /// Waits until `count` nodes whose ids begin with `prefix` are online, 30 s at most.
+  void wait_online(std::size_t count, const std::string& prefix);
+
+ private:
+  template <class Query, class Reply>
+  Reply ask();
+
+  const std::function<void()> check_;
+  transport::Dealer socket_;
+  transport::PollSet poll_;
+  Duration check_at_{0};
+  std::uint64_t request_ = 0;
+};
+
+}  // namespace genai::bench
