@@ -102,6 +102,43 @@ class Run(BenchTest):
         self.assertEqual([row[-4] for row in rows[2:]], ["0", "1000"])
         self.assertEqual({len(row) for row in rows}, {23})
 
+    def test_an_open_loop_keeps_its_rate(self):
+        report = json.loads(self.bench("run", "--rate", 1000, "--seconds", 0.5, "--clients", 3,
+                                       "--json"))
+        self.assertEqual([(row["store"], row["window"]) for row in report["rows"]],
+                         [("memory", None), ("sqlite", None)])
+        for row in report["rows"] + report["raw"]:
+            self.assertEqual((row["wanted_per_s"], row["tasks"]), (1000, 500))
+            self.assertGreaterEqual(row["seconds"], 0.499)  # when the last one is due
+            self.assertGreater(row["reached_per_s"], 0)
+            self.assertLessEqual(row["reached_per_s"], 1000)
+            self.assertAlmostEqual(row["reached_per_s"], min(1000, row["tasks_per_s"]))
+        for row in report["rows"]:
+            self.check_row(row)
+
+    def test_a_late_client_is_not_forgiven(self):
+        # A single batch is due within a millisecond. What is sent last has waited since then.
+        report = json.loads(self.bench("run", "--rate", 1_000_000, "--tasks", 1000,
+                                       "--client-batch", 1, "--store", "memory", "--json"))
+        row, = report["rows"]
+        self.check_row(row)
+        self.assertGreaterEqual(row["result_p999_us"] + 1000, row["accepted_p999_us"])
+        self.assertGreaterEqual(row["result_p999_us"], row["seconds"] * 1e6 - 1000 - 1000)
+        self.assertLess(row["reached_per_s"], 1_000_000)
+
+    def test_a_rate_that_cannot_be_kept_is_said_so(self):
+        err = self.bench("run", "--rate", 10_000_000, "--store", "memory", code=1)
+        self.assertEqual(err, "genai-bench: 10000000 tasks/s are too many: "
+                              "more than 100000 are due and not delivered\n")
+
+    def test_a_rate_has_columns_of_its_own(self):
+        lines = self.bench("run", "--rate", 100, "--tasks", 20, "--store", "memory").splitlines()
+        rows = [[cell.strip() for cell in line.split("|")[1:-1]]
+                for line in lines if line.startswith("|")]
+        self.assertEqual(rows[0][-2:], ["wanted/s", "reached/s"])
+        self.assertEqual([row[1] for row in rows[2:]], ["-"] * 3)
+        self.assertEqual([row[-2] for row in rows[2:]], ["100"] * 3)
+
     def test_the_ratio_needs_both_stores_at_window_1(self):
         report = json.loads(self.bench("run", "--window", 1, "--tasks", 20, "--json"))
         memory, sqlite = report["rows"]
@@ -142,6 +179,8 @@ class Run(BenchTest):
 
     def test_usage_errors_exit_2(self):
         for arguments in ((), ("run", "--broker", "ipc:///x"), ("run", "--window", "0"),
+                          ("run", "--rate", 0), ("run", "--rate", 10_000_001),
+                          ("run", "--rate", 10, "--window", 5), ("raw", "--rate", "many"),
                           ("run", "--depth", -1), ("run", "--depth", 50_000_001),
                           ("run", "--depth", 1, "--dispatcher", "ipc:///x", "--broker", "ipc:///y"),
                           ("run", "--client-batch", 4097), ("run", "--store", "paper"),

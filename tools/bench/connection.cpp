@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <thread>
 
 #include "protocol/codec.h"
 #include "protocol/limits.h"
 #include "protocol/transport/system.h"
+#include "tools/bench/wait.h"
 
 namespace genai::bench {
 namespace {
@@ -26,23 +28,21 @@ Connection::Connection(transport::Context& context, const std::string& dispatche
                        std::function<void()> check)
     : check_(std::move(check)),
       socket_(context, {limits::kMaxFrameBytes, kQueueMessages, kQueueMessages, kLingerMs},
-              dispatcher) {
-  poll_.add(socket_);
-}
+              dispatcher) {}
 
 void Connection::send(const Message& message) {
   if (socket_.send(encode(message)) != transport::SendResult::kQueued)
     throw std::runtime_error("the dispatcher does not read, or the connection is lost");
 }
 
-std::optional<Message> Connection::receive() {
+std::optional<Message> Connection::receive(Duration timeout) {
   if (const Duration at = now(); at >= check_at_) {
     check_();
     check_at_ = at + kCheck;
   }
   auto received = socket_.receive();
   if (!received) {
-    poll_.wait(kCheck);
+    wait_readable(socket_.ref(), std::min(timeout, kCheck));
     received = socket_.receive();
   }
   if (!received) return std::nullopt;
@@ -91,7 +91,7 @@ void Connection::wait_online(std::size_t count, const std::string& prefix) {
     const auto nodes = ask<msg::NodesQuery, msg::NodeList>().nodes;
     if (static_cast<std::size_t>(std::ranges::count_if(nodes, is_ours)) >= count) return;
     if (now() >= give_up) throw std::runtime_error("the nodes did not come online within 30 s");
-    poll_.wait(from_ms(20));
+    std::this_thread::sleep_for(from_ms(20));
   }
 }
 

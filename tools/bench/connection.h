@@ -22,8 +22,8 @@ class Connection {
   std::uint64_t next_request() { return ++request_; }
   /// Throws also when the dispatcher does not read, or the connection is lost.
   void send(const Message& message);
-  /// What waits, or nothing after a short time.
-  std::optional<Message> receive();
+  /// What waits, or nothing once `timeout` or a short time has passed.
+  std::optional<Message> receive(Duration timeout = kNever);
   Message must_receive();
 
   ValueMap stats();
@@ -36,7 +36,6 @@ class Connection {
 
   const std::function<void()> check_;
   transport::Dealer socket_;
-  transport::PollSet poll_;
   Duration check_at_{0};
   std::uint64_t request_ = 0;
 };

@@ -1,32 +1,30 @@
-// A client that keeps a window of tasks open and times each.
+// A client that submits tasks at its pace and times each.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "protocol/messages.h"
 #include "tools/bench/calibration.h"
 #include "tools/bench/connection.h"
 #include "tools/bench/latencies.h"
-#include "tools/bench/window.h"
+#include "tools/bench/pace.h"
 
 namespace genai::bench {
 
 struct LoadOptions {
   std::string dispatcher;
-  std::size_t window = 100;  // tasks submitted and not yet delivered
-  std::size_t batch = 32;    // tasks in a SUBMIT, at most
+  Pace pace;
   std::size_t payload_bytes = 256;
-  std::uint64_t tasks = 1'000'000;  // submits no more than this
-  double seconds = 5;               // nor after this
 };
 
 struct LoadReport {
   std::uint64_t tasks = 0;      // delivered
   double seconds = 0;           // from the first SUBMIT to the last DELIVER
   double accepted_seconds = 0;  // from the first SUBMIT to the last ACCEPTED
-  Latencies accepted, result;   // from SUBMIT
+  Latencies accepted, result;   // from SUBMIT, or from when it was due
   Calibration calibration;      // of the estimates in ACCEPTED
 
   /// Of a client that ran at the same time.
@@ -34,7 +32,7 @@ struct LoadReport {
 };
 
 /// Not thread-safe. Throws std::runtime_error when a task is refused, does not complete, or when
-/// nothing arrives for 30 s.
+/// nothing arrives for 30 s although tasks are open.
 class LoadClient {
  public:
   /// `check` is called several times a second; what it throws ends the call under way.
@@ -47,6 +45,7 @@ class LoadClient {
 
  private:
   void submit(std::size_t count);
+  void on_message(const Message& message);
   void on_accepted(const msg::Accepted& message);
   void on_deliver(const msg::Deliver& message);
 
@@ -56,7 +55,7 @@ class LoadClient {
   const std::string run_;  // makes ids of this run its own
   Connection connection_;
   Duration begin_{0};
-  Window window_;
+  std::unique_ptr<Pacer> pacer_;  // while it runs
   LoadReport report_;
 };
 

@@ -7,6 +7,7 @@
 
 #include "protocol/limits.h"
 #include "protocol/process/options.h"
+#include "tools/bench/open_loop.h"
 #include "tools/bench/placement_scenarios.h"
 
 namespace genai::bench {
@@ -15,14 +16,22 @@ namespace {
 constexpr const char* kDataDir =
     "Makes folders in DIR and removes them (default: the temporary files' folder)";
 constexpr std::size_t kMaxBytes = 1u << 20;
+constexpr std::uint64_t kMaxRate = 10'000'000;
 constexpr std::uint64_t kMaxDepth = 50'000'000;
 
 /// What the reference and the daemons are both told.
 CLI::App& declare_load(CLI::App& app, const char* name, const char* what, RunOptions& o) {
   auto& cmd = *app.add_subcommand(name, what);
   cmd.option_defaults()->always_capture_default();
-  cmd.add_option("--window", o.windows, "Tasks open at once; a row each")
-      ->check(CLI::Range(1, 1'000'000));
+  auto* window = cmd.add_option("--window", o.windows, "Tasks open at once; a row each")
+                     ->check(CLI::Range(1, 1'000'000));
+  cmd.add_option("--rate", o.trip.rate,
+                 fmt::format("Tasks due per second instead (an open loop): times count from when a "
+                             "task is due; more than {} due and not delivered end the row",
+                             kMaxOutstanding))
+      ->check(CLI::Range(std::uint64_t{1}, kMaxRate))
+      ->excludes(window)
+      ->default_str("");
   cmd.add_option("--tasks", o.trip.tasks, "Per row, at most")->check(CLI::PositiveNumber);
   cmd.add_option("--seconds", o.trip.seconds, "Per row, at most")->check(CLI::PositiveNumber);
   cmd.add_option("--client-batch", o.trip.batch, "Tasks in one message of a client, at most")

@@ -4,10 +4,12 @@
 #include <array>
 #include <chrono>
 #include <cstring>
+#include <memory>
+#include <optional>
 #include <stdexcept>
 
 #include "protocol/transport/system.h"
-#include "tools/bench/window.h"
+#include "tools/bench/wait.h"
 
 namespace genai::bench {
 namespace {
@@ -40,40 +42,52 @@ struct Head {
 class Client {
  public:
   Client(const std::string& endpoint, const RawLoad& load, const std::function<void()>& check)
-      : load_(load),
-        check_(check),
-        socket_(context_, zmq::socket_type::dealer),
-        window_(load.window, load.batch, load.tasks) {
+      : load_(load), check_(check), socket_(context_, zmq::socket_type::dealer) {
     set_raw_limits(socket_);
-    socket_.set(zmq::sockopt::rcvtimeo, static_cast<int>(kPoll.count()));
     socket_.connect(endpoint);
     // Until one has come back, no connection is sure to be there.
     send({0, 0}, sizeof(Head));
-    receive();
+    for (const Duration begin = now(); !receive(kNever);) must_hear(begin, now());
   }
 
   LoadReport run() {
-    LoadReport report;
     const Duration begin = now();
-    const Duration end = begin + Duration(static_cast<std::int64_t>(load_.seconds * 1e6));
-    for (;;) {
-      while (const std::size_t count = window_.room())
-        send({window_.submit(count, now()), count},
-             std::max(sizeof(Head), count * load_.task_bytes));
-      if (window_.is_done()) break;
-      const Head head = receive();
+    const Duration end = begin + load_.pace.length();
+    pacer_ = load_.pace.start(begin);
+    for (Duration heard = begin;;) {
+      submit();
+      if (pacer_->is_done()) break;
+      const Duration due = pacer_->next_due();
+      const auto head = receive(due == kNever ? kNever : due - now());
       const Duration at = now();
-      for (std::uint64_t i = head.first; i < head.first + head.count; ++i) {
-        report.result.add(static_cast<double>(window_.delivered(i, at).value().count()));
-        ++report.tasks;
-      }
-      if (at >= end) window_.close();
+      if (head) on_return(*head, at);
+      if (head || pacer_->open() == 0) heard = at;
+      must_hear(heard, at);
+      if (at >= end) pacer_->close();
     }
-    report.seconds = static_cast<double>((now() - begin).count()) / 1e6;
-    return report;
+    report_.seconds = static_cast<double>((now() - begin).count()) / 1e6;
+    return std::move(report_);
   }
 
  private:
+  static void must_hear(Duration last, Duration at) {
+    if (at - last >= kSilence) throw std::runtime_error("nothing from the raw proxy for 30 s");
+  }
+
+  void submit() {
+    // Of one moment: what becomes due meanwhile must not keep it from reading.
+    const Duration begin = now();
+    while (const std::size_t count = pacer_->room(begin))
+      send({pacer_->submit(count, now()), count}, std::max(sizeof(Head), count * load_.task_bytes));
+  }
+
+  void on_return(const Head& head, Duration at) {
+    for (std::uint64_t i = head.first; i < head.first + head.count; ++i) {
+      report_.result.add(static_cast<double>(pacer_->delivered(i, at).value().count()));
+      ++report_.tasks;
+    }
+  }
+
   void send(const Head& head, std::size_t bytes) {
     zmq::message_t message(bytes);
     std::memset(message.data(), 'p', bytes);
@@ -81,20 +95,20 @@ class Client {
     socket_.send(message, zmq::send_flags::none);
   }
 
-  Head receive() {
-    zmq::message_t message;
-    const Duration give_up = now() + kSilence;
-    for (;;) {
-      if (const Duration at = now(); at >= check_at_) {
-        check_();
-        if (at >= give_up) throw std::runtime_error("nothing from the raw proxy for 30 s");
-        check_at_ = at + from_ms(static_cast<std::uint64_t>(kPoll.count()));
-      }
-      if (!socket_.recv(message)) continue;
-      Head head;
-      std::memcpy(&head, message.data(), sizeof head);
-      return head;
+  /// What waits, or nothing once `timeout` or a short time has passed.
+  std::optional<Head> receive(Duration timeout) {
+    if (const Duration at = now(); at >= check_at_) {
+      check_();
+      check_at_ = at + kPoll;
     }
+    zmq::message_t message;
+    if (!socket_.recv(message, zmq::recv_flags::dontwait)) {
+      wait_readable(socket_, std::min(timeout, Duration(kPoll)));
+      if (!socket_.recv(message, zmq::recv_flags::dontwait)) return std::nullopt;
+    }
+    Head head;
+    std::memcpy(&head, message.data(), sizeof head);
+    return head;
   }
 
   const RawLoad load_;
@@ -102,7 +116,8 @@ class Client {
   Duration check_at_{0};
   zmq::context_t context_;
   zmq::socket_t socket_;
-  Window window_;
+  std::unique_ptr<Pacer> pacer_;  // while it runs
+  LoadReport report_;
 };
 
 }  // namespace

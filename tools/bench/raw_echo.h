@@ -1,5 +1,5 @@
 // What stands at both ends of the reference: workers that send back what comes, and a client that
-// keeps a window of tasks open.
+// submits tasks at its pace.
 #pragma once
 
 #include <atomic>
@@ -34,11 +34,8 @@ class RawWorkers {
 };
 
 struct RawLoad {
-  std::size_t window = 100;
-  std::size_t batch = 1;  // tasks in a message
+  Pace pace;
   std::size_t task_bytes = 256;
-  std::uint64_t tasks = 1'000'000;
-  double seconds = 5;
 };
 
 /// Sends until either limit is reached and waits for the rest. `check` is called several times a

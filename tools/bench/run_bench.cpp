@@ -18,7 +18,8 @@ const double kNotMeasured = std::nan("");
 class Printer {
  public:
   explicit Printer(const RunOptions& options)
-      : json_(options.json), table_({.depth = options.trip.depth > 0}) {
+      : json_(options.json),
+        table_({.depth = options.trip.depth > 0, .rate = options.trip.rate > 0}) {
     if (!json_) std::cout << "Times in us, CPU in us per task.\n\n" << table_.head() << std::flush;
   }
   void print(TripRow& row) {
@@ -37,7 +38,7 @@ class Printer {
 std::map<std::size_t, double> reference(const RunOptions& options, Printer& printer,
                                         const Interrupt& interrupt) {
   std::map<std::size_t, double> unbatched;
-  for (const std::size_t window : options.windows) {
+  for (const std::size_t window : options.rows()) {
     Trip trip = options.trip;
     trip.window = window;
     trip.batch = 1;
@@ -45,7 +46,7 @@ std::map<std::size_t, double> reference(const RunOptions& options, Printer& prin
     unbatched[window] = row.tasks_per_s();
     row.against_raw = 1;
     printer.print(row);
-    trip.batch = std::min(options.trip.batch, window);
+    trip.batch = window > 0 ? std::min(options.trip.batch, window) : options.trip.batch;
     if (trip.batch == 1) continue;
     TripRow batched = measure_raw(trip, interrupt);
     batched.against_raw = batched.tasks_per_s() / unbatched[window];
@@ -72,7 +73,7 @@ void run_tasks(const RunOptions& options, const Interrupt& interrupt) {
   const auto stores =
       options.trip.running.dispatcher.empty() ? options.stores : std::vector{std::string()};
   for (const std::string& store : stores) {
-    for (const std::size_t window : options.windows) {
+    for (const std::size_t window : options.rows()) {
       Trip trip = options.trip;
       trip.store = store;
       trip.window = window;

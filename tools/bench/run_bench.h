@@ -14,6 +14,11 @@ struct RunOptions {
   std::vector<std::size_t> windows{1, 100, 1000, 10'000};
   std::vector<std::string> stores{"memory", "sqlite"};
   bool json = false;
+
+  /// A row each; an open loop has one, and no window.
+  std::vector<std::size_t> rows() const {
+    return trip.rate > 0 ? std::vector<std::size_t>{0} : windows;
+  }
 };
 
 /// Prints a row of the reference for each window, then a row per store and window. Throws

@@ -22,17 +22,28 @@ std::uint64_t share(std::uint64_t whole, std::size_t parts, std::size_t index) {
   return whole / parts + (index < whole % parts ? 1 : 0);
 }
 
+/// With a task for each.
+std::size_t client_count(const Trip& trip) {
+  const std::size_t busy = trip.rate > 0 ? trip.clients : std::min(trip.clients, trip.window);
+  return std::min<std::size_t>(busy, trip.tasks);
+}
+
+/// Of one of `count` clients.
+Pace pace_of(const Trip& trip, std::size_t count, std::size_t index) {
+  Pace pace{share(trip.window, count, index), trip.batch, share(trip.tasks, count, index),
+            trip.seconds};
+  if (trip.rate > 0) pace.schedule = Schedule{trip.rate, count, index};
+  return pace;
+}
+
 /// Clients that run at once, each on a thread of its own.
 class Clients {
  public:
   Clients(const Trip& trip, const std::string& dispatcher, const std::function<void()>& check) {
-    const std::size_t count = std::min<std::size_t>({trip.clients, trip.window, trip.tasks});
+    const std::size_t count = client_count(trip);
     for (std::size_t i = 0; i < count; ++i)
       clients_.push_back(std::make_unique<LoadClient>(
-          context_,
-          LoadOptions{dispatcher, share(trip.window, count, i), trip.batch, trip.payload_bytes,
-                      share(trip.tasks, count, i), trip.seconds},
-          check));
+          context_, LoadOptions{dispatcher, pace_of(trip, count, i), trip.payload_bytes}, check));
     // A connection that is not yet made drops what is sent.
     for (auto& client : clients_) client->connection().stats();
   }
@@ -67,7 +78,8 @@ struct Spent {
 TripRow row_of(const Trip& trip, std::string store) {
   TripRow row{};
   row.store = std::move(store);
-  row.window = trip.window;
+  row.window = trip.rate > 0 ? 0 : trip.window;
+  row.wanted_per_s = trip.rate > 0 ? static_cast<double>(trip.rate) : kNotMeasured;
   row.batch = trip.batch;
   row.against_raw = row.queued_per_s = row.bytes_per_queued = kNotMeasured;
   return row;
@@ -143,11 +155,10 @@ TripRow measure_raw(const Trip& trip, const Interrupt& interrupt) {
   };
   const Spent before = spent();
   TripRow row = row_of(trip, "raw");
-  row.load = run_raw_load(
-      proxy.front(), {trip.window, trip.batch, trip.payload_bytes, trip.tasks, trip.seconds}, [&] {
-        interrupt.check();
-        proxy.check();
-      });
+  row.load = run_raw_load(proxy.front(), {pace_of(trip, 1, 0), trip.payload_bytes}, [&] {
+    interrupt.check();
+    proxy.check();
+  });
   spent().per_task(before, row);
   row.broker_rss_mib = proxy.second().rss_mib;
   row.dispatcher_rss_mib = proxy.first().rss_mib;

@@ -22,6 +22,7 @@ struct Trip {
   unsigned workers = 8;       // connections
   std::uint32_t slots = 512;  // of each
   std::size_t payload_bytes = 256, result_bytes = 256;
+  std::uint64_t rate = 0;   // tasks due per second, whatever is open; 0: the window says when
   std::uint64_t depth = 0;  // tasks that no node can take, queued before; own daemons only
 };
 

@@ -13,7 +13,9 @@ namespace genai::bench {
 /// delivered.
 struct TripRow {
   std::string store;
-  std::size_t window = 0, batch = 0;
+  std::size_t window = 0;  // 0: an open loop
+  std::size_t batch = 0;
+  double wanted_per_s;  // of an open loop
   LoadReport load;
   std::uint64_t executed = 0;         // by the fleet
   std::uint64_t commits = 0;          // during the row
@@ -29,6 +31,7 @@ struct TripRow {
   double bytes_per_queued;  // resident in the dispatcher, beyond each one's payload and id
 
   double tasks_per_s() const;
+  double reached_per_s() const;  // of wanted_per_s
   double submits_per_s() const;  // tasks accepted, until the last was
   double tasks_per_commit() const;
   double commits_per_s() const;
@@ -36,7 +39,7 @@ struct TripRow {
 
 /// Columns that only some runs have something in.
 struct TripColumns {
-  bool depth = false;
+  bool depth = false, rate = false;
 };
 
 class TripTable {
