@@ -189,6 +189,48 @@ class Run(BenchTest):
                 self.bench(*arguments, code=2)
 
 
+class Goals(BenchTest):
+    def goals(self, *arguments):
+        """What it printed, and whether it says by its exit code that all goals are met: on a busy
+        machine they may well not be."""
+        process = start(self.folder, "goals", "--quick", *arguments)
+        out, err = process.communicate(timeout=LIMIT_S)
+        self.assertIn(process.returncode, (0, 1))
+        self.assertEqual((err, list(self.folder.iterdir())), ("", []))
+        return out, process.returncode == 0
+
+    def test_each_has_figure_bound_and_verdict(self):
+        out, met = self.goals("--json")
+        report = json.loads(out)
+        self.assertEqual((report["repeats"], report["met"]), (1, met))
+        self.assertEqual([goal["bound"] for goal in report["goals"]],
+                         [1, 0.6, 1.3, 1.5, 0.25, 60000])
+        for goal in report["goals"]:
+            self.assertGreater(goal["figure"], 0)
+            if goal["met"] is None:
+                self.assertRegex(goal["not_counted"], r"^the disk syncs \d+ times a second$")
+            elif goal["side"] == "at least":
+                self.assertEqual(goal["met"], goal["figure"] >= goal["bound"])
+            else:
+                self.assertEqual(goal["met"], goal["figure"] <= goal["bound"])
+        self.assertEqual(met, all(goal["met"] is not False for goal in report["goals"]))
+        # Only the figure that is the disk's as well as ours depends on the disk.
+        self.assertEqual([goal["met"] is None for goal in report["goals"]],
+                         5 * [False] + [report["syncs_per_s"] < 4000])
+
+    def test_the_table_says_yes_or_no(self):
+        out, met = self.goals()
+        rows = [[cell.strip() for cell in line.split("|")[1:-1]]
+                for line in out.splitlines() if line.startswith("|")][2:]
+        self.assertEqual(len(rows), 6)
+        for row in rows:
+            self.assertRegex(row[-1], "^(yes|no|not counted: .*)$")
+        self.assertEqual(met, "no" not in [row[-1] for row in rows])
+
+    def test_an_unknown_option_exits_2(self):
+        self.bench("goals", "--repeats", 2, code=2)
+
+
 class Store(BenchTest):
     def test_the_figures_add_up(self):
         report = json.loads(self.bench("store", "--batch", 1, "--batch", 32, "--tasks", 320,

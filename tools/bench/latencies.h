@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <numeric>
 #include <vector>
 
 namespace genai::bench {
@@ -19,6 +20,11 @@ class Latencies {
     sorted_ = false;
   }
   std::size_t size() const { return values_.size(); }
+  /// 0 of none.
+  double mean() const {
+    const double sum = std::accumulate(values_.begin(), values_.end(), 0.0);
+    return values_.empty() ? 0 : sum / static_cast<double>(values_.size());
+  }
   /// The smallest value that `share` (0..1) of all do not exceed (nearest rank); 0 of none.
   double quantile(double share) {
     if (values_.empty()) return 0;

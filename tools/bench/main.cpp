@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
       return process::kExitOk;
     }
     const bench::Interrupt interrupt;
+    bool met = true;
     switch (options.command) {
       case bench::Command::kHop:
         break;
@@ -31,10 +32,13 @@ int main(int argc, char** argv) {
       case bench::Command::kPlacement:
         bench::run_placement(options.placement, std::cout, [&] { interrupt.check(); });
         break;
+      case bench::Command::kGoals:
+        met = bench::run_goals(options.goals, interrupt);
+        break;
     }
     if (!std::cout.flush() || std::fflush(stdout) != 0)
       throw std::runtime_error("cannot write to stdout");
-    return process::kExitOk;
+    return met ? process::kExitOk : process::kExitFailure;
   } catch (const std::exception& error) {
     std::cerr << "genai-bench: " << error.what() << '\n';
     return process::kExitFailure;

@@ -101,6 +101,14 @@ void declare_placement(CLI::App& app, PlacementOptions& o) {
   cmd.add_flag("--json", o.json, "One JSON object instead of a table");
 }
 
+void declare_goals(CLI::App& app, GoalOptions& o) {
+  auto& cmd = *app.add_subcommand(
+      "goals", "Whether it is as fast as it is meant to be; exits 1 when a goal is missed");
+  cmd.add_flag("--quick", o.quick, "One repeat of fewer tasks");
+  cmd.add_option("--data-dir", o.data_dir, kDataDir)->check(CLI::ExistingDirectory);
+  cmd.add_flag("--json", o.json, "One JSON object instead of a table");
+}
+
 }  // namespace
 
 std::optional<int> parse_options(int argc, char** argv, Options& options) {
@@ -114,6 +122,7 @@ std::optional<int> parse_options(int argc, char** argv, Options& options) {
   declare_hop(app, options.hop);
   declare_store(app, options.store);
   declare_placement(app, options.placement);
+  declare_goals(app, options.goals);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -123,6 +132,7 @@ std::optional<int> parse_options(int argc, char** argv, Options& options) {
   if (app.got_subcommand("hop")) options.command = Command::kHop;
   if (app.got_subcommand("store")) options.command = Command::kStore;
   if (app.got_subcommand("placement")) options.command = Command::kPlacement;
+  if (app.got_subcommand("goals")) options.command = Command::kGoals;
   return std::nullopt;
 }
 

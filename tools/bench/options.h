@@ -4,13 +4,14 @@
 #include <optional>
 #include <string>
 
+#include "tools/bench/goals_bench.h"
 #include "tools/bench/placement_bench.h"
 #include "tools/bench/run_bench.h"
 #include "tools/bench/store_bench.h"
 
 namespace genai::bench {
 
-enum class Command { kRun, kRaw, kHop, kStore, kPlacement };
+enum class Command { kRun, kRaw, kHop, kStore, kPlacement, kGoals };
 
 struct HopOptions {
   std::string front, back;
@@ -23,6 +24,7 @@ struct Options {
   HopOptions hop;
   StoreOptions store;
   PlacementOptions placement;
+  GoalOptions goals;
 };
 
 /// An exit code when there is nothing to run: help, version, or a wrong command line.

@@ -4,7 +4,10 @@
 
 using genai::bench::Latencies;
 
-TEST_CASE("no times have the quantile 0") { CHECK(Latencies().quantile(0.5) == 0); }
+TEST_CASE("no times have the quantile 0") {
+  CHECK(Latencies().quantile(0.5) == 0);
+  CHECK(Latencies().mean() == 0);
+}
 
 TEST_CASE("one time is every quantile") {
   Latencies times;
@@ -15,6 +18,7 @@ TEST_CASE("one time is every quantile") {
 TEST_CASE("a quantile is the nearest rank, in whatever order the times came") {
   Latencies times;
   for (int i = 1000; i > 0; --i) times.add(i);
+  CHECK(times.mean() == 500.5);
   CHECK(times.quantile(0) == 1);
   CHECK(times.quantile(0.5) == 500);
   CHECK(times.quantile(0.99) == 990);
