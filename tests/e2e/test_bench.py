@@ -231,6 +231,41 @@ class Goals(BenchTest):
         self.bench("goals", "--repeats", 2, code=2)
 
 
+class All(BenchTest):
+    ROWS = [("raw", 1, 1), ("memory", 1, 1), ("sqlite", 1, 1), ("raw", 1000, 1), ("raw", 1000, 32),
+            ("memory", 1000, 1), ("memory", 1000, 32), ("sqlite", 1000, 1), ("sqlite", 1000, 32)]
+
+    def test_every_row_has_every_figure(self):
+        report = json.loads(self.bench("all", "--repeats", 2, "--tasks", 40, "--json"))
+        self.assertEqual(report["repeats"], 2)
+        self.assertGreater(report["syncs_per_s"], 0)
+        self.assertEqual([(row["store"], row["window"], row["batch"]) for row in report["rows"]],
+                         self.ROWS)
+        for row in report["rows"]:
+            for figure in ("tasks_per_s", "against_raw", "broker_rss_mib", "dispatcher_rss_mib"):
+                self.assertGreater(row[figure], 0)
+            for figure in ("broker_cpu_us", "dispatcher_cpu_us"):  # counted in ticks of the clock
+                self.assertGreaterEqual(row[figure], 0)
+            self.assertLessEqual(row["result_p50_us"], row["result_p99_us"])
+            self.assertLessEqual(row["result_p99_us"], row["result_p999_us"])
+            if (row["store"], row["batch"]) == ("raw", 1):
+                self.assertEqual(row["against_raw"], 1)
+
+    def test_the_table_is_markdown(self):
+        lines = self.bench("all", "--repeats", 1, "--tasks", 20).splitlines()
+        rows = [[cell.strip() for cell in line.split("|")[1:-1]]
+                for line in lines if line.startswith("|")]
+        self.assertEqual({len(row) for row in rows}, {12})
+        self.assertEqual([tuple(row[:3]) for row in rows[2:]],
+                         [(store, str(window), str(batch)) for store, window, batch in self.ROWS])
+        self.assertTrue(lines[0].startswith("| store"))
+
+    def test_usage_errors_exit_2(self):
+        for arguments in (("--repeats", 0), ("--repeats", 101), ("--tasks", 0), ("--window", 5)):
+            with self.subTest(arguments=arguments):
+                self.bench("all", *arguments, code=2)
+
+
 class Store(BenchTest):
     def test_the_figures_add_up(self):
         report = json.loads(self.bench("store", "--batch", 1, "--batch", 32, "--tasks", 320,

@@ -35,6 +35,9 @@ int main(int argc, char** argv) {
       case bench::Command::kGoals:
         met = bench::run_goals(options.goals, interrupt);
         break;
+      case bench::Command::kAll:
+        bench::run_all(options.all, interrupt);
+        break;
     }
     if (!std::cout.flush() || std::fflush(stdout) != 0)
       throw std::runtime_error("cannot write to stdout");

@@ -109,6 +109,17 @@ void declare_goals(CLI::App& app, GoalOptions& o) {
   cmd.add_flag("--json", o.json, "One JSON object instead of a table");
 }
 
+void declare_all(CLI::App& app, AllOptions& o) {
+  auto& cmd = *app.add_subcommand("all", "The table of the README: raw, memory and sqlite");
+  cmd.option_defaults()->always_capture_default();
+  cmd.add_option("--repeats", o.repeats, "Each figure is the median of so many")
+      ->check(CLI::Range(1, 100));
+  cmd.add_option("--tasks", o.tasks, "Per row and repeat, at most")->check(CLI::PositiveNumber);
+  cmd.add_option("--seconds", o.seconds, "Per row and repeat, at most")->check(CLI::PositiveNumber);
+  cmd.add_option("--data-dir", o.data_dir, kDataDir)->check(CLI::ExistingDirectory);
+  cmd.add_flag("--json", o.json, "One JSON object instead of a table");
+}
+
 }  // namespace
 
 std::optional<int> parse_options(int argc, char** argv, Options& options) {
@@ -123,6 +134,7 @@ std::optional<int> parse_options(int argc, char** argv, Options& options) {
   declare_store(app, options.store);
   declare_placement(app, options.placement);
   declare_goals(app, options.goals);
+  declare_all(app, options.all);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -133,6 +145,7 @@ std::optional<int> parse_options(int argc, char** argv, Options& options) {
   if (app.got_subcommand("store")) options.command = Command::kStore;
   if (app.got_subcommand("placement")) options.command = Command::kPlacement;
   if (app.got_subcommand("goals")) options.command = Command::kGoals;
+  if (app.got_subcommand("all")) options.command = Command::kAll;
   return std::nullopt;
 }
 

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "tools/bench/all_bench.h"
 #include "tools/bench/goals_bench.h"
 #include "tools/bench/placement_bench.h"
 #include "tools/bench/run_bench.h"
@@ -11,7 +12,7 @@
 
 namespace genai::bench {
 
-enum class Command { kRun, kRaw, kHop, kStore, kPlacement, kGoals };
+enum class Command { kRun, kRaw, kHop, kStore, kPlacement, kGoals, kAll };
 
 struct HopOptions {
   std::string front, back;
@@ -25,6 +26,7 @@ struct Options {
   StoreOptions store;
   PlacementOptions placement;
   GoalOptions goals;
+  AllOptions all;
 };
 
 /// An exit code when there is nothing to run: help, version, or a wrong command line.
