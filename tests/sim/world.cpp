@@ -244,14 +244,16 @@ void World::operate() {
   Rng& rng = env_.rng;
   ClientHost& client = *rng.pick(clients_);
   NodeHost& node = *rng.pick(nodes_);
-  switch (rng.below(8)) {
+  switch (rng.below(10)) {
     case 0:
       if (client.is_up()) client.set_drained(node.traits().node_id, rng.one_in(2));
       return;
     case 1:
       if (client.is_up()) client.set_drained("", rng.one_in(2));
       return;
-    case 2:
+    case 2:  // often: few of them still hold what can only be given back
+    case 3:
+    case 4:
       if (node.is_up()) node.leave();
       return;
     default:
