@@ -19,7 +19,7 @@ constexpr int kLinkQueueMessages = 100'000;
 constexpr std::size_t kDrainMessages = 1000;
 // What is drained waits in memory until it is handled.
 constexpr std::size_t kDrainBytes = 64u << 20;
-// However long what clients ask takes: brokers and the other clients come in between.
+// However long what clients ask, or brokers tell, takes: the others come in between.
 constexpr Duration kDrainTime = from_ms(50);
 // What waits for the disk in memory: beyond it clients are not read, and wait in their turn.
 constexpr std::size_t kMaxHeldMessages = 100'000;
@@ -204,8 +204,10 @@ bool Loop::drain_clients(const Now& now) {
 }
 
 bool Loop::drain_link(std::size_t broker, const Now& now) {
+  const Duration until = transport::read_clock().mono + kDrainTime;
   std::size_t bytes = 0;
   for (std::size_t i = 0; i < kDrainMessages && bytes < kDrainBytes; ++i) {
+    if (i > 0 && transport::read_clock().mono >= until) return true;
     const auto received = links_[broker].receive();
     if (!received) return false;
     bytes += received->frame.size();

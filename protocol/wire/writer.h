@@ -1,7 +1,7 @@
 // The archive that writes fields as msgpack.
 #pragma once
 
-#include <cstring>
+#include <algorithm>
 #include <msgpack.hpp>
 #include <stdexcept>
 #include <string>
@@ -20,7 +20,7 @@ class StringSink {
   void write(const char* data, std::size_t size) {
     if (size > kLarge) return append(data, size);
     if (bytes_.size() - end_ < size) bytes_.resize(2 * bytes_.size() + kLarge);
-    std::memcpy(bytes_.data() + end_, data, size);
+    std::copy_n(data, size, bytes_.data() + end_);  // of an empty text `data` may be null
     end_ += size;
   }
   std::string take() {
