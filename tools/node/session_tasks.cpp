@@ -179,8 +179,11 @@ void SessionCore::send_progress(const Now& now) {
 void SessionCore::handle_finished(const AssignmentRef& ref, TaskResult result, const Now& now,
                                   Effects& effects) {
   running_.erase(ref);
-  if (phase_ == Phase::kEnded) return;
   Held* held = find(ref);
+  if (phase_ == Phase::kEnded) {  // nobody is told any more
+    if (held) held_.erase(ref.task_id);
+    return;
+  }
   if (!held) return;  // dropped, or a newer attempt took its place
   if (held->state == Held::State::kStopping) {
     if (joined()) outbox_.put_entry<msg::AbortAck>({ref, msg::AbortOutcome::kStopped});

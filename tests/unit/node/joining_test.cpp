@@ -146,6 +146,11 @@ TEST_CASE("session_replaced ends the node and its executions") {
   CHECK(s.take_stopped() == Refs{ref_of("t1")});
   CHECK(s.sent.empty());
   CHECK(s.core.next_deadline() == kNever);
+  // Its executions end after it, and nothing is left of them.
+  Effects effects;
+  s.core.handle_finished(ref_of("t1"), TaskResult::ok(""), s.now, effects);
+  CHECK(s.core.held().empty());
+  CHECK(!s.core.check_invariants());
 }
 
 TEST_CASE("too_many_nodes is retried with a growing pause up to 30 s") {
