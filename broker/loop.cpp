@@ -18,15 +18,11 @@ using transport::SocketLimits;
 
 constexpr int kNodeQueueMessages = 1000;
 constexpr int kLinkQueueMessages = 100'000;
-constexpr std::size_t kDrainMessages = 1000;
+// The others wait for their heartbeats. Peers are read in turn, so each of them is heard even when
+// one sends without end.
+constexpr transport::Turn kTurn{1000, 64u << 20, from_ms(100)};
 // After a late wake-up whatever has come is heard before anyone is judged, within reason.
-constexpr std::size_t kLateDrainMessages = 100'000;
-// What is drained waits in memory until it is sent.
-constexpr std::size_t kDrainBytes = 64u << 20;
-// However long what was asked takes: the others wait for their heartbeats. Peers are read in turn,
-// so each of them is heard even when one sends without end.
-constexpr Duration kDrainTime = from_ms(100);
-constexpr Duration kLateDrainTime = from_ms(1000);
+constexpr transport::Turn kLateTurn{100'000, kTurn.bytes, from_ms(1000)};
 
 SocketLimits node_socket_limits() {
   return {limits::kMaxFrameBytes, kNodeQueueMessages, limits::kMaxUnreadMessages};
@@ -80,38 +76,30 @@ void Loop::run(process::SignalFd& signals) {
     const Now now = transport::read_clock();
     const bool late = now.mono - last > config_.heartbeat_interval;
     last = now.mono;
-    more = late ? drain(kLateDrainMessages, kLateDrainTime, now)
-                : drain(kDrainMessages, kDrainTime, now);
+    more = drain(late ? kLateTurn : kTurn, now);
     core_.tick(now, more, effects_);
     apply(now);
   }
 }
 
 /// True when messages may be left.
-bool Loop::drain(std::size_t max_messages, Duration max_time, const Now& now) {
-  const bool nodes = drain_side(Side::kNodes, max_messages, max_time, now);
-  const bool link = drain_side(Side::kLink, max_messages, max_time, now);
+bool Loop::drain(const transport::Turn& turn, const Now& now) {
+  const bool nodes = drain_side(Side::kNodes, turn, now);
+  const bool link = drain_side(Side::kLink, turn, now);
   return nodes || link;
 }
 
-bool Loop::drain_side(Side side, std::size_t max_messages, Duration max_time, const Now& now) {
+bool Loop::drain_side(Side side, const transport::Turn& turn, const Now& now) {
   Router& socket = side == Side::kNodes ? nodes_ : link_;
-  const Duration until = transport::read_clock().mono + max_time;
-  std::size_t bytes = 0;
-  for (std::size_t i = 0; i < max_messages && bytes < kDrainBytes; ++i) {
-    if (i > 0 && transport::read_clock().mono >= until) return true;
-    const auto received = socket.receive();
-    if (!received) return false;
-    bytes += received->frame.size();
-    const Identity& who = guard_.identify(socket, *received);
-    if (!received->well_formed)
-      core_.handle_malformed(side == Side::kNodes, received->peer, who, now, effects_);
+  return transport::drain(socket, turn, [&](const transport::Received& received) {
+    const Identity& who = guard_.identify(socket, received);
+    if (!received.well_formed)
+      core_.handle_malformed(side == Side::kNodes, received.peer, who, now, effects_);
     else if (side == Side::kNodes)
-      core_.handle_node_frame(received->peer, who, received->frame, now, effects_);
+      core_.handle_node_frame(received.peer, who, received.frame, now, effects_);
     else
-      core_.handle_link_frame(received->peer, who, received->frame, now, effects_);
-  }
-  return true;
+      core_.handle_link_frame(received.peer, who, received.frame, now, effects_);
+  });
 }
 
 void Loop::apply(const Now& now) {

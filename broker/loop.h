@@ -6,6 +6,7 @@
 #include "broker/core.h"
 #include "broker/options.h"
 #include "protocol/process/signals.h"
+#include "protocol/transport/drain.h"
 #include "protocol/transport/guard.h"
 #include "protocol/transport/socket.h"
 
@@ -26,8 +27,8 @@ class Loop {
  private:
   enum class Side { kNodes, kLink };
 
-  bool drain(std::size_t max_messages, Duration max_time, const Now& now);
-  bool drain_side(Side side, std::size_t max_messages, Duration max_time, const Now& now);
+  bool drain(const transport::Turn& turn, const Now& now);
+  bool drain_side(Side side, const transport::Turn& turn, const Now& now);
   void apply(const Now& now);
   void send_to_nodes(const Now& now);
   void send_to_link(const Now& now);

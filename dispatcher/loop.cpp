@@ -7,6 +7,7 @@
 #include "protocol/limits.h"
 #include "protocol/process/logging.h"
 #include "protocol/process/options.h"
+#include "protocol/transport/drain.h"
 #include "protocol/transport/system.h"
 
 namespace genai::dispatcher {
@@ -16,11 +17,8 @@ using transport::SendResult;
 
 constexpr int kClientQueueMessages = 10'000;
 constexpr int kLinkQueueMessages = 100'000;
-constexpr std::size_t kDrainMessages = 1000;
-// What is drained waits in memory until it is handled.
-constexpr std::size_t kDrainBytes = 64u << 20;
-// However long what clients ask, or brokers tell, takes: the others come in between.
-constexpr Duration kDrainTime = from_ms(50);
+// Of the clients, and of each link.
+constexpr transport::Turn kTurn{1000, 64u << 20, from_ms(50)};
 // What waits for the disk in memory: beyond it clients are not read, and wait in their turn.
 constexpr std::size_t kMaxHeldMessages = 100'000;
 constexpr std::size_t kMaxUncommittedBytes = std::size_t{256} << 20;
@@ -187,33 +185,19 @@ int Loop::stopped() {
 
 /// True when messages may be left.
 bool Loop::drain_clients(const Now& now) {
-  const Duration until = transport::read_clock().mono + kDrainTime;
-  std::size_t bytes = 0;
-  for (std::size_t i = 0; i < kDrainMessages && bytes < kDrainBytes; ++i) {
-    if (i > 0 && transport::read_clock().mono >= until) return true;
-    const auto received = clients_.receive();
-    if (!received) return false;
-    bytes += received->frame.size();
-    const Identity& who = guard_.identify(clients_, *received);
-    if (received->well_formed)
-      core_.on_client_frame(received->peer, who, received->frame, now);
+  return transport::drain(clients_, kTurn, [&](const transport::Received& received) {
+    const Identity& who = guard_.identify(clients_, received);
+    if (received.well_formed)
+      core_.on_client_frame(received.peer, who, received.frame, now);
     else
-      core_.on_malformed_client(received->peer, who, now);
-  }
-  return true;
+      core_.on_malformed_client(received.peer, who, now);
+  });
 }
 
 bool Loop::drain_link(std::size_t broker, const Now& now) {
-  const Duration until = transport::read_clock().mono + kDrainTime;
-  std::size_t bytes = 0;
-  for (std::size_t i = 0; i < kDrainMessages && bytes < kDrainBytes; ++i) {
-    if (i > 0 && transport::read_clock().mono >= until) return true;
-    const auto received = links_[broker].receive();
-    if (!received) return false;
-    bytes += received->frame.size();
-    core_.on_link_frame(broker, received->frame, now);
-  }
-  return true;
+  return transport::drain(links_[broker], kTurn, [&](const transport::Received& received) {
+    core_.on_link_frame(broker, received.frame, now);
+  });
 }
 
 void Loop::apply(process::SignalFd& signals, const Now& now) {
