@@ -6,6 +6,8 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "tests/micro/binary_id.h"
+
 namespace genai::micro {
 
 using namespace dispatcher;
@@ -13,14 +15,6 @@ using namespace dispatcher;
 namespace {
 
 constexpr double kRunSeconds = 10;  // of the slowest
-
-template <class Id>
-Id binary_id(std::size_t number) {
-  typename Id::Bytes bytes{};
-  for (std::size_t i = 0; i < 4; ++i) bytes[i] = static_cast<std::uint8_t>(number >> (8 * i));
-  bytes[15] = 1;
-  return Id(bytes);
-}
 
 Duration from_seconds(double s) { return Duration(std::llround(s * 1e6)); }
 

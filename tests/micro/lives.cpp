@@ -6,20 +6,13 @@
 
 #include "protocol/codec.h"
 #include "tests/micro/allocations.h"
+#include "tests/micro/binary_id.h"
 
 namespace genai::micro {
 namespace {
 
 constexpr const char* kClient = "client";
 constexpr std::size_t kMaxIdlePasses = 10'000;
-
-template <class Id>
-Id binary_id(std::size_t number) {
-  typename Id::Bytes bytes{};
-  for (std::size_t i = 0; i < 4; ++i) bytes[i] = static_cast<std::uint8_t>(number >> (8 * i));
-  bytes[15] = 1;
-  return Id(bytes);
-}
 
 Message message_of(const std::string& frame, Direction direction) {
   auto message = decode(Blob(frame), direction);

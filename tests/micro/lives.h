@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <vector>
 
 #include "broker/core.h"
 #include "dispatcher/core.h"
@@ -50,7 +49,6 @@ class Lives {
   broker::Effects broker_effects_;
   dispatcher::Core dispatcher_;
   Allocations allocations_;
-  std::vector<std::string> for_dispatcher_;
   std::size_t submitted_ = 0, to_submit_ = 0, open_ = 0;
 };
 
