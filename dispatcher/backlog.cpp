@@ -7,8 +7,8 @@
 namespace genai::dispatcher {
 namespace {
 
-// Kinds of tasks at once. Each costs an index of the fleet.
-constexpr std::size_t kMaxClasses = 1024;  // each is ranked against each node at once
+// Kinds of tasks at once. Each costs an index of the fleet, and to rank all of it when it is new.
+constexpr std::size_t kMaxClasses = 1024;
 // Indexes kept for kinds that have no tasks just now, and providers in all of those together.
 constexpr std::size_t kMaxIdleClasses = 64;
 constexpr std::size_t kMaxIdleEntries = 1'000'000;

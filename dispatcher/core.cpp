@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
-#include <set>
 #include <string_view>
 
 #include "dispatcher/check.h"
@@ -21,15 +19,7 @@ constexpr std::size_t kMaxIssued = 64;
 constexpr Duration kTimeLimitGrace = from_ms(2000);
 
 std::string with_what_was_said(const std::string& reason, const std::string& said) {
-  return clip_text(said.empty() ? reason : reason + ": " + said);
-}
-
-/// Room for our own keys: a node may fill its info to the limit of a map, and what a client cannot
-/// decode could never be delivered.
-void trim_info(ValueMap& info) {
-  constexpr std::size_t kMaxKeys = limits::kMaxMapEntries / 2;
-  for (auto it = info.begin(); it != info.end() && info.size() > kMaxKeys;)
-    it = is_known_info(it->first) ? std::next(it) : info.erase(it);
+  return said.empty() ? reason : reason + ": " + said;
 }
 
 }  // namespace
@@ -170,7 +160,7 @@ void Core::finish(Task& task, TaskStatus status, ErrorCode code, std::string rea
   backlog_.forget(task);
   task.code = code;
   if (status != TaskStatus::kCompleted) {
-    task.info["error"] = with_what_was_said(reason, said);
+    task.info["error"] = clip_text(with_what_was_said(reason, said));
     task.result = {};
   }
   if (status == TaskStatus::kFailed || outbox_.reads_debug())

@@ -64,8 +64,10 @@ std::optional<Error> set_tenant(TaskSpec& spec, const std::string& tenant) {
   map["tenant"] = tenant;
   std::string raw = encode_map(map);
   if (map.size() > limits::kMaxMapEntries || raw.size() > limits::kMaxSpecBytes)
-    return Error{ErrorCode::kTooLarge,
-                 "spec: no room for the tenant of the key: more than 256 keys or 65536 bytes"};
+    return Error{
+        ErrorCode::kTooLarge,
+        fmt::format("spec: no room for the tenant of the key: more than {} keys or {} bytes",
+                    limits::kMaxMapEntries, limits::kMaxSpecBytes)};
   spec.raw = std::move(raw);
   spec.tenant = tenant;
   return std::nullopt;

@@ -76,10 +76,8 @@ ValueMap Reports::task(Core& core, const Task& task, bool with_log, const Now& n
       if (auto it = task.info.find(key); it != task.info.end())
         if (const auto* text = std::get_if<std::string>(&it->second.v)) map[key] = clip_text(*text);
     for (const char* key : {"run_ms", "queued_ms", "total_ms"})
-      if (auto it = task.info.find(key); it != task.info.end())
-        if (!std::holds_alternative<std::string>(it->second.v) &&
-            memory_of({{"", it->second}}) <= memory_of({{"", Value()}}))
-          map[key] = it->second;
+      if (auto it = task.info.find(key); it != task.info.end() && is_scalar(it->second))
+        map[key] = it->second;
   }
   if (with_log) map["log"] = log_of(task);
   return map;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
+#include <string_view>
 #include <variant>
 
 #include "protocol/limits.h"
@@ -26,13 +28,23 @@ std::size_t memory_of(const Value& value) {
   return bytes;
 }
 
-bool is_simple(const Value& value) {
-  return !std::holds_alternative<ValueList>(value.v) && !std::holds_alternative<ValueMap>(value.v);
+bool is_known(std::string_view key) { return std::ranges::find(kKnown, key) != kKnown.end(); }
+
+bool is_nested(const Value& value) {
+  return std::holds_alternative<ValueList>(value.v) || std::holds_alternative<ValueMap>(value.v);
+}
+
+void drop_unknown(ValueMap& info) {
+  std::erase_if(
+      info, [](const auto& entry) { return !is_known(entry.first) || is_nested(entry.second); });
 }
 
 }  // namespace
 
-bool is_known_info(std::string_view key) { return std::ranges::find(kKnown, key) != kKnown.end(); }
+bool is_scalar(const Value& value) {
+  return !is_nested(value) && !std::holds_alternative<std::string>(value.v) &&
+         !std::holds_alternative<Bytes>(value.v);
+}
 
 std::size_t memory_of(const ValueMap& map) {
   std::size_t bytes = 0;
@@ -40,19 +52,22 @@ std::size_t memory_of(const ValueMap& map) {
   return bytes;
 }
 
+void trim_info(ValueMap& info) {
+  constexpr std::size_t kMaxKeys = limits::kMaxMapEntries / 2;
+  for (auto it = info.begin(); it != info.end() && info.size() > kMaxKeys;)
+    it = is_known(it->first) ? std::next(it) : info.erase(it);
+}
+
 void bound_info(ValueMap& info) {
-  if (memory_of(info) > kMaxKept)
-    std::erase_if(info, [](const auto& entry) {
-      return !is_known_info(entry.first) || !is_simple(entry.second);
-    });
+  if (memory_of(info) > kMaxKept) drop_unknown(info);
 }
 
 void keep_known_info(ValueMap& info) {
-  std::erase_if(info, [](const auto& entry) {
-    return !is_known_info(entry.first) || !is_simple(entry.second);
-  });
+  drop_unknown(info);
   for (auto& [key, value] : info)
-    if (auto* text = std::get_if<std::string>(&value.v)) *text = clip_text(*text);
+    if (auto* text = std::get_if<std::string>(&value.v);
+        text && text->size() > limits::kMaxTextBytes)
+      *text = clip_text(*text);
 }
 
 }  // namespace genai::dispatcher

@@ -2,17 +2,19 @@
 #pragma once
 
 #include <cstddef>
-#include <string_view>
 
 #include "protocol/value.h"
 
 namespace genai::dispatcher {
 
-/// Whether SPEC.md gives the key a meaning.
-bool is_known_info(std::string_view key);
+/// Neither text, bytes, list nor map: of a size that its sender cannot choose.
+bool is_scalar(const Value& value);
 /// What it takes while it is held, which can be fifty times of what it took on the wire.
 std::size_t memory_of(const ValueMap& map);
-/// Drops what is not known when it takes more than the text that it may be.
+/// Room for our own keys: a node may fill its info to the limit of a map, and what a client cannot
+/// decode could never be delivered.
+void trim_info(ValueMap& info);
+/// Drops what SPEC.md does not know when it takes more than the text that it may be.
 void bound_info(ValueMap& info);
 /// Drops what is not known, and clips the error: what is told of a task that was fetched.
 void keep_known_info(ValueMap& info);
