@@ -22,6 +22,8 @@ struct LogEntry {
   std::string reason;
   NodeId node_id;  // empty: none
   std::uint32_t attempt = 0;
+
+  friend bool operator==(const LogEntry&, const LogEntry&) = default;
 };
 
 /// An attempt that was ever issued. A result is valid only from the session it was issued to.

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "dispatcher/check.h"
+#include "dispatcher/store/parts.h"
 
 namespace genai::dispatcher::store {
 
@@ -33,6 +34,7 @@ CommitThread::~CommitThread() {
 void CommitThread::start(Batch batch) {
   GENAI_CHECK(!busy_);
   batch_ = std::move(batch);  // the thread looks only while one is pending
+  size_ = batch_->size();
   retry();
 }
 
@@ -60,11 +62,13 @@ void CommitThread::run() {
   for (;;) {
     changed_.wait(lock, [&] { return pending_ || stopping_; });
     if (!pending_) return;
-    const Batch& batch = *batch_;  // nobody touches it while pending
+    Batch& batch = *batch_;  // nobody touches it while pending
     lock.unlock();
     const auto begin = Clock::now();
-    CommitReport report{broken_ ? tl::unexpected(*broken_) : store_.commit(batch), batch.size(), 0,
-                        store_.is_low()};
+    CommitReport report;
+    report.tasks = size_;
+    report.result = broken_ ? tl::unexpected(*broken_) : commit_in_parts(store_, batch);
+    report.low = store_.is_low();
     const auto took = Clock::now() - begin;
     report.took_us = static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::microseconds>(took).count());

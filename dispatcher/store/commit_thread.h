@@ -30,7 +30,7 @@ class CommitThread {
   /// One batch at a time: poll() must have told the end of the one before. An empty one only looks
   /// at the room.
   void start(Batch batch);
-  /// The batch that failed with kFull once more.
+  /// What is left of the batch that failed with kFull once more.
   void retry();
   /// What became of the batch, once.
   std::optional<CommitReport> poll();
@@ -47,7 +47,8 @@ class CommitThread {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::optional<Batch> batch_;  // kept after kFull, to be retried
+  std::optional<Batch> batch_;  // what is left of it is kept after kFull, to be retried
+  std::size_t size_ = 0;        // of it when it was started
   bool pending_ = false, stopping_ = false;
   std::optional<CommitReport> report_;
   std::optional<StoreError> broken_;  // found after a commit was told: told with the next

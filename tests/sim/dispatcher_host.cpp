@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "dispatcher/store/parts.h"
 #include "protocol/codec.h"
 
 namespace genai::sim {
@@ -167,18 +168,22 @@ void DispatcherHost::settle_commit(bool written) {
   env_.oracle->check_disk();
 }
 
-DispatcherHost::Result DispatcherHost::write(const dispatcher::store::Batch& batch) {
+DispatcherHost::Result DispatcherHost::write(dispatcher::store::Batch& batch) {
   using dispatcher::store::StoreError;
   if (disk_.owner != this) return tl::unexpected(StoreError{StoreFailure::kIo, "taken over"});
+  disk_.store.room = StoreDouble::kNoEnd;
   if (env_.faults.strikes(Fault::kIoError, env_.rng, 1)) {
     static constexpr DiskFault kFaults[] = {DiskFault::kWriteError, DiskFault::kSyncError,
                                             DiskFault::kLateSyncError};
     disk_.store.next_fault = env_.rng.pick(kFaults);
   } else if (disk_.full) {
     env_.faults.count(Fault::kDiskFull);
-    disk_.store.next_fault = env_.rng.one_in(2) ? DiskFault::kNoSpace : DiskFault::kShortWrite;
+    disk_.store.room = env_.rng.one_in(2) ? 0 : env_.rng.below(batch.size() + 1);
   }
-  return disk_.store.commit(batch);
+  const std::size_t size = batch.size();
+  Result result = dispatcher::store::commit_in_parts(disk_.store, batch);
+  if (!result && batch.size() < size) env_.coverage.count("store a part fits");
+  return result;
 }
 
 /// False: the store cannot be used any more.
@@ -193,9 +198,8 @@ bool DispatcherHost::end_commit(const Now& clock) {
     look_again_ = clock.mono + kLookAgain;
     return true;
   }
-  const bool any = !writing_->empty();
   writing_.reset();
-  if (any) queue_.committed();
+  if (queue_.is_running()) queue_.committed();
   report(disk_.low ? StoreReport::State::kLow : StoreReport::State::kOk);
   look_again_ = disk_.low ? clock.mono + kLookAgain : kNever;
   return true;

@@ -47,7 +47,7 @@ class DispatcherHost : public Host {
   void handle_as_is(const Arrival& arrival, const Now& clock);
   std::string digest(const std::string* except) const;
   void begin_commit(const dispatcher::store::Batch& batch);
-  Result write(const dispatcher::store::Batch& batch);
+  Result write(dispatcher::store::Batch& batch);
   void settle_commit(bool written);
   bool end_commit(const Now& clock);
   void report(dispatcher::StoreReport::State state);

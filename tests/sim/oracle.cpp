@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "dispatcher/result_info.h"
 #include "failure.h"
+#include "protocol/limits.h"
 
 namespace genai::sim {
 namespace {
@@ -222,7 +224,33 @@ void Oracle::check_replay(const Core& core) {
               id);
     else
       require(task->payload == kept.payload, "{}: another payload on the disk", id);
+    check_words(*task, kept);
   }
+  for (const auto& [node, record] : core.providers().records()) {
+    const auto kept = disk_.nodes().find(node);
+    require(record.drained == (kept != disk_.nodes().end() && kept->second.drained),
+            "node {}: the disk does not agree whether it is drained", node.str());
+  }
+}
+
+/// What was asked, and what is told of it.
+void Oracle::check_words(const Task& task, const dispatcher::store::TaskRecord& kept) {
+  const std::string& id = task.id.str();
+  require(task.spec == kept.spec && task.digest == kept.digest &&
+              task.created_ms == kept.created_ms && task.priority_override == kept.priority,
+          "{}: something else was asked, says the disk", id);
+  ValueMap info = kept.info;
+  if (task.fetched && task.status != TaskStatus::kFailed) dispatcher::keep_known_info(info);
+  require(task.info == info, "{}: its info is not that on the disk", id);
+  // That its node has it is worth no commit, and entries go from the middle of a long log.
+  const std::size_t shown = std::min(task.log.size(), kept.log.size());
+  require(kept.log.size() <= task.log.size() &&
+              (!is_terminal(task.status) || kept.log.size() == task.log.size()),
+          "{}: {} entries of its log, {} on the disk", id, task.log.size(), kept.log.size());
+  if (task.log.size() < limits::kMaxTaskLogEntries)
+    require(std::equal(kept.log.begin(), kept.log.end(), task.log.begin(),
+                       task.log.begin() + static_cast<std::ptrdiff_t>(shown)),
+            "{}: another log on the disk", id);
 }
 
 }  // namespace genai::sim

@@ -67,6 +67,7 @@ class Oracle {
   void check_task(const dispatcher::Core& core, const dispatcher::Task& task);
   void check_provider(const dispatcher::Provider& provider);
   void check_replay(const dispatcher::Core& core);
+  void check_words(const dispatcher::Task& task, const dispatcher::store::TaskRecord& kept);
 
   Environment& env_;
   const StoreDouble& disk_;

@@ -1,6 +1,8 @@
 // A store whose disk forgets what was not synced, and fails when it is told to.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
 #include <map>
 #include <tuple>
 #include <utility>
@@ -44,7 +46,8 @@ class StoreDouble : public store::Store {
     using store::Failure;
     const Fault fault = std::exchange(next_fault, Fault::kNone);
     ++commits;
-    if (fault == Fault::kNoSpace) return failed(Failure::kFull);
+    if (fault == Fault::kNoSpace || room < std::max<std::size_t>(batch.size(), 1))
+      return failed(Failure::kFull);
     Tasks written = disk_;
     write(batch, written, fault == Fault::kShortWrite || fault == Fault::kWriteError);
     if (fault == Fault::kShortWrite) return failed(Failure::kFull);
@@ -52,6 +55,7 @@ class StoreDouble : public store::Store {
     disk_ = std::move(written);
     for (const auto& node : batch.nodes) nodes_[node.id] = node;
     for (const auto& row : batch.measures) measures_[{row.node, row.model, row.size}] = row;
+    if (room != kNoEnd) room -= batch.size();
     if (fault == Fault::kLateSyncError) return failed(Failure::kIo);
     return {};
   }
@@ -64,8 +68,11 @@ class StoreDouble : public store::Store {
   }
   std::size_t size() const { return disk_.size(); }
   const Tasks& tasks() const { return disk_; }
+  const std::map<NodeId, store::NodeRow>& nodes() const { return nodes_; }
 
   Fault next_fault = Fault::kNone;
+  static constexpr std::size_t kNoEnd = SIZE_MAX;
+  std::size_t room = kNoEnd;  // for so many entries of batches
   std::uint64_t commits = 0;
 
  private:

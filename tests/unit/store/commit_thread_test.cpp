@@ -93,15 +93,39 @@ TEST_CASE("a batch is committed beside its owner, who is told when it is done") 
 
 TEST_CASE("what did not fit is kept to be tried again") {
   Scripted store;
-  store.answers = {fails(Failure::kFull), fails(Failure::kFull), {}};
+  store.answers.assign(4, fails(Failure::kFull));
   CommitThread thread(store);
   thread.start(batch_of(4));
   CHECK(await(thread).result.error().failure == Failure::kFull);
+  CHECK(store.seen == std::vector<std::size_t>{4, 2, 1});  // in parts, too, it did not fit
+  store.seen.clear();
   thread.retry();
+  const CommitReport report = await(thread);
+  CHECK(report.result);
+  CHECK(report.tasks == 4);
+  CHECK(store.seen == std::vector<std::size_t>{4, 2, 2});
+}
+
+TEST_CASE("what fitted in parts is not written again") {
+  Scripted store;
+  // All, a half, one, another: then there is no room for the third.
+  store.answers = {fails(Failure::kFull), fails(Failure::kFull), {}, {}, fails(Failure::kFull)};
+  CommitThread thread(store);
+  thread.start(batch_of(4));
   CHECK(!await(thread).result);
   thread.retry();
-  CHECK(await(thread).result);
-  CHECK(store.seen == std::vector<std::size_t>{4, 4, 4});
+  CHECK(await(thread).tasks == 4);
+  CHECK(store.seen == std::vector<std::size_t>{4, 2, 1, 1, 1, 2});
+}
+
+TEST_CASE("a failure that is not for want of room is not tried in parts") {
+  const auto failure = GENERATE(Failure::kIo, Failure::kLocked);
+  Scripted store;
+  store.answers = {fails(failure)};
+  CommitThread thread(store);
+  thread.start(batch_of(4));
+  CHECK(await(thread).result.error().failure == failure);
+  CHECK(store.seen == std::vector<std::size_t>{4});
 }
 
 TEST_CASE("what breaks after a commit was told is told with the next, which is not tried") {
