@@ -59,8 +59,8 @@ class Core {
   /// The same for the socket of the link.
   void handle_link_frame(std::string_view peer, const Identity& who, const Blob& frame,
                          const Now& now, Effects& effects);
-  /// The key stands for nothing, or something else, from now on: its sessions and links end.
-  void handle_key_revoked(std::string_view key, const Now& now, Effects& effects);
+  /// The keys stand for nothing, or something else, from now on: their sessions and links end.
+  void handle_keys_revoked(const KeySet& keys, const Now& now, Effects& effects);
   /// `output` was not taken by the transport; `why` is kUnreachable or kPeerFull.
   void handle_undeliverable(const NodeOutput& output, ErrorCode why, const Now& now,
                             Effects& effects);

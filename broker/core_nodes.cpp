@@ -238,13 +238,13 @@ void Core::evict(Session& session, Effects& effects) {
   end_session(session, ProviderState::kLost, "its key was revoked", effects);
 }
 
-void Core::handle_key_revoked(std::string_view key, const Now& now, Effects& effects) {
+void Core::handle_keys_revoked(const KeySet& keys, const Now& now, Effects& effects) {
   advance(now, effects);
   std::vector<SessionId> revoked;
   for (const auto& [id, session] : registry_.sessions())
-    if (!session.key.empty() && session.key == key) revoked.push_back(id);
+    if (!session.key.empty() && keys.contains(session.key)) revoked.push_back(id);
   for (const SessionId& id : revoked) evict(*registry_.find(id), effects);
-  if (dispatcher_ && !dispatcher_->key.empty() && dispatcher_->key == key) {
+  if (dispatcher_ && !dispatcher_->key.empty() && keys.contains(dispatcher_->key)) {
     answer_link(dispatcher_->peer, error_reply({ErrorCode::kNotAllowed, "this key was revoked"}),
                 effects);
     drop_dispatcher("its key was revoked", effects);

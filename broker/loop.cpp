@@ -68,6 +68,7 @@ void Loop::run(process::SignalFd& signals) {
   poll.add(nodes_);
   poll.add(link_);
   poll.add_fd(signals.fd());
+  if (guard_.reload_fd() >= 0) poll.add_fd(guard_.reload_fd());
   Duration last = transport::read_clock().mono;
   bool more = false;
   while (!stop_requested(signals)) {
@@ -76,6 +77,8 @@ void Loop::run(process::SignalFd& signals) {
     const Now now = transport::read_clock();
     const bool late = now.mono - last > config_.heartbeat_interval;
     last = now.mono;
+    if (const KeySet revoked = guard_.take_revoked(); !revoked.empty())
+      core_.handle_keys_revoked(revoked, now, effects_);
     more = drain(late ? kLateTurn : kTurn, now);
     core_.tick(now, more, effects_);
     apply(now);
@@ -131,9 +134,7 @@ void Loop::send_to_link(const Now& now) {
 
 bool Loop::stop_requested(process::SignalFd& signals) {
   while (const auto signo = signals.read()) {
-    if (*signo == SIGHUP)
-      for (const std::string& key : guard_.reload_and_log())
-        core_.handle_key_revoked(key, transport::read_clock(), effects_);
+    if (*signo == SIGHUP) guard_.reload();
     if (*signo != SIGTERM && *signo != SIGINT) continue;
     process::log_info("broker stops", {{"signal", *signo}});
     return true;

@@ -15,10 +15,10 @@ void Clients::watch(const std::string& peer, const std::string& key, Task& task)
   client.watched.emplace(task.sequence, &task);
 }
 
-std::vector<std::string> Clients::peers_with(std::string_view key) const {
+std::vector<std::string> Clients::peers_with(const KeySet& keys) const {
   std::vector<std::string> peers;
   for (const auto& [peer, client] : clients_)
-    if (!client.key.empty() && client.key == key) peers.push_back(peer);
+    if (!client.key.empty() && keys.contains(client.key)) peers.push_back(peer);
   return peers;
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "dispatcher/task.h"
+#include "protocol/identity.h"
 #include "protocol/time.h"
 
 namespace genai::dispatcher {
@@ -66,8 +67,8 @@ class Clients {
     return it == clients_.end() ? 0 : it->second.watched.size();
   }
   bool is_idle() const;
-  /// Those that came with the key; O(clients).
-  std::vector<std::string> peers_with(std::string_view key) const;
+  /// Those that came with one of the keys; O(clients).
+  std::vector<std::string> peers_with(const KeySet& keys) const;
 
  private:
   using Sequence = std::uint64_t;  // of a task: never used twice, and cheap to look up

@@ -95,9 +95,9 @@ class Core {
   void on_malformed_client(const std::string& peer, const Identity& who, const Now& now);
   /// Sending found that the client has no connection any more.
   void on_client_gone(const std::string& peer, const Now& now);
-  /// The key stands for nothing, or something else, from now on: what its clients watch is
+  /// The keys stand for nothing, or something else, from now on: what their clients watch is
   /// forgotten.
-  void on_key_revoked(std::string_view key, const Now& now);
+  void on_keys_revoked(const KeySet& keys, const Now& now);
 
   /// Acts on every deadline that has come, then places what can be placed.
   void tick(const Now& now);

@@ -150,9 +150,9 @@ Task* Core::visible(const TaskId& id) {
   return task && may_see(*asker_, task->spec.tenant) ? task : nullptr;
 }
 
-void Core::on_key_revoked(std::string_view key, const Now& now) {
-  listings_.forget_key(key);
-  for (const std::string& peer : clients_.peers_with(key)) {
+void Core::on_keys_revoked(const KeySet& keys, const Now& now) {
+  listings_.forget(keys);
+  for (const std::string& peer : clients_.peers_with(keys)) {
     on_client_gone(peer, now);
     outbox_.reply(peer, msg::ErrorReply{0, ErrorCode::kNotAllowed, "this key was revoked"});
   }

@@ -53,8 +53,8 @@ class Listings {
   void pop() { open_.pop_front(); }
   /// The others come first.
   void rotate() { open_.splice(open_.end(), open_, open_.begin()); }
-  void forget_key(std::string_view key) {
-    open_.remove_if([&](const Listing& listing) { return listing.asker.key == key; });
+  void forget(const KeySet& keys) {
+    open_.remove_if([&](const Listing& listing) { return keys.contains(listing.asker.key); });
   }
 
  private:

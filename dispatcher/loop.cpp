@@ -119,6 +119,7 @@ Expected<void> Loop::bind() {
 void Loop::fill_poll_set(process::SignalFd& signals) {
   poll_.clear();
   poll_.add_fd(signals.fd());
+  if (guard_.reload_fd() >= 0) poll_.add_fd(guard_.reload_fd());
   if (reading_ == Reading::kAll) poll_.add(clients_);
   if (reading_ != Reading::kNothing)
     for (auto& link : links_) poll_.add(link);
@@ -154,6 +155,8 @@ int Loop::run(process::SignalFd& signals) {
     poll_.wait(more ? Duration(0) : idle);
     const Now now = transport::read_clock();
     on_signals(signals, now);
+    if (const KeySet revoked = guard_.take_revoked(); !revoked.empty())
+      core_.on_keys_revoked(revoked, now);
     poll_commit(now);
     if (broken_) return store::exit_code(broken_->failure);
     more = false;
@@ -290,8 +293,7 @@ void Loop::set_store_state(StoreReport::State state, const std::string& detail) 
 
 void Loop::on_signals(process::SignalFd& signals, const Now& now) {
   while (const auto signo = signals.read()) {
-    if (*signo == SIGHUP)
-      for (const std::string& key : guard_.reload_and_log()) core_.on_key_revoked(key, now);
+    if (*signo == SIGHUP) guard_.reload();
     const auto before = drain_state_.phase();
     if (drain_state_.on_signal(*signo) == before) continue;
     if (before == process::DrainState::Phase::kRunning) {

@@ -1,6 +1,8 @@
 // Who a peer is: what the key of its connection was authorized for. A plain value.
 #pragma once
 
+#include <functional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -29,6 +31,9 @@ struct Identity {
   static Identity nobody() { return {}; }
   friend bool operator==(const Identity&, const Identity&) = default;
 };
+
+/// Public keys, found without a copy.
+using KeySet = std::set<std::string, std::less<>>;
 
 /// Whose budget pays for what comes over the connection `peer`: a key may open connections without
 /// number. Those of revoked keys share one, so that none of them can name itself like a key.

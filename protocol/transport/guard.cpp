@@ -63,6 +63,7 @@ Guard::Guard(Context& context, const SecurityOptions& options) : options_(option
   auto ring = KeyRing::read(options_.authorized_keys);
   if (!ring) throw std::runtime_error(ring.error().detail);
   authenticator_ = std::make_unique<Authenticator>(context, std::move(*ring));
+  reader_.emplace(options_.authorized_keys);
   ring_ = authenticator_->ring();
 }
 
@@ -75,27 +76,24 @@ const Identity& Guard::identify(const Router& router, const Received& received) 
   return router.asks_for_keys() ? ring_->identify(received.key) : kAnyone;
 }
 
-Expected<std::vector<std::string>> Guard::reload() {
-  if (!authenticator_) return std::vector<std::string>();
-  auto next = KeyRing::read(options_.authorized_keys);
-  if (!next) return tl::unexpected(next.error());
-  const auto before = ring_;
-  authenticator_->replace(std::move(*next));
-  ring_ = authenticator_->ring();
-  return before->revoked_in(*ring_);
+void Guard::reload() {
+  if (reader_) reader_->start();
 }
 
-std::vector<std::string> Guard::reload_and_log() {
-  auto revoked = reload();
-  if (!revoked) {
+KeySet Guard::take_revoked() {
+  auto next = reader_ ? reader_->poll() : std::nullopt;
+  if (!next) return {};
+  if (!*next) {
     process::log_error("the keys stay as they were: they cannot be read",
-                       {{"error", revoked.error().detail}});
+                       {{"error", next->error().detail}});
     return {};
   }
-  if (authenticator_)
-    process::log_info("keys read again",
-                      {{"authorized", authorized()}, {"revoked", revoked->size()}});
-  return std::move(*revoked);
+  const auto before = ring_;
+  authenticator_->replace(std::move(**next));
+  ring_ = authenticator_->ring();
+  KeySet revoked = before->revoked_in(*ring_);
+  process::log_info("keys read again", {{"authorized", authorized()}, {"revoked", revoked.size()}});
+  return revoked;
 }
 
 }  // namespace genai::transport

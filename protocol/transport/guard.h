@@ -4,11 +4,11 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "protocol/identity.h"
 #include "protocol/process/options.h"
 #include "protocol/transport/authenticator.h"
+#include "protocol/transport/key_reader.h"
 #include "protocol/transport/socket.h"
 
 namespace genai::transport {
@@ -40,11 +40,13 @@ class Guard {
   std::optional<KeyPair> key_for(const std::string& endpoint) const;
   const Identity& identify(const Router& router, const Received& received) const;
 
-  /// Reads the folder again. Keys that stand for something else, or for nothing, from now on. After
-  /// an error everything is as before.
-  Expected<std::vector<std::string>> reload();
-  /// The same for a daemon that goes on either way: what became of it is logged.
-  std::vector<std::string> reload_and_log();
+  /// Begins to read the folder again.
+  void reload();
+  /// Keys that stand for something else, or for nothing, from now on, once it has been read; what
+  /// became of it is logged. After an error everything is as before.
+  KeySet take_revoked();
+  /// Readable when take_revoked() should be asked; -1: never.
+  int reload_fd() const { return reader_ ? reader_->fd() : -1; }
   /// Our key; nothing when there is none.
   const std::optional<KeyPair>& own_key() const { return own_; }
   std::size_t authorized() const { return ring_ ? ring_->size() : 0; }
@@ -53,6 +55,7 @@ class Guard {
   const SecurityOptions options_;
   std::optional<KeyPair> own_;
   std::unique_ptr<Authenticator> authenticator_;
+  std::optional<KeyReader> reader_;
   std::shared_ptr<const KeyRing> ring_;
 };
 

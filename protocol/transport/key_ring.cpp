@@ -183,10 +183,10 @@ const Identity& KeyRing::identify(std::string_view public_key) const {
   return it == identities_.end() ? kNobody : it->second;
 }
 
-std::vector<std::string> KeyRing::revoked_in(const KeyRing& next) const {
-  std::vector<std::string> keys;
+KeySet KeyRing::revoked_in(const KeyRing& next) const {
+  KeySet keys;
   for (const auto& [key, identity] : identities_)
-    if (next.identify(key) != identity) keys.push_back(key);
+    if (next.identify(key) != identity) keys.insert(key);
   return keys;
 }
 

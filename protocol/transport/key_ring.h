@@ -34,8 +34,8 @@ class KeyRing {
   bool contains(std::string_view public_key) const { return !identify(public_key).key.empty(); }
   std::size_t size() const { return identities_.size(); }
 
-  /// Keys of this ring that stand for something else, or for nothing, in `next`; sorted.
-  std::vector<std::string> revoked_in(const KeyRing& next) const;
+  /// Keys of this ring that stand for something else, or for nothing, in `next`.
+  KeySet revoked_in(const KeyRing& next) const;
 
  private:
   std::map<std::string, Identity, std::less<>> identities_;  // found without a copy of the key

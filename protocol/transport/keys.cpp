@@ -29,10 +29,8 @@ std::optional<std::string> rights_problem(int fd) {
   if (::fstat(fd, &info) != 0) return std::strerror(errno);
   if (!S_ISREG(info.st_mode)) return "not a regular file";
   if (info.st_uid != ::geteuid() && info.st_uid != 0) return "belongs to another user";
-  if ((info.st_mode & 077) == 0) return std::nullopt;
-  return "others than its owner have rights to it: chmod 600 it, or make a new one if they may "
-         "have "
-         "read it";
+  if ((info.st_mode & 07777 & ~0600u) == 0) return std::nullopt;
+  return "its mode is not 0600: chmod 600 it, or make a new one if others may have read it";
 }
 
 Expected<void> write_new(const std::string& path, mode_t mode, const std::string& text) {

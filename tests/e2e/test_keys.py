@@ -117,6 +117,23 @@ class Keys(unittest.TestCase):
         wait_for(lambda: len(self.joined()) == 2, "the node to be back")
         self.assertEqual(self.ask("other", "submit", "--wait", "two").stdout, "two")
 
+    def test_work_goes_on_while_keys_are_read(self):
+        """Tens of thousands of files take seconds; one that does not end stands for them."""
+        self.start_fleet()
+        wait_for(self.joined, "the node")
+        for process, folder in ((self.broker, "nodes"), (self.dispatcher, "clients")):
+            os.mkfifo(self.folder / folder / "slow.toml")
+            process.send(signal.SIGHUP)
+        self.assertEqual(self.ask("acme", "submit", "--wait", "meanwhile").stdout, "meanwhile")
+        key = self.text_of(f"{self.key('stranger')}.pub")
+        for process, folder in ((self.broker, "nodes"), (self.dispatcher, "clients")):
+            self.assertEqual(process.logged("keys read again"), [])
+            with open(self.folder / folder / "slow.toml", "w") as file:  # waits for the reader
+                file.write(f'key = "{key}"\nroles = ["admin"]\n')
+            wait_for(lambda: process.logged("keys read again"), "the keys to be read")
+            self.assertEqual(process.logged("keys read again")[0]["revoked"], 0)
+        self.ask("stranger", "list")
+
     def test_a_broken_folder_changes_nothing(self):
         self.start_fleet()
         wait_for(self.joined, "the node")

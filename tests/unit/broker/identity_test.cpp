@@ -46,7 +46,7 @@ TEST_CASE("another key for the same node takes over as a new process would") {
   world.node("b", hello("n1", 2));
   REQUIRE(world.core.snapshot(world.now).providers.size() == 1);
   CHECK(world.core.snapshot(world.now).providers[0].session == session_of(2));
-  world.core.handle_key_revoked("old", world.now, world.effects);
+  world.core.handle_keys_revoked({"old"}, world.now, world.effects);
   CHECK(world.core.snapshot(world.now).providers.size() == 1);
 }
 
@@ -71,7 +71,7 @@ TEST_CASE("revoking a key ends its sessions at once") {
   world.tick();
   world.link.clear();
   SECTION("when the keys are read again") {
-    world.core.handle_key_revoked("k1", world.now, world.effects);
+    world.core.handle_keys_revoked({"k1"}, world.now, world.effects);
   }
   SECTION("with the next frame") {
     world.who = Identity::nobody();
@@ -91,7 +91,7 @@ TEST_CASE("an empty key is nobody's: revoking it ends nothing") {
   World world;
   world.connect_dispatcher();
   world.node("a", hello("n1", 1));
-  world.core.handle_key_revoked("", world.now, world.effects);
+  world.core.handle_keys_revoked({""}, world.now, world.effects);
   CHECK(world.core.snapshot(world.now).providers.size() == 1);
   CHECK(world.core.has_dispatcher());
 }
@@ -115,7 +115,7 @@ TEST_CASE("only a dispatcher's key opens a link") {
   SECTION("and it ends with the key") {
     world.who = key_of(Identity::Kind::kDispatcher);
     world.connect_dispatcher();
-    world.core.handle_key_revoked("key", world.now, world.effects);
+    world.core.handle_keys_revoked({"key"}, world.now, world.effects);
     CHECK(!world.core.has_dispatcher());
     CHECK(!world.core.check_invariants());
   }
