@@ -234,6 +234,33 @@ TEST_CASE("list pages by id and filters by status") {
   CHECK(w.take_only_error() == ErrorCode::kBadField);
 }
 
+TEST_CASE("whatever nodes say of them, as many tasks as can be asked for fit a frame") {
+  constexpr std::size_t kTasks = 16;
+  World w;
+  w.snapshot({World::entry(1, kTasks)});
+  const std::string long_text(limits::kMaxResultInfoBytes / 2, 'e');
+  std::vector<TaskId> ids;
+  for (std::size_t i = 0; i < kTasks; ++i) {
+    ids.push_back(
+        task_id("t" + std::string(limits::kMaxIdBytes - 3, '-') + std::to_string(10 + i)));
+    TaskSpec spec;
+    spec.label = std::string(limits::kMaxNameBytes, 'l');
+    spec.tenant = std::string(limits::kMaxNameBytes, 't');
+    w.submit(ids.back().str(), std::move(spec));
+    const auto [node, ref] = w.take_only_assigned();
+    w.ack(node, ref);
+    w.from_node(node, msg::Result{{{ref, msg::Outcome::kOk, {{"error", long_text}}, {}}}});
+  }
+  w.step();
+  w.from_client(msg::Watch{9, msg::WatchLevel::kProgress, ids});
+  const auto pages = w.take_to_client<msg::Tasks>();
+  REQUIRE(pages.size() == 1);
+  REQUIRE(pages[0].tasks.size() == kTasks);
+  CHECK(get_string(pages[0].tasks[0], "error").size() > limits::kMaxTextBytes / 2);
+  const std::size_t each = encode(Message(pages[0])).size() / kTasks;
+  CHECK(each * limits::kMaxBatchEntries < limits::kMaxFrameBytes);
+}
+
 TEST_CASE("nodes and stats tell what is there") {
   World w;
   w.snapshot({World::entry(1, 2)});
