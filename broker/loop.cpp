@@ -108,7 +108,7 @@ bool Loop::drain_side(Side side, const transport::Turn& turn, const Now& now) {
 void Loop::apply(const Now& now) {
   send_to_nodes(now);
   send_to_link(now);
-  for (const Notice& notice : effects_.notices) log_notice(notice);
+  for (const Notice& notice : effects_.notices) log_.write(notice, now);
   effects_.clear();
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "broker/core.h"
+#include "broker/notice_log.h"
 #include "broker/options.h"
 #include "protocol/process/signals.h"
 #include "protocol/transport/drain.h"
@@ -41,6 +42,7 @@ class Loop {
   transport::Router link_;
   Core core_;
   Effects effects_;
+  NoticeLog log_;
 };
 
 }  // namespace genai::broker

@@ -53,7 +53,18 @@ Line line_of(Notice::Kind kind) {
 
 }  // namespace
 
-void log_notice(const Notice& notice) {
+void NoticeLog::write_node_line(LogLevel level, std::string_view text, const Notice& notice,
+                                const Now& now) {
+  if (!node_lines_.allow(now.mono)) return;
+  if (const std::uint64_t count = node_lines_.take_suppressed())
+    process::log_warn("lines about nodes that were too many to show", {{"count", count}});
+  process::log(level, text,
+               {{"node_id", notice.node_id.str()},
+                {"session", notice.session.short_hex()},
+                {"reason", notice.reason}});
+}
+
+void NoticeLog::write(const Notice& notice, const Now& now) {
   const auto [level, text] = line_of(notice.kind);
   if (notice.kind == Notice::Kind::kNodeRefused)
     process::log(level, text,
@@ -62,10 +73,7 @@ void log_notice(const Notice& notice) {
                   {"reason", notice.reason},
                   {"count", notice.count}});
   else if (!notice.node_id.empty())
-    process::log(level, text,
-                 {{"node_id", notice.node_id.str()},
-                  {"session", notice.session.short_hex()},
-                  {"reason", notice.reason}});
+    write_node_line(level, text, notice, now);
   else if (notice.kind == Notice::Kind::kMassVanish)
     process::log(level, notice.reason, {{"nodes", notice.count}});
   else if (notice.kind == Notice::Kind::kLateLoop)

@@ -146,6 +146,8 @@ class Core {
   void adopt(Task& task, Provider& provider, IssuedAttempt& attempt, const Now& now);
   void start_clock(Task& task, const Provider& provider, const Now& now);
   /// `said`: by the node, and may quote the payload: not for logs.
+  void note_node(std::string text, const Provider& provider, const Now& now,
+                 std::string reason = {});
   void requeue(Task& task, Cause cause, ErrorCode code, const std::string& reason, const Now& now,
                const std::string& said = {});
   void finish(Task& task, TaskStatus status, ErrorCode code, std::string reason, const Now& now,
@@ -286,7 +288,9 @@ class Core {
   Listings listings_;
   process::PeerRates rates_{limits::kMaxAskedPerSecond};
   const Identity* asker_ = nullptr;  // of the client's frame that is being handled
-  process::RateLimit malformed_notes_{10, from_ms(1000)};  // a hostile peer must not fill the log
+  // Hostile peers must not fill the log; a fleet may come or go at once.
+  process::RateLimit malformed_notes_{10, from_ms(1000)};
+  process::RateLimit node_notes_{1000, from_ms(100)};
 
   std::multimap<Duration, std::pair<SessionId, AssignmentRef>> abort_resends_;
   std::uint64_t sequence_ = 0;

@@ -20,14 +20,19 @@ class StderrCapture {
   StderrCapture(const StderrCapture&) = delete;
   StderrCapture& operator=(const StderrCapture&) = delete;
 
-  std::string text() const {
-    std::string out(1 << 16, '\0');
+  /// All of it, up to 64 KiB.
+  std::string text() const { return read(1 << 16); }
+  /// All of it, up to 4 MiB.
+  std::string whole() const { return read(4 << 20); }
+
+ private:
+  std::string read(std::size_t most) const {
+    std::string out(most, '\0');
     const ssize_t bytes = pread(fileno(file_), out.data(), out.size(), 0);
     out.resize(bytes > 0 ? static_cast<std::size_t>(bytes) : 0);
     return out;
   }
 
- private:
   int saved_;
   std::FILE* file_;
 };

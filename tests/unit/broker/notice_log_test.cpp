@@ -1,0 +1,35 @@
+// What people see of nodes that come and go.
+#include "broker/notice_log.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+
+#include "tests/unit/process/capture.h"
+
+using namespace genai;
+using namespace genai::broker;
+
+namespace {
+
+std::size_t lines_of(const std::string& text) {
+  return static_cast<std::size_t>(std::ranges::count(text, '\n'));
+}
+
+}  // namespace
+
+TEST_CASE("a fleet that comes at once is shown, who comes and goes without end is counted") {
+  NoticeLog log;
+  const Notice joined{Notice::Kind::kNodeJoined, *NodeId::parse("n"), {}, "", 0};
+  StderrCapture all;
+  {
+    StderrCapture shown;
+    for (int i = 0; i < 1500; ++i) log.write(joined, {from_ms(0), from_ms(0)});
+    CHECK(lines_of(shown.whole()) == 1000);
+  }
+  StderrCapture shown;
+  log.write({Notice::Kind::kLateLoop, {}, {}, "busy", 7}, {from_ms(0), from_ms(0)});
+  CHECK(lines_of(shown.whole()) == 1);  // other lines go on
+  log.write(joined, {from_ms(100), from_ms(100)});
+  CHECK(lines_of(shown.whole()) == 3);
+  CHECK(shown.whole().find("500") != std::string::npos);
+}
