@@ -145,9 +145,9 @@ class Core {
   void acknowledge(Task& task, Provider& provider, const Now& now);
   void adopt(Task& task, Provider& provider, IssuedAttempt& attempt, const Now& now);
   void start_clock(Task& task, const Provider& provider, const Now& now);
-  /// `said`: by the node, and may quote the payload: not for logs.
   void note_node(std::string text, const Provider& provider, const Now& now,
                  std::string reason = {});
+  /// `said`: by the node, and may quote the payload: not for logs.
   void requeue(Task& task, Cause cause, ErrorCode code, const std::string& reason, const Now& now,
                const std::string& said = {});
   void finish(Task& task, TaskStatus status, ErrorCode code, std::string reason, const Now& now,
