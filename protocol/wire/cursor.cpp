@@ -21,15 +21,6 @@ bool Cursor::take(Int& out) {
   return true;
 }
 
-std::optional<Token> Cursor::text(Kind kind, std::size_t size, bool canonical) {
-  if (left() < size) return std::nullopt;
-  Token token(kind, canonical);
-  token.size = static_cast<std::uint32_t>(size);
-  token.data = at_;
-  at_ += size;
-  return token;
-}
-
 /// With its size in front; `least`: what a shorter form could not say.
 template <class Size>
 std::optional<Token> Cursor::sized(Kind kind, std::uint64_t least) {
@@ -47,6 +38,12 @@ std::optional<Token> Cursor::unsigned_number(std::uint64_t least) {
   Unsigned value = 0;
   if (!take(value)) return std::nullopt;
   Token token(Kind::kUint, value >= least);
+  token.uint = value;
+  return token;
+}
+
+std::optional<Token> flag(unsigned value) {
+  Token token(Kind::kBool);
   token.uint = value;
   return token;
 }
@@ -82,23 +79,8 @@ std::optional<Token> Cursor::extension(std::size_t size) {
   return text(Kind::kExt, size + 1, true);  // its type is a byte before its content
 }
 
-std::optional<Token> Cursor::next() {
-  if (at_ == end_) return std::nullopt;
+std::optional<Token> Cursor::next_long() {
   const auto head = static_cast<unsigned char>(*at_++);
-  const auto number = [](Kind kind, std::uint64_t value) {
-    Token token(kind);
-    token.uint = value;
-    return token;
-  };
-  const auto container = [](Kind kind, unsigned size) {
-    Token token(kind);
-    token.size = size;
-    return token;
-  };
-  if (head < 0x80) return number(Kind::kUint, head);
-  if (head < 0x90) return container(Kind::kMap, head & 0x0fu);
-  if (head < 0xa0) return container(Kind::kArray, head & 0x0fu);
-  if (head < 0xc0) return text(Kind::kStr, head & 0x1fu, true);
   if (head >= 0xe0) {
     Token token(Kind::kNegative);
     token.negative = static_cast<std::int8_t>(head);
@@ -112,7 +94,7 @@ std::optional<Token> Cursor::next() {
       return Token{};
     case 0xc2:
     case 0xc3:
-      return number(Kind::kBool, head & 1u);
+      return flag(head & 1u);
     case 0xc4:
       return sized<std::uint8_t>(Kind::kBin, 0);
     case 0xc5:

@@ -53,7 +53,19 @@ class Cursor {
   explicit Cursor(std::string_view bytes) : at_(bytes.data()), end_(at_ + bytes.size()) {}
 
   /// The next value, or nothing: the bytes end before it does, or are no msgpack.
-  std::optional<Token> next();
+  std::optional<Token> next() {
+    if (at_ == end_) return std::nullopt;
+    const auto head = static_cast<unsigned char>(*at_);
+    if (head >= 0xc0) return next_long();
+    ++at_;
+    if (head >= 0xa0) return text(Kind::kStr, head & 0x1fu, true);
+    Token token(head < 0x80 ? Kind::kUint : head < 0x90 ? Kind::kMap : Kind::kArray);
+    if (head < 0x80)
+      token.uint = head;
+    else
+      token.size = head & 0x0fu;
+    return token;
+  }
   /// Passes over one whole value; the bytes must be well-formed.
   void skip();
   const char* position() const { return at_; }
@@ -62,7 +74,15 @@ class Cursor {
  private:
   template <class Int>
   bool take(Int& out);
-  std::optional<Token> text(Kind kind, std::size_t size, bool canonical);
+  std::optional<Token> text(Kind kind, std::size_t size, bool canonical) {
+    if (left() < size) return std::nullopt;
+    Token token(kind, canonical);
+    token.size = static_cast<std::uint32_t>(size);
+    token.data = at_;
+    at_ += size;
+    return token;
+  }
+  std::optional<Token> next_long();  // its head is 0xc0 or above
   template <class Size>
   std::optional<Token> sized(Kind kind, std::uint64_t least);
   template <class Unsigned>

@@ -121,9 +121,11 @@ class Reader {
 
   template <class Id>
   static Id parse_id(const Token& token, const Path& path) {
-    auto id = Id::parse(text_view(token, path, limits::kMaxIdBytes));
-    if (!id) refuse(ErrorCode::kBadField, path, "expected 1 to 64 bytes of [A-Za-z0-9._:-]");
-    return std::move(*id);
+    // What is an id is valid UTF-8 too.
+    if (token.kind == Kind::kStr)
+      if (auto id = Id::parse(token.view())) return std::move(*id);
+    text_view(token, path, limits::kMaxIdBytes);
+    refuse(ErrorCode::kBadField, path, "expected 1 to 64 bytes of [A-Za-z0-9._:-]");
   }
   static std::uint64_t integer(const Token& token, const Path& path, std::uint64_t min,
                                std::uint64_t max);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <msgpack.hpp>
 #include <stdexcept>
 #include <string>
@@ -14,31 +15,35 @@
 
 namespace genai::wire {
 
-/// Most writes are of a few bytes, so room is made ahead for many of them.
+/// Most writes are of a few bytes, so they are gathered; content is appended as it is.
 class StringSink {
  public:
+  StringSink() {}  // leaves the room as it is: to fill it first would cost more than most messages
   void write(const char* data, std::size_t size) {
-    if (size > kLarge) return append(data, size);
-    if (bytes_.size() - end_ < size) bytes_.resize(2 * bytes_.size() + kLarge);
-    std::copy_n(data, size, bytes_.data() + end_);  // of an empty text `data` may be null
+    if (size > kLarge) {
+      flush();
+      bytes_.append(data, size);
+      return;
+    }
+    if (room_.size() - end_ < size) flush();
+    std::copy_n(data, size, room_.data() + end_);  // of an empty text `data` may be null
     end_ += size;
   }
   std::string take() {
-    bytes_.resize(std::exchange(end_, 0));
+    flush();
     return std::exchange(bytes_, {});
   }
 
  private:
   static constexpr std::size_t kLarge = 1024;
 
-  /// To fill room first would be to write all of it twice.
-  void append(const char* data, std::size_t size) {
-    bytes_.resize(end_);
-    bytes_.append(data, size);
-    end_ = bytes_.size();
+  void flush() {
+    bytes_.append(room_.data(), end_);
+    end_ = 0;
   }
 
   std::string bytes_;
+  std::array<char, 8 * kLarge> room_;
   std::size_t end_ = 0;
 };
 using Packer = msgpack::packer<StringSink>;
