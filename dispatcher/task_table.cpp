@@ -40,7 +40,7 @@ void append(std::vector<LogEntry>& log, LogEntry entry) {
 
 Task* TaskTable::find(const TaskId& id) {
   auto it = by_id_.find(id.str());
-  return it == by_id_.end() ? nullptr : it->second;
+  return it == by_id_.end() ? nullptr : it->second.task;
 }
 
 const Task* TaskTable::find(const TaskId& id) const {
@@ -49,9 +49,10 @@ const Task* TaskTable::find(const TaskId& id) const {
 
 Task& TaskTable::enter(std::unique_ptr<Task> task) {
   Task& added = *task;
-  const bool inserted = tasks_.emplace(added.id.str(), std::move(task)).second;
+  // Ids that begin with the time, as ours do, come in their order: the end is asked first.
+  const auto place = tasks_.emplace_hint(tasks_.end(), added.id.str(), std::move(task));
+  const bool inserted = by_id_.emplace(added.id.str(), Known{&added, place}).second;
   GENAI_CHECK(inserted);
-  by_id_.emplace(added.id.str(), &added);
   ++counts_[static_cast<std::size_t>(added.status)];
   if (!is_terminal(added.status)) queued_bytes_ += added.content_bytes();
   note_deadline(added);
@@ -87,8 +88,10 @@ void TaskTable::remove(Task& task) {
   forget_deadline(task);
   --counts_[static_cast<std::size_t>(task.status)];
   if (!is_terminal(task.status)) queued_bytes_ -= task.content_bytes();
-  by_id_.erase(task.id.str());
-  tasks_.erase(task.id.str());
+  const auto it = by_id_.find(task.id.str());
+  const auto place = it->second.place;
+  by_id_.erase(it);
+  tasks_.erase(place);
 }
 
 void TaskTable::move(Task& task, TaskStatus to, std::string reason, const Now& now,
@@ -167,7 +170,7 @@ void TaskTable::check_invariants() const {
   for (const auto& [id, task] : tasks_) {
     ++counts[static_cast<std::size_t>(task->status)];
     GENAI_CHECK(id == task->id.str());
-    GENAI_CHECK(by_id_.at(id) == task.get());
+    GENAI_CHECK(by_id_.at(id).task == task.get());
     GENAI_CHECK(!task->log.empty() && task->log.back().status == task->status);
     if (is_terminal(task->status)) {
       GENAI_CHECK(task->payload.empty() || task->status == TaskStatus::kFailed);

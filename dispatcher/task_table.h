@@ -71,8 +71,13 @@ class TaskTable {
   void remove(Task& task);
 
   Journal& journal_;
-  std::unordered_map<std::string_view, Task*> by_id_;  // beside the order: lookups are many
-  Tasks tasks_;                                        // the key views the task's own id
+  Tasks tasks_;  // the key views the task's own id
+  // Beside the order: lookups are many.
+  struct Known {
+    Task* task;
+    Tasks::iterator place;
+  };
+  std::unordered_map<std::string_view, Known> by_id_;
   // By time, then sequence. A deadline that moves away is noted again only when its old time has
   // come: most tasks end before.
   std::map<std::pair<Duration, std::uint64_t>, Task*> deadlines_;
