@@ -1,16 +1,18 @@
-// Nodes that answer at once: many connections in one thread, so that the nodes cost little and the
-// dispatcher is what is measured.
+// Nodes that answer at once: all of them in one thread and on one socket, so that they cost little
+// and the dispatcher is what is measured.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "protocol/messages.h"
-#include "protocol/transport/socket.h"
+#include "protocol/time.h"
+#include "tools/bench/hub.h"
 
 namespace genai::bench {
 
@@ -35,24 +37,24 @@ class EchoFleet {
 
  private:
   struct Node {
-    transport::Dealer socket;
     SessionId session;
     NodeId node_id;
     bool joined = false;
     std::uint64_t seq = 0;
-    Duration beat_at{0};
     std::set<AssignmentRef> held;
   };
   void run();
-  void drain(Node& node);
-  void on_assign(Node& node, const msg::Assign& assign);
-  void beat(Node& node, Duration now);
+  void drain();
+  void on_frame(std::size_t node, const Blob& frame);
+  void on_assign(std::size_t node, const msg::Assign& assign);
+  void beat(std::size_t node);
 
   const EchoOptions options_;
   const std::string name_;
   const Blob result_;
-  transport::Context context_;
-  std::vector<Node> nodes_;
+  Hub hub_;
+  std::vector<Node> nodes_;  // by connection
+  std::multimap<Duration, std::size_t> beats_;
   std::atomic<bool> stopping_ = false;
   std::atomic<std::uint64_t> executed_ = 0;
   std::thread thread_;

@@ -36,7 +36,9 @@ CLI::App& declare_load(CLI::App& app, const char* name, const char* what, RunOpt
   cmd.add_option("--seconds", o.trip.seconds, "Per row, at most")->check(CLI::PositiveNumber);
   cmd.add_option("--client-batch", o.trip.batch, "Tasks in one message of a client, at most")
       ->check(CLI::Range(std::size_t{1}, limits::kMaxBatchEntries));
-  cmd.add_option("--workers", o.trip.workers, "Connections of nodes")->check(CLI::Range(1, 1000));
+  cmd.add_option("--workers", o.trip.workers,
+                 "Connections of nodes (of the reference: 100 at most)")
+      ->check(CLI::Range(1, 10'000));
   cmd.add_option("--payload-bytes", o.trip.payload_bytes, "Of each task")
       ->check(CLI::Range(std::size_t{0}, kMaxBytes));
   cmd.add_flag("--json", o.json, "One JSON object instead of a table");
