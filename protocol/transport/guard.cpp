@@ -77,7 +77,9 @@ const Identity& Guard::identify(const Router& router, const Received& received) 
 }
 
 void Guard::reload() {
-  if (reader_) reader_->start();
+  if (reader_ && !reader_->start())
+    process::log_warn("the keys are still being read: once more afterwards",
+                      {{"folder", options_.authorized_keys}});
 }
 
 KeySet Guard::take_revoked() {

@@ -4,33 +4,41 @@
 
 #include <cerrno>
 #include <system_error>
+#include <thread>
 #include <utility>
+
+#include "protocol/transport/descriptor.h"
 
 namespace genai::transport {
 
-KeyReader::KeyReader(std::string folder)
-    : folder_(std::move(folder)), done_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-  if (done_.get() < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+struct KeyReader::Shared {
+  const std::string folder;
+  const Descriptor done{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
+  std::optional<Expected<KeyRing>> result = {};  // the thread's until it has told
+};
+
+KeyReader::KeyReader(std::string folder) : shared_(new Shared{std::move(folder)}) {
+  if (fd() < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
 }
 
-KeyReader::~KeyReader() {
-  if (thread_.joinable()) thread_.join();
-}
+int KeyReader::fd() const { return shared_->done.get(); }
 
-void KeyReader::start() {
-  again_ = thread_.joinable();
-  if (again_) return;
-  thread_ = std::thread([this] {
-    result_ = KeyRing::read(folder_);
-    ::eventfd_write(done_.get(), 1);
-  });
+bool KeyReader::start() {
+  again_ = reading_;
+  if (again_) return false;
+  reading_ = true;
+  std::thread([shared = shared_] {
+    shared->result = KeyRing::read(shared->folder);
+    ::eventfd_write(shared->done.get(), 1);
+  }).detach();
+  return true;
 }
 
 std::optional<Expected<KeyRing>> KeyReader::poll() {
   eventfd_t told = 0;
-  if (::eventfd_read(done_.get(), &told) != 0) return std::nullopt;
-  thread_.join();
-  if (!again_) return std::exchange(result_, std::nullopt);
+  if (::eventfd_read(fd(), &told) != 0) return std::nullopt;
+  reading_ = false;
+  if (!again_) return std::exchange(shared_->result, std::nullopt);
   start();
   return std::nullopt;
 }

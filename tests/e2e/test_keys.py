@@ -133,6 +133,14 @@ class Keys(unittest.TestCase):
             wait_for(lambda: process.logged("keys read again"), "the keys to be read")
             self.assertEqual(process.logged("keys read again")[0]["revoked"], 0)
         self.ask("stranger", "list")
+        # One that never ends keeps nobody from stopping the daemon, and is told of.
+        os.mkfifo(self.folder / "nodes" / "endless.toml")
+        for _ in range(2):
+            self.broker.send(signal.SIGHUP)
+        wait_for(lambda: self.broker.logged("the keys are still being read: once more afterwards"),
+                 "the warning")
+        self.broker.send(signal.SIGTERM)
+        self.assertEqual(self.broker.wait(10), 0)
 
     def test_a_broken_folder_changes_nothing(self):
         self.start_fleet()
