@@ -16,12 +16,12 @@ bool is_valid_utf8(std::string_view bytes) {
 
 std::string clip_text(std::string_view text, std::size_t max_bytes) {
   std::string valid;
+  valid.reserve(text.size());
   utf8::replace_invalid(text.begin(), text.end(), std::back_inserter(valid));
   if (valid.size() <= max_bytes) return valid;
   std::size_t end = max_bytes;
   while (end > 0 && (static_cast<unsigned char>(valid[end]) & 0xc0) == 0x80) --end;
-  valid.resize(end);
-  return valid;
+  return valid.substr(0, end);  // with no more room than it takes: it may be kept
 }
 
 std::string clip_text_tail(std::string_view text, std::size_t max_bytes) {
