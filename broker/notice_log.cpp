@@ -51,21 +51,16 @@ Line line_of(Notice::Kind kind) {
   return {LogLevel::kWarn, "notice of an unknown kind"};
 }
 
-}  // namespace
+constexpr process::RateLimit kLimit{1000, from_ms(100)};
 
-void NoticeLog::write_node_line(LogLevel level, std::string_view text, const Notice& notice,
-                                const Now& now) {
-  if (!node_lines_.allow(now.mono)) return;
-  if (const std::uint64_t count = node_lines_.take_suppressed())
-    process::log_warn("lines about nodes that were too many to show", {{"count", count}});
-  process::log(level, text,
-               {{"node_id", notice.node_id.str()},
-                {"session", notice.session.short_hex()},
-                {"reason", notice.reason}});
-}
+}  // namespace
 
 void NoticeLog::write(const Notice& notice, const Now& now) {
   const auto [level, text] = line_of(notice.kind);
+  process::RateLimit& limit = limits_.try_emplace(notice.kind, kLimit).first->second;
+  if (!limit.allow(now.mono)) return;
+  if (const std::uint64_t count = limit.take_suppressed())
+    process::log_warn("lines that were too many to show", {{"text", text}, {"count", count}});
   if (notice.kind == Notice::Kind::kNodeRefused)
     process::log(level, text,
                  {{"node_id", notice.node_id.str()},
@@ -73,7 +68,10 @@ void NoticeLog::write(const Notice& notice, const Now& now) {
                   {"reason", notice.reason},
                   {"count", notice.count}});
   else if (!notice.node_id.empty())
-    write_node_line(level, text, notice, now);
+    process::log(level, text,
+                 {{"node_id", notice.node_id.str()},
+                  {"session", notice.session.short_hex()},
+                  {"reason", notice.reason}});
   else if (notice.kind == Notice::Kind::kMassVanish)
     process::log(level, notice.reason, {{"nodes", notice.count}});
   else if (notice.kind == Notice::Kind::kLateLoop)

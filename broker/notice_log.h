@@ -1,24 +1,22 @@
 // The core's notices as log lines, not more of them than people can use.
 #pragma once
 
+#include <map>
+
 #include "broker/effects.h"
-#include "protocol/process/logging.h"
 #include "protocol/process/rate_limit.h"
 #include "protocol/time.h"
 
 namespace genai::broker {
 
-/// Not thread-safe.
+/// Whatever peers do, each kind of line comes a thousand times at once (a fleet may come or go) and
+/// ten times a second from then on; the next one says how many were left out. Not thread-safe.
 class NoticeLog {
  public:
   void write(const Notice& notice, const Now& now);
 
  private:
-  void write_node_line(process::LogLevel level, std::string_view text, const Notice& notice,
-                       const Now& now);
-
-  // A fleet may come or go at once, and has its lines; who comes and goes without end has not.
-  process::RateLimit node_lines_{1000, from_ms(100)};
+  std::map<Notice::Kind, process::RateLimit> limits_;
 };
 
 }  // namespace genai::broker

@@ -14,7 +14,8 @@ constexpr std::size_t kRecordBytes = 1024;
 }  // namespace
 
 std::size_t Archive::bytes_of(const Task& task) {
-  return task.result.size() + task.content_bytes() + memory_of(task.info) + kRecordBytes;
+  return task.result.size() + task.content_bytes() + memory_of(task.info) + task.log_bytes +
+         task.issued.size() * sizeof(IssuedAttempt) + kRecordBytes;
 }
 
 void Archive::add(Task& task) {

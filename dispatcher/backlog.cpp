@@ -8,7 +8,9 @@ namespace genai::dispatcher {
 namespace {
 
 // Kinds of tasks at once. Each costs an index of the fleet, and to rank all of it when it is new.
-constexpr std::size_t kMaxClasses = 1024;
+// So that all of that together is bounded, there are fewer of them in a large fleet.
+constexpr std::size_t kMaxClasses = 1024, kLeastClasses = 32;
+constexpr std::size_t kMaxEntries = 1'000'000;
 // Indexes kept for kinds that have no tasks just now, and providers in all of those together.
 constexpr std::size_t kMaxIdleClasses = 64;
 constexpr std::size_t kMaxIdleEntries = 1'000'000;
@@ -19,8 +21,10 @@ TaskClass::Key Backlog::key_of(const TaskSpec& spec) {
   return {spec.needs, spec.max_cost, spec.time_to_money_ratio, size_class(spec.work)};
 }
 
-bool Backlog::has_class_for(const TaskSpec& spec) const {
-  return classes_.size() - idle_.size() < kMaxClasses || classes_.contains(key_of(spec));
+bool Backlog::has_class_for(const TaskSpec& spec, std::size_t providers) const {
+  const std::size_t most =
+      std::clamp(kMaxEntries / std::max<std::size_t>(providers, 1), kLeastClasses, kMaxClasses);
+  return classes_.size() - idle_.size() < most || !is_new_kind(spec);
 }
 
 void Backlog::enroll(Task& task, const Now& now) {

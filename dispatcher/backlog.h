@@ -73,8 +73,11 @@ class Backlog {
   Backlog(const Config& config, Measures& measures, Tenants& tenants)
       : config_(config), measures_(measures), tenants_(tenants) {}
 
-  /// Classes are limited: whether a task of that kind can be taken.
-  bool has_class_for(const TaskSpec& spec) const;
+  /// Classes are limited, the more the larger the fleet: each is an index of it. Whether a task of
+  /// that kind can be taken.
+  bool has_class_for(const TaskSpec& spec, std::size_t providers) const;
+  /// Whether a task of that kind would need a class that is not there.
+  bool is_new_kind(const TaskSpec& spec) const { return !classes_.contains(key_of(spec)); }
   Tenant& tenant_of(const TaskSpec& spec) { return tenants_.of(spec.tenant); }
   /// Enters a task's class and tenant; it stays a member of both until it is terminal.
   void enroll(Task& task, const Now& now);

@@ -150,6 +150,15 @@ void Core::requeue(Task& task, Cause cause, ErrorCode code, const std::string& r
   notify(task);
 }
 
+/// Its node gave the task back, or left. Each node is charged once, and only for what it had taken:
+/// one that comes and leaves without end cannot use up the tasks of others.
+void Core::take_back(Task& task, ErrorCode code, const std::string& reason, const Now& now) {
+  IssuedAttempt& attempt = *task.attempt(task.current);
+  const bool charged = task.status == TaskStatus::kSent && !task.failed_on(attempt.node_id);
+  attempt.failed |= charged;
+  requeue(task, charged ? Cause::kDrain : Cause::kNobody, code, reason, now);
+}
+
 void Core::finish(Task& task, TaskStatus status, ErrorCode code, std::string reason, const Now& now,
                   const IssuedAttempt* by, const std::string& said) {
   if (task.status == TaskStatus::kUnscheduled)

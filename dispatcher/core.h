@@ -113,6 +113,9 @@ class Core {
   Duration next_commit() const { return std::min(journal_.next_deadline(), measures_due_); }
   /// `all`: also what could wait for longer.
   store::Batch take_changes(const Now& now, bool all = false);
+  /// Of those, what frees room while `stuck`, taken before, does not fit on the disk; no task of
+  /// `stuck` is among them.
+  store::Batch take_frees(const store::Batch& stuck) { return journal_.take_frees(stuck); }
   /// Payloads and results since take_changes(), if they are to be written.
   std::size_t uncommitted_bytes() const { return journal_.bytes(); }
   void read_debug_notes(bool on) { outbox_.read_debug(on); }
@@ -145,13 +148,12 @@ class Core {
   void acknowledge(Task& task, Provider& provider, const Now& now);
   void adopt(Task& task, Provider& provider, IssuedAttempt& attempt, const Now& now);
   void start_clock(Task& task, const Provider& provider, const Now& now);
-  void note_node(std::string text, const Provider& provider, const Now& now,
-                 std::string reason = {});
   /// `said`: by the node, and may quote the payload: not for logs.
   void requeue(Task& task, Cause cause, ErrorCode code, const std::string& reason, const Now& now,
                const std::string& said = {});
   void finish(Task& task, TaskStatus status, ErrorCode code, std::string reason, const Now& now,
               const IssuedAttempt* by = nullptr, const std::string& said = {});
+  void take_back(Task& task, ErrorCode code, const std::string& reason, const Now& now);
   bool used_up(const Task& task) const;
   void leave_queue(Task& task);
   Provider* detach(Task& task, const Now& now);
@@ -287,10 +289,9 @@ class Core {
   Totals totals_;
   Listings listings_;
   process::PeerRates rates_{limits::kMaxAskedPerSecond};
+  process::PeerRates ranked_{limits::kMaxRankedPerSecond};
   const Identity* asker_ = nullptr;  // of the client's frame that is being handled
-  // Hostile peers must not fill the log; a fleet may come or go at once.
-  process::RateLimit malformed_notes_{10, from_ms(1000)};
-  process::RateLimit node_notes_{1000, from_ms(100)};
+  process::RateLimit malformed_notes_{10, from_ms(1000)};  // a hostile peer must not fill the log
 
   std::multimap<Duration, std::pair<SessionId, AssignmentRef>> abort_resends_;
   std::uint64_t sequence_ = 0;

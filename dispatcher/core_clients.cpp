@@ -223,6 +223,15 @@ msg::Acceptance Core::submit(const std::string& peer, msg::WatchLevel level,
     refusal.retry_after_ms = retry_after_ms(error->code, submission.spec);
     return refusal;
   }
+  if (backlog_.is_new_kind(submission.spec)) {  // for which the whole fleet is looked at
+    if (!ranked_.may_ask(payer(*asker_, peer), now.mono)) {
+      msg::Acceptance refusal =
+          refuse(ErrorCode::kSlowDown, "too many new kinds of tasks (requirements, costs) at once");
+      refusal.retry_after_ms = 1000;
+      return refusal;
+    }
+    ranked_.charge(payer(*asker_, peer), providers_.size(), now.mono);
+  }
   const Digest of_content = digest();
   // A small payload must not keep the frame of a whole batch in memory.
   Blob payload = alone ? std::move(submission.payload) : submission.payload.detached();
@@ -247,7 +256,7 @@ std::optional<Error> Core::no_room_for(const TaskSpec& spec, std::size_t content
     return Error{ErrorCode::kQueueFull, fmt::format("{} tasks are queued", config_.max_tasks)};
   if (tasks_.queued_bytes() + content_bytes > config_.max_queued_bytes)
     return Error{ErrorCode::kQueueFull, fmt::format("{} bytes are queued", tasks_.queued_bytes())};
-  if (!backlog_.has_class_for(spec))
+  if (!backlog_.has_class_for(spec, providers_.size()))
     return Error{ErrorCode::kQueueFull, "tasks of too many kinds (requirements, costs) are queued"};
   return tenants_.over_quota(spec.tenant, content_bytes);
 }

@@ -23,6 +23,14 @@ Reach reach_of(ProviderState state) {
   }
 }
 
+Note node_note(std::string text, const Provider& provider, std::string reason = {}) {
+  Note note{Note::Level::kInfo,
+            std::move(text),
+            {{"node_id", provider.node_id.str()}, {"session", provider.session.short_hex()}}};
+  if (!reason.empty()) note.fields.emplace_back("reason", std::move(reason));
+  return note;
+}
+
 }  // namespace
 
 template <class M>
@@ -249,19 +257,6 @@ void Core::ask_elsewhere(const Provider& provider, const Now& now) {
   }
 }
 
-/// Who comes and goes without end does not fill the log.
-void Core::note_node(std::string text, const Provider& provider, const Now& now,
-                     std::string reason) {
-  if (!node_notes_.allow(now.mono)) return;
-  Note note{Note::Level::kInfo,
-            std::move(text),
-            {{"node_id", provider.node_id.str()}, {"session", provider.session.short_hex()}}};
-  if (!reason.empty()) note.fields.emplace_back("reason", std::move(reason));
-  if (const std::uint64_t count = node_notes_.take_suppressed())
-    note.fields.emplace_back("more_not_shown", count);
-  outbox_.note(std::move(note));
-}
-
 /// Enters or refreshes a session. Assignments that crossed with a reconnect are sent again: the
 /// node knows each by its ref, so it runs none twice.
 Provider& Core::join(std::size_t broker, const msg::ProviderEntry& entry, const Now& now) {
@@ -273,7 +268,7 @@ Provider& Core::join(std::size_t broker, const msg::ProviderEntry& entry, const 
       if (former != broker) links_[former].taken_over.insert(entry.node_id);
     }
     provider = &providers_.add(entry, broker, now);
-    note_node("node joined", *provider, now);
+    outbox_.note(node_note("node joined", *provider));
   }
   if (provider->broker != broker) links_[provider->broker].elsewhere.insert(entry.session);
   provider->broker = broker;
@@ -302,7 +297,8 @@ void Core::apply(std::size_t broker, const msg::Delta::StateChanged& change, con
   if (change.state == ProviderState::kLeft)
     return lose(*provider, Cause::kDrain, ErrorCode::kNodeDrained, "left: " + change.reason, now);
   set_reach(*provider, reach_of(change.state), now);
-  note_node("node is " + std::string(name(provider->reach)), *provider, now, change.reason);
+  outbox_.note(
+      node_note("node is " + std::string(name(provider->reach)), *provider, change.reason));
 }
 
 void Core::apply(std::size_t broker, const msg::Delta::Beat& change, const Now& now) {
@@ -315,10 +311,14 @@ void Core::apply(std::size_t broker, const msg::Delta::Beat& change, const Now& 
 
 void Core::lose(Provider& provider, Cause cause, ErrorCode code, const std::string& reason,
                 const Now& now) {
-  note_node(cause == Cause::kDrain ? "node left" : "node lost", provider, now, reason);
+  outbox_.note(node_note(cause == Cause::kDrain ? "node left" : "node lost", provider, reason));
   // Only what was executing is blamed; asked before the list changes.
   std::vector<std::pair<Task*, bool>> held;
-  for (Task* task : provider.tasks) held.emplace_back(task, provider.is_executing(*task));
+  bool broke_off = false;
+  for (Task* task : provider.tasks) {
+    held.emplace_back(task, provider.is_executing(*task));
+    broke_off |= task->status == TaskStatus::kSent;
+  }
   provider.record->lost += held.size();
   const bool crashed = cause == Cause::kLoss && !is_mass_loss(provider.node_id, now);
   if (crashed) ++crashes_;
@@ -332,11 +332,14 @@ void Core::lose(Provider& provider, Cause cause, ErrorCode code, const std::stri
       quarantine(*task, now);
       continue;
     }
-    requeue(*task, executing || cause == Cause::kDrain ? cause : Cause::kNobody, code,
-            (cause == Cause::kDrain ? "node " : "node lost: ") + reason, now);
+    if (cause == Cause::kDrain)
+      take_back(*task, code, "node " + reason, now);
+    else
+      requeue(*task, executing ? cause : Cause::kNobody, code, "node lost: " + reason, now);
   }
   // One that comes and goes is given less and less.
-  if (crashed) providers_.count_failure(provider, now.mono);
+  if (crashed || (cause == Cause::kDrain && broke_off))
+    providers_.count_failure(provider, now.mono);
   save_later(provider, now);
   ask_elsewhere(provider, now);
   providers_.remove(provider);

@@ -154,7 +154,7 @@ ErrorCode Core::take_result(Provider& provider, msg::Result::Entry& entry, const
   if (!task->is_assigned() || task->current != entry.ref.attempt)
     return ErrorCode::kResultDiscarded;  // the end of an attempt that no longer counts
   if (entry.outcome == msg::Outcome::kReturned) {
-    requeue(*task, Cause::kDrain, ErrorCode::kNodeDrained, "the node gave it back", now);
+    take_back(*task, ErrorCode::kNodeDrained, "the node gave it back", now);
     providers_.bar(provider, now.mono);
     return ErrorCode::kOk;
   }

@@ -1,6 +1,7 @@
 #include "dispatcher/journal.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 namespace genai::dispatcher {
 
@@ -91,12 +92,31 @@ Batch Journal::take(const Now& now) {
     set_stored(*task);
   }
   batch.erased = std::move(erased_);
-  batch.nodes = std::move(nodes_);
+  for (auto& [id, node] : nodes_) batch.nodes.push_back(std::move(node));
   dirty_.clear();
   erased_.clear();
   nodes_.clear();
   due_at_ = kNever;
   bytes_ = 0;
+  return batch;
+}
+
+Batch Journal::take_frees(const Batch& stuck) {
+  std::unordered_set<std::uint64_t> held;
+  for (const TaskRecord& task : stuck.added) held.insert(task.sequence);
+  for (const Batch::Change& change : stuck.changed) held.insert(change.record.sequence);
+  held.insert(stuck.fetched.begin(), stuck.fetched.end());
+  Batch batch;
+  for (Task*& task : dirty_) {
+    if (!task || !is_only_fetched(*task) || held.contains(task->sequence)) continue;
+    batch.fetched.push_back(task->sequence);
+    set_stored(*task);
+    task = nullptr;
+  }
+  const auto free = std::ranges::partition(
+      erased_, [&](std::uint64_t sequence) { return held.contains(sequence); });
+  batch.erased.assign(free.begin(), free.end());
+  erased_.erase(free.begin(), free.end());
   return batch;
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -28,7 +29,7 @@ class Journal {
   void note_lazily(Task& task, Duration now) { mark(task, now + kLazyTime); }
   void note(store::NodeRow node) {
     if (!enabled_) return;
-    nodes_.push_back(std::move(node));
+    nodes_.insert_or_assign(node.id, std::move(node));
     due_at_ = kAtOnce;
   }
   /// A payload or result of so many bytes is to be written.
@@ -48,6 +49,9 @@ class Journal {
   std::size_t bytes() const { return bytes_; }
   /// Everything since the last call.
   store::Batch take(const Now& now);
+  /// Of that, what only frees room, and is of none of the tasks in `stuck`, a batch that does not
+  /// fit: it can go first.
+  store::Batch take_frees(const store::Batch& stuck);
 
  private:
   static constexpr Duration kAtOnce{0};
@@ -62,7 +66,7 @@ class Journal {
   std::size_t bytes_ = 0;
   std::vector<Task*> dirty_;  // null: erased since
   std::vector<std::uint64_t> erased_;
-  std::vector<store::NodeRow> nodes_;
+  std::map<NodeId, store::NodeRow> nodes_;
 };
 
 }  // namespace genai::dispatcher

@@ -25,32 +25,6 @@ constexpr std::size_t kMaxUncommittedBytes = std::size_t{256} << 20;
 // While the disk is short of room.
 constexpr Duration kLookAgain = from_ms(1000);
 
-process::LogLevel level_of(Note::Level level) {
-  switch (level) {
-    case Note::Level::kDebug:
-      return process::LogLevel::kDebug;
-    case Note::Level::kInfo:
-      return process::LogLevel::kInfo;
-    case Note::Level::kWarn:
-      return process::LogLevel::kWarn;
-  }
-  return process::LogLevel::kError;
-}
-
-void write(const Note& note) {
-  const process::LogLevel level = level_of(note.level);
-  if (!process::log_enabled(level)) return;
-  std::vector<process::Field> fields;
-  for (const auto& [key, value] : note.fields)
-    std::visit(
-        [&, name = std::string_view(key)](const auto& v) {
-          if constexpr (std::is_constructible_v<process::Field, std::string_view, decltype(v)>)
-            fields.emplace_back(name, v);
-        },
-        value.v);
-  process::log_fields(level, note.text, fields);
-}
-
 /// What each broker is to be known by. The files were looked at when the options were.
 std::vector<std::optional<transport::CurveClient>> curves_of(const ProgramOptions& options,
                                                              const transport::Guard& guard) {
@@ -205,7 +179,7 @@ bool Loop::drain_link(std::size_t broker, const Now& now) {
 
 void Loop::apply(process::SignalFd& signals, const Now& now) {
   Effects effects = core_.take_effects();
-  for (const Note& note : effects.notes) write(note);
+  for (const Note& note : effects.notes) log_.write(note, now.mono);
   reopen(effects.reopen_links, signals);
   send(std::move(effects.at_once), now);
   queue_.hold(std::move(effects.durable));
@@ -239,8 +213,8 @@ void Loop::start_commit(const Now& now) {
     commits_->start(std::move(*batch));
   } else if (look_again_ <= now.mono) {
     look_again_ = kNever;
-    if (queue_.is_running())
-      commits_->retry();
+    if (const store::Batch* stuck = commits_->stuck(); stuck && queue_.is_running())
+      commits_->retry(core_.take_frees(*stuck));
     else
       commits_->start({});
   }

@@ -6,6 +6,7 @@
 
 #include "dispatcher/commit_queue.h"
 #include "dispatcher/core.h"
+#include "dispatcher/note_log.h"
 #include "dispatcher/options.h"
 #include "dispatcher/store/commit_thread.h"
 #include "dispatcher/store/start.h"
@@ -60,6 +61,7 @@ class Loop {
   transport::PollSet poll_;
   std::unique_ptr<store::Store> store_;
   Core core_;
+  NoteLog log_;
   CommitQueue queue_;
   std::optional<store::CommitThread> commits_;  // only with a durable store
   StoreReport report_;

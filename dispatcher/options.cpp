@@ -125,7 +125,7 @@ std::optional<int> parse_options(int argc, const char* const* argv, ProgramOptio
              "Nodes that may be lost while they execute a task before it is quarantined (Failed)",
              Range(1, limits::kMaxAttempts));
   parser.add("max-drains", config.max_drains,
-             "Times a task may be given back by leaving nodes before it is Failed",
+             "Nodes that may give a task back, or leave with it, before it is Failed",
              Range(1, limits::kMaxAttempts));
   parser.add("assign-ack-ms", raw.assign_ack,
              "Time a node has to acknowledge an assignment before the task is requeued", wait_ms);

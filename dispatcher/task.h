@@ -1,6 +1,7 @@
 // A task and everything that is known of it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -23,6 +24,7 @@ struct LogEntry {
   NodeId node_id;  // empty: none
   std::uint32_t attempt = 0;
 
+  std::size_t bytes() const { return sizeof(LogEntry) + reason.size() + node_id.str().size(); }
   friend bool operator==(const LogEntry&, const LogEntry&) = default;
 };
 
@@ -103,6 +105,7 @@ struct Task {
   bool acknowledged = false;  // by a client; fetched once no other waits for it
   std::vector<Watcher> watchers;
   std::vector<LogEntry> log;
+  std::size_t log_bytes = 0;  // by the table
 
   /// The attempt it is Scheduled or Sent with: always the last issued, unless an older one was
   /// kept when its node came back.
@@ -118,6 +121,12 @@ struct Task {
   }
   /// Of what the client sent.
   std::size_t content_bytes() const { return payload.size() + spec.raw.size(); }
+  /// What it counts for in the queue: nodes can make a task's log grow, and so its client pays for
+  /// what is beyond that of a usual life.
+  std::size_t queued_bytes() const {
+    constexpr std::size_t kUsualLogBytes = 2048;
+    return content_bytes() + std::max(log_bytes, kUsualLogBytes) - kUsualLogBytes;
+  }
   bool is_assigned() const {
     return status == TaskStatus::kScheduled || status == TaskStatus::kSent;
   }

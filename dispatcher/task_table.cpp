@@ -28,12 +28,17 @@ bool is_edge(TaskStatus from, TaskStatus to) {
 
 // A task that is requeued for days must not grow without bound: its beginning and its end tell the
 // story, so entries go from the middle.
-void append(std::vector<LogEntry>& log, LogEntry entry) {
+void append(Task& task, LogEntry entry) {
   if (entry.reason.size() > limits::kMaxLogReasonBytes)
     entry.reason = clip_text(entry.reason, limits::kMaxLogReasonBytes);
-  if (log.size() >= limits::kMaxTaskLogEntries)
-    log.erase(log.begin() + static_cast<std::ptrdiff_t>(limits::kMaxTaskLogEntries / 2));
-  log.push_back(std::move(entry));
+  if (task.log.size() >= limits::kMaxTaskLogEntries) {
+    const auto middle =
+        task.log.begin() + static_cast<std::ptrdiff_t>(limits::kMaxTaskLogEntries / 2);
+    task.log_bytes -= middle->bytes();
+    task.log.erase(middle);
+  }
+  task.log_bytes += entry.bytes();
+  task.log.push_back(std::move(entry));
 }
 
 }  // namespace
@@ -54,7 +59,8 @@ Task& TaskTable::enter(std::unique_ptr<Task> task) {
   const bool inserted = by_id_.emplace(added.id.str(), Known{&added, place}).second;
   GENAI_CHECK(inserted);
   ++counts_[static_cast<std::size_t>(added.status)];
-  if (!is_terminal(added.status)) queued_bytes_ += added.content_bytes();
+  for (const LogEntry& entry : added.log) added.log_bytes += entry.bytes();
+  if (!is_terminal(added.status)) queued_bytes_ += added.queued_bytes();
   note_deadline(added);
   return added;
 }
@@ -87,7 +93,7 @@ void TaskTable::expire(Task& task, Duration now) {
 void TaskTable::remove(Task& task) {
   forget_deadline(task);
   --counts_[static_cast<std::size_t>(task.status)];
-  if (!is_terminal(task.status)) queued_bytes_ -= task.content_bytes();
+  if (!is_terminal(task.status)) queued_bytes_ -= task.queued_bytes();
   const auto it = by_id_.find(task.id.str());
   const auto place = it->second.place;
   by_id_.erase(it);
@@ -106,20 +112,24 @@ void TaskTable::move(Task& task, TaskStatus to, std::string reason, const Now& n
   ++counts_[static_cast<std::size_t>(to)];
   task.status = to;
   task.phase_ends = kNever;
-  append(task.log, {to_ms(now.wall), to, std::move(reason), node, attempt});
+  queued_bytes_ -= task.queued_bytes();
+  append(task, {to_ms(now.wall), to, std::move(reason), node, attempt});
   if (is_terminal(to)) {
-    queued_bytes_ -= task.content_bytes();
     if (to != TaskStatus::kFailed) task.payload = {};
     task.ended_at = now.mono;
     forget_deadline(task);
   } else {
+    queued_bytes_ += task.queued_bytes();
     note_deadline(task);
   }
 }
 
 void TaskTable::annotate(Task& task, std::string reason, const Now& now, const NodeId& node,
                          std::uint32_t attempt) {
-  append(task.log, {to_ms(now.wall), task.status, std::move(reason), node, attempt});
+  const bool queued = !is_terminal(task.status);
+  if (queued) queued_bytes_ -= task.queued_bytes();
+  append(task, {to_ms(now.wall), task.status, std::move(reason), node, attempt});
+  if (queued) queued_bytes_ += task.queued_bytes();
   journal_.note(task);
 }
 
@@ -175,7 +185,7 @@ void TaskTable::check_invariants() const {
     if (is_terminal(task->status)) {
       GENAI_CHECK(task->payload.empty() || task->status == TaskStatus::kFailed);
     } else {
-      bytes += task->content_bytes();
+      bytes += task->queued_bytes();
       GENAI_CHECK(task->result.empty());
     }
     if (task->is_assigned()) GENAI_CHECK(task->attempt(task->current) != nullptr);

@@ -58,6 +58,8 @@ inline constexpr std::uint64_t kDefaultTtlMs = 20ull * 60 * 1000;
 
 // Rates.
 inline constexpr std::uint64_t kMaxAskedPerSecond = 100'000;  // of a key, or a connection without
+// Likewise, for its new kinds of tasks: nodes that are compared for each.
+inline constexpr std::uint64_t kMaxRankedPerSecond = 500'000;
 
 // Sockets.
 inline constexpr int kHandshakeIvlMs = 3000;

@@ -35,11 +35,17 @@ void CommitThread::start(Batch batch) {
   GENAI_CHECK(!busy_);
   batch_ = std::move(batch);  // the thread looks only while one is pending
   size_ = batch_->size();
-  retry();
+  begin();
 }
 
-void CommitThread::retry() {
+void CommitThread::retry(Batch frees) {
   GENAI_CHECK(!busy_ && batch_.has_value());
+  size_ += frees.size();
+  append(*batch_, std::move(frees));
+  begin();
+}
+
+void CommitThread::begin() {
   busy_ = true;
   {
     const std::lock_guard lock(mutex_);

@@ -30,8 +30,10 @@ class CommitThread {
   /// One batch at a time: poll() must have told the end of the one before. An empty one only looks
   /// at the room.
   void start(Batch batch);
-  /// What is left of the batch that failed with kFull once more.
-  void retry();
+  /// What is left of the batch that failed with kFull, or kLocked; none while it is tried.
+  const Batch* stuck() const { return !busy_ && batch_ ? &*batch_ : nullptr; }
+  /// Once more, after `frees`: fetched and erased tasks, of none that is stuck.
+  void retry(Batch frees);
   /// What became of the batch, once.
   std::optional<CommitReport> poll();
   bool is_busy() const { return busy_; }
@@ -39,6 +41,7 @@ class CommitThread {
   int fd() const { return event_; }
 
  private:
+  void begin();
   void run();
 
   Store& store_;

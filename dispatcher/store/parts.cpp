@@ -28,6 +28,8 @@ void move_some(Batch& from, Batch& to, std::size_t count) {
 
 }  // namespace
 
+void append(Batch& to, Batch&& from) { move_some(from, to, from.size()); }
+
 Result<void> commit_in_parts(Store& store, Batch& batch) {
   auto result = store.commit(batch);
   std::size_t size = batch.size();
@@ -37,7 +39,7 @@ Result<void> commit_in_parts(Store& store, Batch& batch) {
       Batch part;
       move_some(batch, part, size);
       result = store.commit(part);
-      if (!result) move_some(part, batch, part.size());
+      if (!result) append(batch, std::move(part));
     } while (result && !batch.empty());
   }
   return result;

@@ -11,4 +11,7 @@ namespace genai::dispatcher::store {
 /// the disk, to be tried again; after success it is spent. An empty one asks whether there is room.
 Result<void> commit_in_parts(Store& store, Batch& batch);
 
+/// Moves all entries of `from` behind those of `to`; no task may be in both.
+void append(Batch& to, Batch&& from);
+
 }  // namespace genai::dispatcher::store

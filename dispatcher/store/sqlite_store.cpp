@@ -12,6 +12,7 @@
 #include "dispatcher/store/schema.h"
 #include "dispatcher/store/text.h"
 #include "protocol/codec.h"
+#include "protocol/limits.h"
 
 namespace genai::dispatcher::store {
 namespace {
@@ -27,8 +28,12 @@ constexpr int kBusyMs = 10'000;
 // ones more than it gains. journal_size_limit is kWalPages, so that the file keeps its length.
 constexpr int kWalPages = 8192, kWalPagesOfSmall = 1024;
 constexpr std::size_t kSmallBatch = 16;
+constexpr std::uint64_t kLargestCommit = 2 * limits::kMaxFrameBytes;  // of one task
+// Debian's SQLite overwrites what is deleted: to free 20 MiB would need 20 MiB of WAL first, which
+// a full disk does not have.
 constexpr const char* kPragmas =
-    "PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -65536;"
+    "PRAGMA secure_delete = FAST; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864; "
+    "PRAGMA cache_size = -65536;"
     "PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON";
 
 StoreError to_error(const SQLite::Exception& error, const std::string& file) {
@@ -548,12 +553,26 @@ Result<void> SqliteStore::fold_wal() {
   return tl::unexpected(to_error(SQLite::Exception(db_.getHandle(), code), dir_->database()));
 }
 
+std::uint64_t SqliteStore::free_page_bytes() {
+  try {
+    const std::int64_t pages = db_.execAndGet("PRAGMA freelist_count").getInt64();
+    const std::int64_t bytes = db_.execAndGet("PRAGMA page_size").getInt64();
+    return static_cast<std::uint64_t>(pages * bytes);
+  } catch (const SQLite::Exception&) {
+    return 0;  // the next commit tells why
+  }
+}
+
 void SqliteStore::look_at_room() {
   const std::uint64_t room = dir_->free_bytes();
   // With some distance from the limit, so that the state does not flutter.
   const std::uint64_t enough = options_.min_free_bytes + options_.min_free_bytes / 4;
   if (!dir_->has_reserve() && room >= enough + dir_->reserve_bytes()) dir_->make_reserve();
-  low_ = !dir_->has_reserve() || room < (low_ ? enough : options_.min_free_bytes);
+  const std::uint64_t wanted = low_ ? enough : options_.min_free_bytes;
+  // The file does not shrink, and what was freed in it is used again; but whatever is written takes
+  // room in the WAL first.
+  low_ = !dir_->has_reserve() || room < std::min(wanted, kLargestCommit) ||
+         (room < wanted && room + free_page_bytes() < wanted);
 }
 
 }  // namespace genai::dispatcher::store

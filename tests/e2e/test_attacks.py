@@ -9,7 +9,7 @@ import time
 import unittest
 
 import zmtp
-from harness import (ACCEPTED, ASSIGN_ACK, ERROR, HEARTBEAT, HELLO, LIST, RESULT, SUBMIT, TASKS, WELCOME,
+from harness import (ACCEPTED, ASSIGN_ACK, BYE, ERROR, HEARTBEAT, HELLO, LIST, RESULT, SUBMIT, TASKS, WELCOME,
                      FleetTest, Peer, costs_at_most, free_port, memory_mib, pack, wait_for)
 
 MIB = 1 << 20
@@ -233,6 +233,36 @@ class Attacks(FleetTest):
             for _ in range(5000):
                 node.send_raw(frame)
             self.assert_lives()
+
+    def test_a_node_that_takes_everything_and_leaves_without_end(self):
+        waiting = [f"waiting-{i:03}" for i in range(200)]
+        answer = self.client.ask(SUBMIT, ACCEPTED, 0, [[i, {"model": "rare"}, b""] for i in waiting])
+        self.assertEqual({v[1] for v in answer[2]}, {0})
+        with self.costs_at_most(64):
+            for life in range(150):
+                thief = self.scripted_node("thief", slots=1000, models=["rare"])
+                if life < 3:
+                    thief.wait_assigned()
+                thief.pump()
+                if thief.assigned:
+                    thief.send(ASSIGN_ACK, [[ref, 0, ""] for ref in thief.assigned])
+                thief.send(BYE, "b" * 4000)
+                thief.close()
+            self.assert_lives()
+        self.assertEqual({self.client.status(i)["status"] for i in waiting}, {"Unscheduled"})
+        self.assertLess(len(self.dispatcher.logged("task requeued")), 1500)
+        honest = self.scripted_node("honest", slots=1000, models=["rare"])
+        wait_for(lambda: honest.pump() or len(honest.assigned) == 200, "all that was taken away")
+
+    def test_tasks_that_end_at_once(self):
+        with self.costs_at_most(256):
+            for batch in range(10):
+                self.client.ask(SUBMIT, ACCEPTED, 0, [[f"short-{batch}-{i}",
+                                                       {"model": "none", "ttl_ms": 1}, b""]
+                                                      for i in range(4000)])
+            wait_for(lambda: self.client.stats()["tasks"].get("Failed", 0) >= 40_000, "their end")
+            self.assert_lives()
+        self.assertLess(len(self.dispatcher.logged("task failed")), 1500)
 
     def test_a_client_that_asks_without_end_and_reads_nothing(self):
         ids = [f"waiting-{i:05}" for i in range(12_000)]

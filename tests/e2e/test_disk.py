@@ -1,10 +1,11 @@
 """Disks that are full, nearly full, read-only or broken while the dispatcher needs them."""
+import os
 import resource
 import signal
 import subprocess
 import unittest
 
-from harness import (ACCEPTED, ASSIGN_ACK, BIN, BYE, ERROR, PING, PONG, STATUS, SUBMIT, TASKS,
+from harness import (ACCEPTED, ASSIGN_ACK, BIN, BYE, DELIVER_ACK, ERROR, PING, PONG, STATUS, SUBMIT, TASKS,
                      WATCH, FleetTest, wait_for)
 from small_disk import STORE_FULL, SmallDisk, payload_of
 
@@ -146,6 +147,26 @@ class CompletelyFull(SmallDisk):
         results = self.client.wait(tasks)
         self.assertEqual({(r["status"], r["data"]) for r in results},
                          {("Completed", b"p" * 65536)})
+
+    def test_to_free_room_takes_hardly_any(self):
+        """A result of 5 MiB is dropped with half a MiB left on the disk."""
+        node = self.scripted_node("n1")
+        task = self.client.submit()[0]
+        ref = node.take()
+        self.client.ask(WATCH, TASKS, 0, [task])
+        deliver(node, ref, os.urandom(5 << 20))
+        self.dispatcher.send(signal.SIGTERM)
+        self.assertEqual(self.dispatcher.wait(), 0)  # all of it is in the file now, none in the WAL
+        self.fill()
+        with open(self.ballast, "rb+") as file:
+            file.truncate(self.ballast.stat().st_size - (1 << 19))
+        self.dispatcher = self.start_dispatcher()
+        self.client.send(DELIVER_ACK, [task])
+        self.client.stats()
+        self.dispatcher.send(signal.SIGTERM)
+        self.assertEqual(self.dispatcher.wait(), 0)  # it was written: else 1
+        self.dispatcher = self.start_dispatcher()
+        self.assertEqual(self.client.stats()["result_bytes"], 0)
 
     def test_a_crash_while_nothing_can_be_written(self):
         self.end_while_full(signal.SIGKILL, -signal.SIGKILL)

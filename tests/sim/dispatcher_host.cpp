@@ -93,7 +93,9 @@ void DispatcherHost::run(const Now& clock) {
     }
   } else if (!written_ && look_again_ <= clock.mono) {
     look_again_ = kNever;
-    begin_commit(dispatcher::store::Batch(*writing_));
+    dispatcher::store::Batch again = *writing_;
+    dispatcher::store::append(again, core_->take_frees(*writing_));
+    begin_commit(again);
   }
   send(queue_.release());
   require(queue_.held() <= dispatcher::CommitQueue::kMaxHeld, "{} holds too much back", name());

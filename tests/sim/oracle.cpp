@@ -242,15 +242,20 @@ void Oracle::check_words(const Task& task, const dispatcher::store::TaskRecord& 
   ValueMap info = kept.info;
   if (task.fetched && task.status != TaskStatus::kFailed) dispatcher::keep_known_info(info);
   require(task.info == info, "{}: its info is not that on the disk", id);
-  // That its node has it is worth no commit, and entries go from the middle of a long log.
-  const std::size_t shown = std::min(task.log.size(), kept.log.size());
-  require(kept.log.size() <= task.log.size() &&
-              (!is_terminal(task.status) || kept.log.size() == task.log.size()),
+  // That its node has it is worth no commit.
+  require(kept.log.size() <= task.log.size() && (!is_terminal(task.status) || kept.log == task.log),
           "{}: {} entries of its log, {} on the disk", id, task.log.size(), kept.log.size());
-  if (task.log.size() < limits::kMaxTaskLogEntries)
-    require(std::equal(kept.log.begin(), kept.log.end(), task.log.begin(),
-                       task.log.begin() + static_cast<std::ptrdiff_t>(shown)),
-            "{}: another log on the disk", id);
+  // Entries go from the middle of a long log.
+  const std::size_t first = std::min(kept.log.size(), limits::kMaxTaskLogEntries / 2);
+  require(std::equal(kept.log.begin(), kept.log.begin() + static_cast<std::ptrdiff_t>(first),
+                     task.log.begin()),
+          "{}: another log on the disk", id);
+  for (std::size_t i = 0; i < std::min(task.issued.size(), kept.issued.size()); ++i) {
+    const auto &here = task.issued[i], &there = kept.issued[i];
+    require(here.number == there.number && here.epoch == there.epoch &&
+                here.session == there.session && here.node_id == there.node_id,
+            "{}: attempt {} is another on the disk", id, here.number);
+  }
 }
 
 }  // namespace genai::sim

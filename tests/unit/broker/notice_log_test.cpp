@@ -31,5 +31,5 @@ TEST_CASE("a fleet that comes at once is shown, who comes and goes without end i
   CHECK(lines_of(shown.whole()) == 1);  // other lines go on
   log.write(joined, {from_ms(100), from_ms(100)});
   CHECK(lines_of(shown.whole()) == 3);
-  CHECK(shown.whole().find("500") != std::string::npos);
+  CHECK(shown.whole().find("count\":500") != std::string::npos);
 }

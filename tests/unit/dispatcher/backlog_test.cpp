@@ -55,6 +55,15 @@ struct Queue {
   }
 };
 
+/// Kinds of tasks that can wait at once beside so many providers.
+std::size_t kinds_beside(std::size_t providers) {
+  Queue q;
+  TaskSpec spec;
+  std::size_t kinds = 0;
+  for (; q.backlog.has_class_for(spec, providers); spec.needs.ram_mib = ++kinds) q.add(spec);
+  return kinds;
+}
+
 TaskSpec spec_of(const std::string& tenant, std::uint8_t priority = limits::kDefaultPriority,
                  const std::string& model = "") {
   TaskSpec spec;
@@ -228,4 +237,11 @@ TEST_CASE("names of tenants that owe nothing are forgotten") {
     q.backlog.forget(task);
   }
   CHECK(q.tenants.all().empty());
+}
+
+TEST_CASE("the larger the fleet, the fewer kinds of tasks: each is an index of it") {
+  CHECK(kinds_beside(0) == 1024);
+  CHECK(kinds_beside(900) == 1024);
+  CHECK(kinds_beside(10'000) == 100);
+  CHECK(kinds_beside(1'000'000) == 32);
 }

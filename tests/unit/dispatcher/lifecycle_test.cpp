@@ -341,6 +341,46 @@ TEST_CASE("a repeated result is acknowledged again and delivered once") {
   CHECK(w.task("t").result.view() == "picture");
 }
 
+TEST_CASE("a node that comes and leaves without end is charged once, and for what it took only") {
+  const bool takes = GENERATE(true, false);
+  World w;
+  w.snapshot({World::entry(1)});
+  w.submit("t");
+  for (int i = 0; i < 5; ++i) {
+    auto [node, ref] = w.take_only_assigned();
+    if (takes) w.ack(node, ref);
+    w.state(1, ProviderState::kLeft);
+    CHECK(w.status("t") == TaskStatus::kUnscheduled);
+    w.join(1);
+    w.run_for(35'000);  // of its probation
+  }
+  CHECK(w.task("t").drains == (takes ? 1u : 0u));
+  if (!takes) return;
+  // It is on probation: whoever is not comes first.
+  auto [node, ref] = w.take_only_assigned();
+  w.ack(node, ref);
+  w.join(2);
+  w.state(1, ProviderState::kLeft);
+  w.join(1);
+  w.step();
+  CHECK(w.take_only_assigned().first == 2);
+}
+
+TEST_CASE("a log that grows counts for the queue's bytes, and for nothing once it has ended") {
+  World w;
+  w.snapshot({World::entry(1)});
+  w.submit("t");
+  const std::size_t before = w.core.tasks().queued_bytes();
+  for (int i = 0; i < 10; ++i) {
+    auto [node, ref] = w.take_only_assigned();
+    w.from_node(node, msg::AssignAck{{{ref, ErrorCode::kNodeFull, std::string(4096, 'x')}}});
+    w.run_for(2'000);
+  }
+  CHECK(w.core.tasks().queued_bytes() > before + 10 * limits::kMaxLogReasonBytes - 2048);
+  w.cancel("t");
+  CHECK(w.core.tasks().queued_bytes() == 0);
+}
+
 TEST_CASE("the log of a task that is requeued without end keeps its beginning and its end") {
   Config config;
   config.max_drains = 1000;

@@ -392,22 +392,3 @@ TEST_CASE("a young broker's snapshot in parts loses nobody") {
   w.step();
   CHECK(w.core.providers().size() == 3);
 }
-
-TEST_CASE("nodes that come and go without end do not fill the log") {
-  World w;
-  w.snapshot();
-  w.notes.clear();
-  for (unsigned i = 0; i < 750; ++i) {
-    w.join(1);
-    w.state(1, ProviderState::kLost);
-  }
-  w.step();
-  CHECK(w.notes.size() == 1000);
-  w.notes.clear();
-  w.run_for(150);
-  w.join(1);
-  w.step();
-  REQUIRE(w.notes.size() == 1);
-  CHECK(w.notes[0].fields.back().first == "more_not_shown");
-  CHECK(get_uint(ValueMap{{"n", w.notes[0].fields.back().second}}, "n", 0) == 500);
-}

@@ -42,6 +42,33 @@ void submit_many(World& w, std::size_t count) {
 
 }  // namespace
 
+TEST_CASE("new kinds of tasks cost by the size of the fleet, and known ones nothing") {
+  World w;
+  std::vector<msg::ProviderEntry> fleet;
+  for (unsigned i = 1; i <= 250; ++i) fleet.push_back(World::entry(i));
+  w.snapshot(fleet);
+  const auto nodes = static_cast<double>(w.core.providers().size());
+  std::size_t made = 0;
+  const auto submit = [&](std::size_t kind) {
+    TaskSpec spec;
+    spec.needs.ram_mib = 1'000'000 + kind;  // more than anybody has
+    const auto verdict = w.submit(std::to_string(++made), spec, msg::WatchLevel::kNone, "greedy");
+    CHECK((verdict.code == ErrorCode::kOk) == (verdict.retry_after_ms == 0));
+    w.cancel(std::to_string(made));
+    return verdict.code;
+  };
+  for (int i = 0; i < 5000; ++i) REQUIRE(submit(0) == ErrorCode::kOk);
+  w.run_for(2'000);
+  std::size_t kinds = 0;
+  const Duration begin = w.now.mono;
+  while (submit(kinds + 1) == ErrorCode::kOk && kinds < 50'000) ++kinds;
+  const double allowed = (1 + seconds(w.now.mono - begin)) * limits::kMaxRankedPerSecond / nodes;
+  CHECK(static_cast<double>(kinds) == Approx(allowed).margin(2));
+  CHECK(submit(kinds) == ErrorCode::kOk);  // that one is known
+  w.run_for(1'000);
+  CHECK(submit(kinds + 1) == ErrorCode::kOk);
+}
+
 TEST_CASE("a connection may ask so much in a second") {
   World w;
   w.snapshot();

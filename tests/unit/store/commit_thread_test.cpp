@@ -99,7 +99,7 @@ TEST_CASE("what did not fit is kept to be tried again") {
   CHECK(await(thread).result.error().failure == Failure::kFull);
   CHECK(store.seen == std::vector<std::size_t>{4, 2, 1});  // in parts, too, it did not fit
   store.seen.clear();
-  thread.retry();
+  thread.retry({});
   const CommitReport report = await(thread);
   CHECK(report.result);
   CHECK(report.tasks == 4);
@@ -113,9 +113,29 @@ TEST_CASE("what fitted in parts is not written again") {
   CommitThread thread(store);
   thread.start(batch_of(4));
   CHECK(!await(thread).result);
-  thread.retry();
+  thread.retry({});
   CHECK(await(thread).tasks == 4);
   CHECK(store.seen == std::vector<std::size_t>{4, 2, 1, 1, 1, 2});
+}
+
+TEST_CASE("what frees room goes before what is stuck") {
+  Scripted store;
+  store.answers.assign(3, fails(Failure::kFull));
+  CommitThread thread(store);
+  CHECK(!thread.stuck());
+  Batch large;
+  large.added.resize(1);
+  thread.start(std::move(large));
+  CHECK(!await(thread).result);
+  REQUIRE(thread.stuck());
+  CHECK(thread.stuck()->added.size() == 1);
+  store.seen.clear();
+  thread.retry(batch_of(2));  // with it: no; what frees: no; a part of that: yes
+  const CommitReport report = await(thread);
+  CHECK(report.result);
+  CHECK(report.tasks == 3);
+  CHECK(store.seen == std::vector<std::size_t>{3, 2, 1, 1, 1});
+  CHECK(!thread.stuck());
 }
 
 TEST_CASE("a failure that is not for want of room is not tried in parts") {

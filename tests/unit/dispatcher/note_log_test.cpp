@@ -1,0 +1,42 @@
+// What people see of what happens, however often it does.
+#include "dispatcher/note_log.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+
+#include "protocol/limits.h"
+#include "tests/unit/process/capture.h"
+
+using namespace genai;
+using namespace genai::dispatcher;
+
+namespace {
+
+std::size_t lines_of(const std::string& text) {
+  return static_cast<std::size_t>(std::ranges::count(text, '\n'));
+}
+
+}  // namespace
+
+TEST_CASE("what happens without end is shown for a while, and counted") {
+  NoteLog log;
+  const Note requeued{Note::Level::kInfo, "task requeued", {{"task_id", std::string("t")}}};
+  {
+    StderrCapture shown;
+    for (int i = 0; i < 1500; ++i) log.write(requeued, from_ms(0));
+    CHECK(lines_of(shown.whole()) == 1000);
+  }
+  StderrCapture shown;
+  log.write({Note::Level::kWarn, "task failed", {}}, from_ms(0));
+  CHECK(lines_of(shown.whole()) == 1);  // lines of other kinds go on
+  log.write(requeued, from_ms(100));
+  CHECK(lines_of(shown.whole()) == 2);
+  CHECK(shown.whole().find("more_not_shown\":500") != std::string::npos);
+}
+
+TEST_CASE("what is said in a line is clipped") {
+  StderrCapture shown;
+  NoteLog().write({Note::Level::kInfo, "said", {{"reason", std::string(4096, 'r')}}}, from_ms(0));
+  CHECK(shown.whole().find(std::string(500, 'r')) != std::string::npos);
+  CHECK(shown.whole().size() < 2 * limits::kMaxLogReasonBytes);
+}
