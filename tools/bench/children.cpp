@@ -76,6 +76,13 @@ Child::~Child() {
   waitpid(pid_, nullptr, 0);
 }
 
+std::size_t Child::logged(std::string_view text) const {
+  std::ifstream file(log_);
+  std::size_t count = 0;
+  for (std::string line; std::getline(file, line);) count += line.find(text) != line.npos;
+  return count;
+}
+
 void Child::check() const {
   siginfo_t info{};
   const int error = waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT);

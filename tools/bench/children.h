@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace genai::bench {
@@ -42,6 +43,8 @@ class Child {
   Usage usage() const { return usage_of(pid_); }
   /// Throws std::runtime_error with the last line of its log when it has ended. Any thread.
   void check() const;
+  /// Lines of its log with `text` in them.
+  std::size_t logged(std::string_view text) const;
 
  private:
   const std::string program_, log_;

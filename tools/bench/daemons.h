@@ -31,6 +31,8 @@ class Daemons {
   const Endpoints& endpoints() const { return endpoints_; }
   Usage broker() const { return broker_.usage(); }
   Usage dispatcher() const { return dispatcher_.usage(); }
+  /// Times that the broker has found a node silent for too long.
+  std::size_t silent() const { return broker_.logged("node suspect"); }
   /// Throws std::runtime_error with the end of its log when one has ended. Any thread.
   void check() const;
 

@@ -7,6 +7,7 @@
 #include "tools/bench/disk_probe.h"
 #include "tools/bench/goal.h"
 #include "tools/bench/median.h"
+#include "tools/bench/scale_goals.h"
 #include "tools/bench/trip.h"
 
 namespace genai::bench {
@@ -20,8 +21,10 @@ constexpr double kMinSyncsPerS = 4000;
 struct Plan {
   int repeats;
   std::uint64_t tasks, tasks_alone;  // of a row at kWindow, and at a window of 1
+  ScalePlan scale;
 };
-constexpr Plan kFull{5, 300'000, 20'000}, kQuick{1, 20'000, 2000};
+const Plan kFull{5, 300'000, 20'000, {5, 300'000, 10'000, 1'000'000, 10'000, 2000, {}}};
+const Plan kQuick{1, 20'000, 2000, {1, 20'000, 100, 20'000, 10'000, 100, {}}};
 
 /// A figure for each repeat.
 struct Samples {
@@ -38,6 +41,11 @@ class Repeats {
         folder_(options.data_dir) {}
 
   int count() const { return plan_.repeats; }
+  ScalePlan scale() const {
+    ScalePlan scale = plan_.scale;
+    scale.data_dir = data_dir_;
+    return scale;
+  }
   Samples measure() {
     for (int i = 0; i < plan_.repeats; ++i) {
       samples_.batched.push_back(rate(pair("memory", kWindow, kBatch)));
@@ -109,7 +117,8 @@ std::vector<Goal> goals_of(const Samples& samples) {
 bool run_goals(const GoalOptions& options, const Interrupt& interrupt) {
   Repeats repeats(options, interrupt);
   const Samples samples = repeats.measure();
-  const std::vector<Goal> goals = goals_of(samples);
+  std::vector<Goal> goals = goals_of(samples);
+  for (Goal& goal : scale_goals(repeats.scale(), interrupt)) goals.push_back(std::move(goal));
   if (options.json) {
     nlohmann::ordered_json report{{"repeats", repeats.count()},
                                   {"syncs_per_s", median(samples.syncs_per_s)},
@@ -120,7 +129,7 @@ bool run_goals(const GoalOptions& options, const Interrupt& interrupt) {
     return all_met(goals);
   }
   std::cout << fmt::format(
-      "Median of {}; raw: unbatched, just before; {} tasks open but where a task is alone.\n\n",
+      "Median of {}; raw: unbatched, just before; {} tasks open but where it says other.\n\n",
       repeats.count(), kWindow);
   const Table table = goal_table();
   std::cout << table.head();

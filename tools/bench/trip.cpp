@@ -142,6 +142,7 @@ TripRow measure_trip(const Trip& trip, const Interrupt& interrupt) {
     return get_uint(stats, key) - get_uint(stats_before, key);
   };
   row.executed = fleet.executed();
+  row.silent = own ? own->silent() : 0;
   row.commits = grown("commits_total");
   row.committed_tasks = grown("committed_tasks_total");
   return row;

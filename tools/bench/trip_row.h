@@ -18,6 +18,7 @@ struct TripRow {
   double wanted_per_s;  // of an open loop
   LoadReport load;
   std::uint64_t executed = 0;         // by the fleet
+  std::uint64_t silent = 0;           // times that a node of it was thought to be
   std::uint64_t commits = 0;          // during the row
   std::uint64_t committed_tasks = 0;  // as STATS counts them: each once per commit that has it
   double broker_us, dispatcher_us;    // CPU per task
