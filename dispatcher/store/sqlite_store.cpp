@@ -382,13 +382,15 @@ Result<void> SqliteStore::try_begin_epoch(std::uint64_t epoch) {
 }
 
 Result<void> SqliteStore::commit(const Batch& batch) {
-  auto result = with_reserve(*dir_, [&] {
-    auto tried = batch.empty() ? Result<void>() : try_commit(batch);
-    if (tried || tried.error().failure != Failure::kFull) return tried;
-    // A WAL that cannot grow can start anew: the file may have room inside.
-    tried = fold_wal();
-    return tried ? try_commit(batch) : tried;
-  });
+  auto result = batch.empty() ? Result<void>() : try_commit(batch);
+  // A WAL that cannot grow can start anew: the file may have room inside. If that has to grow
+  // first, the reserve is for it: a commit would only make the WAL longer.
+  for (bool again = true; again && !result && result.error().failure == Failure::kFull;) {
+    again = dir_->has_reserve();
+    result = fold_wal();
+    if (result) result = try_commit(batch);
+    if (!result && again) dir_->drop_reserve();
+  }
   look_at_room();
   return result;
 }
@@ -540,8 +542,9 @@ void SqliteStore::drop_blob(std::uint64_t key) {
 // ---- room
 
 Result<void> SqliteStore::tidy() {
-  if (wal_pages_ < (last_batch_ <= kSmallBatch ? kWalPagesOfSmall : kWalPages)) return {};
-  return fold_wal();
+  // While room is short the WAL keeps none that the file may need.
+  const int most = low_ ? 1 : last_batch_ <= kSmallBatch ? kWalPagesOfSmall : kWalPages;
+  return wal_pages_ < most ? Result<void>() : fold_wal();
 }
 
 Result<void> SqliteStore::fold_wal() {

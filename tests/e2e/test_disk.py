@@ -142,8 +142,8 @@ class CompletelyFull(SmallDisk):
         self.fill()
         with open(self.ballast, "rb+") as file:
             file.truncate(self.ballast.stat().st_size - (2 << 20))
-        # One after the other: a commit of many results at once needs more than there is.
-        self.start_node("n1", "--echo", "--echo-delay-ms", 20)
+        # Sixteen at once: a commit of them needs more than there is, parts of it do not.
+        self.start_node("n1", "--echo", slots=16)
         results = self.client.wait(tasks)
         self.assertEqual({(r["status"], r["data"]) for r in results},
                          {("Completed", b"p" * 65536)})
