@@ -120,7 +120,7 @@ def costs_at_most(mib, *processes):
     for process, peak in zip(processes, before):
         cost = memory_mib(process, "VmHWM") - peak
         print(f"{process.name}: {cost} of {mib} MiB", file=sys.stderr)
-        if cost > mib:
+        if cost > mib and not os.environ.get("GENAI_SANITIZED"):  # they take a multiple
             raise AssertionError(f"{process.name} took {cost} MiB, more than {mib}")
 
 

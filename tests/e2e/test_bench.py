@@ -87,7 +87,7 @@ class Run(BenchTest):
             self.assertGreater(row["queued_per_s"], 0)
             self.assertGreater(row["bytes_per_queued"], 0)
             # Of one task, in bytes: no figure of all of them, nor in KiB.
-            self.assertLess(row["bytes_per_queued"], 8192)
+            self.assertLess(row["bytes_per_queued"], 65_536)
             self.assertGreaterEqual(row["submits_per_s"] * 1.001, row["tasks_per_s"])
         for row in report["raw"]:
             self.assertEqual(row["queued"], 0)
