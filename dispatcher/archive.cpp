@@ -18,18 +18,21 @@ std::size_t Archive::bytes_of(const Task& task) {
          task.issued.size() * sizeof(IssuedAttempt) + kRecordBytes;
 }
 
+/// What ends now is the last of its order.
+void Archive::enter(Order& order, Task& task) { order.emplace_hint(order.end(), key(task), &task); }
+
 void Archive::add(Task& task) {
   if (task.status == TaskStatus::kFailed) {
-    failed_.emplace(key(task), &task);
+    enter(failed_, task);
     failed_bytes_ += task.archived_bytes = bytes_of(task);
     return;
   }
   if (task.fetched) {
     keep_known_info(task.info);
-    histories_.emplace(key(task), &task);
+    enter(histories_, task);
     return;
   }
-  with_result_.emplace(key(task), &task);
+  enter(with_result_, task);
   result_bytes_ += task.archived_bytes = bytes_of(task);
 }
 
@@ -43,7 +46,7 @@ void Archive::acknowledge(Task& task) {
   task.result = {};
   keep_known_info(task.info);
   task.fetched = true;
-  histories_.emplace(key(task), &task);
+  enter(histories_, task);
 }
 
 Task* Archive::overdue(const Order& order, Duration retention, bool over_limit, Duration now) {

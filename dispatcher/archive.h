@@ -39,6 +39,7 @@ class Archive {
   }
   static std::size_t bytes_of(const Task& task);
   /// When the oldest has been kept for as long as it may be.
+  static void enter(Order& order, Task& task);
   static Duration ends(const Order& order, Duration retention);
   /// The oldest, when it must go.
   static Task* overdue(const Order& order, Duration retention, bool over_limit, Duration now);

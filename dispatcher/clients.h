@@ -1,6 +1,9 @@
 // The clients' side of the promise: who wants which result, what is on its way, what is due again.
 #pragma once
 
+#include <tsl/robin_map.h>
+#include <tsl/robin_set.h>
+
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -74,14 +77,14 @@ class Clients {
   using Sequence = std::uint64_t;  // of a task: never used twice, and cheap to look up
   struct Client {
     std::string key;
-    std::unordered_map<Sequence, Task*> watched;
-    std::deque<Sequence> queue;           // may hold what is not watched any more
-    std::unordered_set<Sequence> queued;  // what is in it: each once
+    tsl::robin_map<Sequence, Task*> watched;
+    std::deque<Sequence> queue;       // may hold what is not watched any more
+    tsl::robin_set<Sequence> queued;  // what is in it: each once
     struct Sent {
       std::size_t bytes;
       Duration at;
     };
-    std::unordered_map<Sequence, Sent> unacked;
+    tsl::robin_map<Sequence, Sent> unacked;
     std::deque<std::pair<Duration, Sequence>> sent;  // in order; may hold what is not unacked
     std::size_t unacked_bytes = 0;
     Duration resend_at = kNever;

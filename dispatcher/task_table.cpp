@@ -44,8 +44,8 @@ void append(Task& task, LogEntry entry) {
 }  // namespace
 
 Task* TaskTable::find(const TaskId& id) {
-  auto it = by_id_.find(id.str());
-  return it == by_id_.end() ? nullptr : it->second.task;
+  const auto it = by_id_.find(std::string_view(id.str()));
+  return it == by_id_.end() ? nullptr : it->task;
 }
 
 const Task* TaskTable::find(const TaskId& id) const {
@@ -56,7 +56,7 @@ Task& TaskTable::enter(std::unique_ptr<Task> task) {
   Task& added = *task;
   // Ids that begin with the time, as ours do, come in their order: the end is asked first.
   const auto place = tasks_.emplace_hint(tasks_.end(), added.id.str(), std::move(task));
-  const bool inserted = by_id_.emplace(added.id.str(), Known{&added, place}).second;
+  const bool inserted = by_id_.insert({&added, place}).second;
   GENAI_CHECK(inserted);
   ++counts_[static_cast<std::size_t>(added.status)];
   for (const LogEntry& entry : added.log) added.log_bytes += entry.bytes();
@@ -94,8 +94,8 @@ void TaskTable::remove(Task& task) {
   forget_deadline(task);
   --counts_[static_cast<std::size_t>(task.status)];
   if (!is_terminal(task.status)) queued_bytes_ -= task.queued_bytes();
-  const auto it = by_id_.find(task.id.str());
-  const auto place = it->second.place;
+  const auto it = by_id_.find(std::string_view(task.id.str()));
+  const auto place = it->place;
   by_id_.erase(it);
   tasks_.erase(place);
 }
@@ -180,7 +180,7 @@ void TaskTable::check_invariants() const {
   for (const auto& [id, task] : tasks_) {
     ++counts[static_cast<std::size_t>(task->status)];
     GENAI_CHECK(id == task->id.str());
-    GENAI_CHECK(by_id_.at(id).task == task.get());
+    GENAI_CHECK(find(task->id) == task.get());
     GENAI_CHECK(!task->log.empty() && task->log.back().status == task->status);
     if (is_terminal(task->status)) {
       GENAI_CHECK(task->payload.empty() || task->status == TaskStatus::kFailed);

@@ -1,13 +1,15 @@
 // All tasks, and the only place that changes a task's status: illegal changes cannot happen.
 #pragma once
 
+#include <tsl/robin_set.h>
+
 #include <array>
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
 #include "dispatcher/journal.h"
 #include "dispatcher/task.h"
@@ -77,7 +79,24 @@ class TaskTable {
     Task* task;
     Tasks::iterator place;
   };
-  std::unordered_map<std::string_view, Known> by_id_;
+  static std::string_view id_of(const Known& known) { return known.task->id.str(); }
+  static std::string_view id_of(std::string_view id) { return id; }
+  struct Hash {
+    using is_transparent = void;
+    template <class T>
+    std::size_t operator()(const T& one) const {
+      return std::hash<std::string_view>{}(id_of(one));
+    }
+  };
+  struct Equal {
+    using is_transparent = void;
+    template <class A, class B>
+    bool operator()(const A& a, const B& b) const {
+      return id_of(a) == id_of(b);
+    }
+  };
+  // With the hashes, so that growing it touches no task.
+  tsl::robin_set<Known, Hash, Equal, std::allocator<Known>, true> by_id_;
   // By time, then sequence. A deadline that moves away is noted again only when its old time has
   // come: most tasks end before.
   std::map<std::pair<Duration, std::uint64_t>, Task*> deadlines_;
