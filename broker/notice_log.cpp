@@ -57,10 +57,11 @@ constexpr process::RateLimit kLimit{1000, from_ms(100)};
 
 void NoticeLog::write(const Notice& notice, const Now& now) {
   const auto [level, text] = line_of(notice.kind);
+  if (!process::log_enabled(level)) return;
   process::RateLimit& limit = limits_.try_emplace(notice.kind, kLimit).first->second;
   if (!limit.allow(now.mono)) return;
   if (const std::uint64_t count = limit.take_suppressed())
-    process::log_warn("lines that were too many to show", {{"text", text}, {"count", count}});
+    process::log(level, "lines that were too many to show", {{"text", text}, {"count", count}});
   if (notice.kind == Notice::Kind::kNodeRefused)
     process::log(level, text,
                  {{"node_id", notice.node_id.str()},

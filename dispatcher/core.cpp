@@ -154,8 +154,11 @@ void Core::requeue(Task& task, Cause cause, ErrorCode code, const std::string& r
 /// one that comes and leaves without end cannot use up the tasks of others.
 void Core::take_back(Task& task, ErrorCode code, const std::string& reason, const Now& now) {
   IssuedAttempt& attempt = *task.attempt(task.current);
-  const bool charged = task.status == TaskStatus::kSent && !task.failed_on(attempt.node_id);
-  attempt.failed |= charged;
+  const bool before = std::ranges::any_of(task.issued, [&](const IssuedAttempt& a) {
+    return a.drained && a.node_id == attempt.node_id;
+  });
+  const bool charged = task.status == TaskStatus::kSent && !before;
+  attempt.drained = charged;
   requeue(task, charged ? Cause::kDrain : Cause::kNobody, code, reason, now);
 }
 

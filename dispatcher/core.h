@@ -232,12 +232,14 @@ class Core {
   bool is_draining() const { return draining_ || stopping_; }
   std::string explain(const Task& task, Explanations& explanations, const Now& now) const;
   std::optional<Error> no_room_for(const TaskSpec& spec, std::size_t content_bytes);
+  std::optional<msg::Acceptance> too_many_kinds(const std::string& peer, const TaskId& id,
+                                                const TaskSpec& spec, const Now& now);
   msg::Acceptance acceptance(Task& task, const Now& now);
   std::uint64_t retry_after_ms(ErrorCode code, const TaskSpec& spec);
   void set_times(Task& task, const Now& now) const;
   Task& admit(TaskId id, TaskSpec spec, Blob payload, const Digest& digest, std::string reason,
               const Now& now);
-  msg::Acceptance replay(const msg::Replay::Entry& entry, const Now& now);
+  msg::Acceptance replay(const std::string& peer, const msg::Replay::Entry& entry, const Now& now);
   msg::Verdict purge(const TaskId& id);
   msg::Verdict reprioritise(const TaskId& id, std::uint8_t priority, const Now& now);
   void unlink(Task& task);

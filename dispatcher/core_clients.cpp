@@ -223,15 +223,8 @@ msg::Acceptance Core::submit(const std::string& peer, msg::WatchLevel level,
     refusal.retry_after_ms = retry_after_ms(error->code, submission.spec);
     return refusal;
   }
-  if (backlog_.is_new_kind(submission.spec)) {  // for which the whole fleet is looked at
-    if (!ranked_.may_ask(payer(*asker_, peer), now.mono)) {
-      msg::Acceptance refusal =
-          refuse(ErrorCode::kSlowDown, "too many new kinds of tasks (requirements, costs) at once");
-      refusal.retry_after_ms = 1000;
-      return refusal;
-    }
-    ranked_.charge(payer(*asker_, peer), providers_.size(), now.mono);
-  }
+  if (auto refusal = too_many_kinds(peer, submission.task_id, submission.spec, now))
+    return std::move(*refusal);
   const Digest of_content = digest();
   // A small payload must not keep the frame of a whole batch in memory.
   Blob payload = alone ? std::move(submission.payload) : submission.payload.detached();
@@ -259,6 +252,21 @@ std::optional<Error> Core::no_room_for(const TaskSpec& spec, std::size_t content
   if (!backlog_.has_class_for(spec, providers_.size()))
     return Error{ErrorCode::kQueueFull, "tasks of too many kinds (requirements, costs) are queued"};
   return tenants_.over_quota(spec.tenant, content_bytes);
+}
+
+/// For each kind that is new the whole fleet is looked at.
+std::optional<msg::Acceptance> Core::too_many_kinds(const std::string& peer, const TaskId& id,
+                                                    const TaskSpec& spec, const Now& now) {
+  constexpr std::uint64_t kRetryMs = 1000;
+  if (!backlog_.is_new_kind(spec)) return std::nullopt;
+  if (!ranked_.may_ask(payer(*asker_, peer), now.mono))
+    return msg::Acceptance{id,
+                           ErrorCode::kSlowDown,
+                           "too many new kinds of tasks (requirements, costs) at once",
+                           kRetryMs,
+                           {}};
+  ranked_.charge(payer(*asker_, peer), providers_.size(), now.mono);
+  return std::nullopt;
 }
 
 /// When it may be worth a try: what is in the way is other tasks, which end.
@@ -409,12 +417,13 @@ msg::Verdict Core::cancel(const TaskId& id, const Now& now) {
 
 void Core::on_client(const std::string& peer, const msg::Replay& message, const Now& now) {
   msg::Accepted accepted{message.request, {}};
-  for (const auto& entry : message.entries) accepted.verdicts.push_back(replay(entry, now));
+  for (const auto& entry : message.entries) accepted.verdicts.push_back(replay(peer, entry, now));
   outbox_.reply(peer, std::move(accepted));
 }
 
 /// A Failed task stays what it is; its content starts anew under another id.
-msg::Acceptance Core::replay(const msg::Replay::Entry& entry, const Now& now) {
+msg::Acceptance Core::replay(const std::string& peer, const msg::Replay::Entry& entry,
+                             const Now& now) {
   Task* failed = visible(entry.of);
   if (!failed) return {entry.as, ErrorCode::kUnknownTask, "no task " + entry.of.str()};
   if (failed->status != TaskStatus::kFailed)
@@ -429,6 +438,7 @@ msg::Acceptance Core::replay(const msg::Replay::Entry& entry, const Now& now) {
             std::move(error->detail),
             retry_after_ms(error->code, failed->spec),
             {}};
+  if (auto refusal = too_many_kinds(peer, entry.as, failed->spec, now)) return std::move(*refusal);
   Task& added = admit(entry.as, failed->spec, failed->payload, failed->digest,
                       "replay of " + entry.of.str(), now);
   tasks_.annotate(*failed, "replayed as " + entry.as.str(), now);

@@ -314,11 +314,7 @@ void Core::lose(Provider& provider, Cause cause, ErrorCode code, const std::stri
   outbox_.note(node_note(cause == Cause::kDrain ? "node left" : "node lost", provider, reason));
   // Only what was executing is blamed; asked before the list changes.
   std::vector<std::pair<Task*, bool>> held;
-  bool broke_off = false;
-  for (Task* task : provider.tasks) {
-    held.emplace_back(task, provider.is_executing(*task));
-    broke_off |= task->status == TaskStatus::kSent;
-  }
+  for (Task* task : provider.tasks) held.emplace_back(task, provider.is_executing(*task));
   provider.record->lost += held.size();
   const bool crashed = cause == Cause::kLoss && !is_mass_loss(provider.node_id, now);
   if (crashed) ++crashes_;
@@ -338,7 +334,7 @@ void Core::lose(Provider& provider, Cause cause, ErrorCode code, const std::stri
       requeue(*task, executing ? cause : Cause::kNobody, code, "node lost: " + reason, now);
   }
   // One that comes and goes is given less and less.
-  if (crashed || (cause == Cause::kDrain && broke_off))
+  if (crashed || (cause == Cause::kDrain && !held.empty()))
     providers_.count_failure(provider, now.mono);
   save_later(provider, now);
   ask_elsewhere(provider, now);

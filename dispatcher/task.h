@@ -34,8 +34,9 @@ struct IssuedAttempt {
   std::uint64_t epoch;  // of the dispatcher that issued it: this one or an earlier
   SessionId session;
   NodeId node_id;
-  bool failed = false;  // ended there without a result: other nodes are preferred from then on
-  bool open = true;     // no word yet of its end: its node may still be running it
+  bool failed = false;   // ended there without a result: other nodes are preferred from then on
+  bool open = true;      // no word yet of its end: its node may still be running it
+  bool drained = false;  // counted as a drain, which is nobody's failure; not kept over restarts
 };
 
 struct Watcher {

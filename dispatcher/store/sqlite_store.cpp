@@ -233,6 +233,7 @@ void SqliteStore::prepare() {
   const std::string checked = db_.execAndGet("PRAGMA quick_check(1)").getString();
   if (checked != "ok") throw SQLite::Exception(checked, SQLITE_CORRUPT);
   sqlite3_wal_hook(db_.getHandle(), on_wal, &wal_pages_);
+  shrink();
   sql_ = std::make_unique<Statements>(db_);
   look_at_room();
 }
@@ -556,14 +557,27 @@ Result<void> SqliteStore::fold_wal() {
   return tl::unexpected(to_error(SQLite::Exception(db_.getHandle(), code), dir_->database()));
 }
 
-std::uint64_t SqliteStore::free_page_bytes() {
+std::uint64_t SqliteStore::pragma_bytes(const char* pages) {
   try {
-    const std::int64_t pages = db_.execAndGet("PRAGMA freelist_count").getInt64();
+    const std::int64_t count = db_.execAndGet(pages).getInt64();
     const std::int64_t bytes = db_.execAndGet("PRAGMA page_size").getInt64();
-    return static_cast<std::uint64_t>(pages * bytes);
+    return static_cast<std::uint64_t>(count * bytes);
   } catch (const SQLite::Exception&) {
     return 0;  // the next commit tells why
   }
+}
+
+std::uint64_t SqliteStore::free_page_bytes() { return pragma_bytes("PRAGMA freelist_count"); }
+
+/// A file that is mostly free pages gives them back where they are missed, at a start: it is
+/// written anew, which takes as much room as there is in use.
+void SqliteStore::shrink() {
+  const std::uint64_t room = dir_->free_bytes(), unused = free_page_bytes();
+  const std::uint64_t used = pragma_bytes("PRAGMA page_count") - unused;
+  if (room >= options_.min_free_bytes + options_.min_free_bytes / 4 + dir_->reserve_bytes()) return;
+  if (unused < 2 * used || room < 2 * used) return;
+  db_.tryExec("VACUUM");
+  db_.tryExec("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
 void SqliteStore::look_at_room() {
@@ -574,7 +588,8 @@ void SqliteStore::look_at_room() {
   const std::uint64_t wanted = low_ ? enough : options_.min_free_bytes;
   // The file does not shrink, and what was freed in it is used again; but whatever is written takes
   // room in the WAL first.
-  low_ = !dir_->has_reserve() || room < std::min(wanted, kLargestCommit) ||
+  const std::uint64_t least = low_ ? kLargestCommit + kLargestCommit / 4 : kLargestCommit;
+  low_ = !dir_->has_reserve() || room < std::min(wanted, least) ||
          (room < wanted && room + free_page_bytes() < wanted);
 }
 

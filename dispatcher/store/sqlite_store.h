@@ -59,7 +59,9 @@ class SqliteStore : public Store {
   Result<void> try_commit(const Batch& batch);
   Result<void> fold_wal();
   void roll_back() noexcept;
+  std::uint64_t pragma_bytes(const char* pages);
   std::uint64_t free_page_bytes();
+  void shrink();
   void look_at_room();
   TaskRecord read(SQLite::Statement& row) const;
 

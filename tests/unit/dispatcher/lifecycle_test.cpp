@@ -366,6 +366,19 @@ TEST_CASE("a node that comes and leaves without end is charged once, and for wha
   CHECK(w.take_only_assigned().first == 2);
 }
 
+TEST_CASE("a node that left with a task and is back may have it again, though another is busy") {
+  World w;
+  w.snapshot({World::entry(1), World::entry(2)});
+  w.submit("a");
+  w.submit("b");
+  for (auto& [node, ref] : w.take_assigned()) w.ack(node, ref);
+  w.state(1, ProviderState::kLeft);
+  w.join(1);
+  w.step();
+  CHECK(w.take_only_assigned().first == 1);
+  CHECK(w.task("a").losses + w.task("b").losses == 0);
+}
+
 TEST_CASE("a log that grows counts for the queue's bytes, and for nothing once it has ended") {
   World w;
   w.snapshot({World::entry(1)});

@@ -285,3 +285,32 @@ TEST_CASE("under a steady load the file does not grow") {
   REQUIRE(quarter > 0);
   CHECK(last <= quarter + quarter / 10);
 }
+
+TEST_CASE("a file of free pages gives them back at a start, where room is short") {
+  const bool is_short = GENERATE(true, false);
+  TempFolder folder;
+  {
+    auto store = open(folder);
+    load(*store);
+    RandomTasks random(1);
+    Batch batch, gone;
+    for (std::uint64_t i = 1; i <= 20; ++i) {
+      batch.added.push_back(random.task(i, TaskStatus::kUnscheduled));
+      batch.added.back().payload = Blob(std::string(200'000, 'p'));
+      if (i > 1) gone.erased.push_back(i);
+    }
+    batch.added.front().payload = Blob(std::string("kept"));
+    batch.added.front().digest =
+        content_digest(batch.added.front().spec.raw, batch.added.front().payload.view());
+    REQUIRE(store->commit(batch));
+    REQUIRE(store->commit(gone));
+  }
+  const std::string file = folder.path + "/tasks.db";
+  REQUIRE(std::filesystem::file_size(file) > 3'000'000);
+  SqliteOptions options = options_of(folder);
+  if (is_short) options.min_free_bytes = std::uint64_t{1} << 60;
+  auto store = SqliteStore::open(options);
+  REQUIRE(store);
+  CHECK((std::filesystem::file_size(file) < 300'000) == is_short);
+  CHECK(load(**store).tasks.size() == 1);
+}
