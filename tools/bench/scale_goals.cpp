@@ -74,6 +74,8 @@ class Scale {
     large.window = kLargeWindow;
     large.batch = 1;
     large.payload_bytes = large.result_bytes = kLargeBytes;
+    // For all nodes the same: one alone may not send so much in a second.
+    large.slots = kLargeWindow / large.workers;
     const double raw = measure_raw(large, interrupt_).tasks_per_s();
     const TripRow row = measure_trip(large, interrupt_);
     large_rate_.push_back(row.tasks_per_s() / raw);
