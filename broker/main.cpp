@@ -1,28 +1,25 @@
 // genai-broker: sessions and liveness of the client nodes.
-#include <sys/resource.h>
-
+#include <cstdint>
 #include <exception>
 
 #include "broker/loop.h"
 #include "broker/options.h"
 #include "protocol/process/logging.h"
 #include "protocol/process/signals.h"
+#include "protocol/transport/system.h"
 
 namespace {
 
 using namespace genai;
 
-constexpr rlim_t kSpareDescriptors = 256;  // the process's own, and connections in handshake
+constexpr std::uint64_t kSpareDescriptors = 256;  // the process's own, and connections in handshake
 
 /// Every node costs a descriptor; the default soft limit is far below the hard one.
 void raise_descriptor_limit(const broker::Config& config) {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-  if (limit.rlim_max >= config.max_nodes + kSpareDescriptors) return;
+  const std::uint64_t open_files = transport::raise_open_files();
+  if (open_files >= config.max_nodes + kSpareDescriptors) return;
   process::log_info("the limit of open files is too low for max-nodes",
-                    {{"open_files", limit.rlim_max}, {"max_nodes", config.max_nodes}});
+                    {{"open_files", open_files}, {"max_nodes", config.max_nodes}});
 }
 
 }  // namespace

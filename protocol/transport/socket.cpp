@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "protocol/limits.h"
+#include "protocol/transport/message.h"
 #include "protocol/transport/system.h"
 
 namespace genai::transport {
@@ -39,14 +40,6 @@ Blob take_blob(zmq::message_t&& message) {
 // Only for a bracketed host: otherwise IPv4 endpoints would be reported in their IPv6 form.
 void choose_family(zmq::socket_t& socket, const std::string& endpoint) {
   socket.set(zmq::sockopt::ipv6, endpoint.find('[') != std::string::npos ? 1 : 0);
-}
-
-/// Moves the text into the message instead of copying it.
-zmq::message_t make_message(std::string&& frame) {
-  auto* owned = new std::string(std::move(frame));
-  return zmq::message_t(
-      owned->data(), owned->size(),
-      [](void*, void* hint) { delete static_cast<std::string*>(hint); }, owned);
 }
 
 }  // namespace
@@ -145,7 +138,7 @@ Dealer::Dealer(Context& context, const SocketLimits& limits, const std::string& 
 }
 
 SendResult Dealer::send(std::string frame) {
-  auto message = make_message(std::move(frame));
+  auto message = message_of(std::move(frame));
   return socket_.send(message, zmq::send_flags::dontwait) ? SendResult::kQueued : SendResult::kFull;
 }
 

@@ -1,6 +1,7 @@
 #include "protocol/transport/system.h"
 
 #include <sys/random.h>
+#include <sys/resource.h>
 
 #include <cerrno>
 #include <system_error>
@@ -22,6 +23,15 @@ void fill_random(void* out, std::size_t size) {
     bytes += got;
     size -= static_cast<std::size_t>(got);
   }
+}
+
+std::uint64_t raise_open_files() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+    throw std::system_error(errno, std::generic_category(), "getrlimit");
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  return limit.rlim_max;
 }
 
 TaskId new_task_id() {

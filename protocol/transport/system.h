@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 
 #include "protocol/ids.h"
 #include "protocol/time.h"
@@ -20,6 +21,9 @@ Id random_id() {
   fill_random(bytes.data(), bytes.size());
   return Id(bytes);
 }
+
+/// Lets the process, and programs it starts, open as many files as the system permits; so many.
+std::uint64_t raise_open_files();
 
 /// A fresh UUIDv7.
 TaskId new_task_id();

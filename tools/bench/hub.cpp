@@ -1,12 +1,11 @@
 #include "tools/bench/hub.h"
 
-#include <sys/resource.h>
-
 #include <charconv>
 #include <memory>
 #include <utility>
 
 #include "protocol/limits.h"
+#include "protocol/transport/message.h"
 
 namespace genai::bench {
 namespace {
@@ -49,23 +48,13 @@ std::optional<Hub::Arrival> Hub::receive() {
 void Hub::send(std::size_t connection, std::string frame) {
   socket_.send(zmq::buffer(name_of(connection)),
                zmq::send_flags::sndmore | zmq::send_flags::dontwait);
-  auto* owned = new std::string(std::move(frame));
-  zmq::message_t message(
-      owned->data(), owned->size(),
-      [](void*, void* hint) { delete static_cast<std::string*>(hint); }, owned);
+  auto message = transport::message_of(std::move(frame));
   socket_.send(message, zmq::send_flags::dontwait);
 }
 
 void Hub::wait(std::chrono::milliseconds timeout) {
   zmq::pollitem_t item{socket_.handle(), 0, ZMQ_POLLIN, 0};
   zmq::poll(&item, 1, timeout);
-}
-
-void raise_open_files() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 }  // namespace genai::bench

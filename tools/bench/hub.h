@@ -33,7 +33,4 @@ class Hub {
   zmq::socket_t socket_;
 };
 
-/// As many open files as the system permits. Inherited by programs that are started afterwards.
-void raise_open_files();
-
 }  // namespace genai::bench

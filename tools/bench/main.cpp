@@ -3,7 +3,7 @@
 #include <iostream>
 
 #include "protocol/process/options.h"
-#include "tools/bench/hub.h"
+#include "protocol/transport/system.h"
 #include "tools/bench/options.h"
 #include "tools/bench/raw_proxy.h"
 
@@ -16,7 +16,7 @@ int main(int argc, char** argv) {
       bench::run_hop(options.hop.front, options.hop.back, options.hop.bind_back);
       return process::kExitOk;
     }
-    bench::raise_open_files();  // a node costs a descriptor
+    transport::raise_open_files();  // a node costs a descriptor
     const bench::Interrupt interrupt;
     bool met = true;
     switch (options.command) {

@@ -1,0 +1,17 @@
+// A frame on its way out.
+#pragma once
+
+#include <string>
+#include <zmq.hpp>
+
+namespace genai::transport {
+
+/// Moves the text into the message instead of copying it.
+inline zmq::message_t message_of(std::string&& frame) {
+  auto* owned = new std::string(std::move(frame));
+  return zmq::message_t(
+      owned->data(), owned->size(),
+      [](void*, void* hint) { delete static_cast<std::string*>(hint); }, owned);
+}
+
+}  // namespace genai::transport
