@@ -232,8 +232,9 @@ class Core {
   bool is_draining() const { return draining_ || stopping_; }
   std::string explain(const Task& task, Explanations& explanations, const Now& now) const;
   std::optional<Error> no_room_for(const TaskSpec& spec, std::size_t content_bytes);
-  std::optional<msg::Acceptance> too_many_kinds(const std::string& peer, const TaskId& id,
-                                                const TaskSpec& spec, const Now& now);
+  std::optional<msg::Acceptance> refusal_of(const std::string& peer, const TaskId& id,
+                                            const TaskSpec& spec, std::size_t content_bytes,
+                                            const Now& now);
   msg::Acceptance acceptance(Task& task, const Now& now);
   std::uint64_t retry_after_ms(ErrorCode code, const TaskSpec& spec);
   void set_times(Task& task, const Now& now) const;

@@ -217,13 +217,8 @@ msg::Acceptance Core::submit(const std::string& peer, msg::WatchLevel level,
     const bool waits = known->status == TaskStatus::kUnscheduled && !known->recovering;
     return waits ? acceptance(*known, now) : msg::Acceptance{known->id, ErrorCode::kOk, ""};
   }
-  if (auto error =
-          no_room_for(submission.spec, submission.payload.size() + submission.spec.raw.size())) {
-    msg::Acceptance refusal = refuse(error->code, std::move(error->detail));
-    refusal.retry_after_ms = retry_after_ms(error->code, submission.spec);
-    return refusal;
-  }
-  if (auto refusal = too_many_kinds(peer, submission.task_id, submission.spec, now))
+  if (auto refusal = refusal_of(peer, submission.task_id, submission.spec,
+                                submission.payload.size() + submission.spec.raw.size(), now))
     return std::move(*refusal);
   const Digest of_content = digest();
   // A small payload must not keep the frame of a whole batch in memory.
@@ -254,11 +249,16 @@ std::optional<Error> Core::no_room_for(const TaskSpec& spec, std::size_t content
   return tenants_.over_quota(spec.tenant, content_bytes);
 }
 
-/// For each kind that is new the whole fleet is looked at.
-std::optional<msg::Acceptance> Core::too_many_kinds(const std::string& peer, const TaskId& id,
-                                                    const TaskSpec& spec, const Now& now) {
+/// Why a task that is not known yet is not taken.
+std::optional<msg::Acceptance> Core::refusal_of(const std::string& peer, const TaskId& id,
+                                                const TaskSpec& spec, std::size_t content_bytes,
+                                                const Now& now) {
   constexpr std::uint64_t kRetryMs = 1000;
+  if (auto error = no_room_for(spec, content_bytes))
+    return msg::Acceptance{
+        id, error->code, std::move(error->detail), retry_after_ms(error->code, spec), {}};
   if (!backlog_.is_new_kind(spec)) return std::nullopt;
+  // For each kind that is new the whole fleet is looked at.
   if (!ranked_.may_ask(payer(*asker_, peer), now.mono))
     return msg::Acceptance{id,
                            ErrorCode::kSlowDown,
@@ -432,13 +432,8 @@ msg::Acceptance Core::replay(const std::string& peer, const msg::Replay::Entry& 
     if (known->digest == failed->digest && known != failed) return {entry.as, ErrorCode::kOk, ""};
     return {entry.as, ErrorCode::kIdConflict, "this id was accepted with another content"};
   }
-  if (auto error = no_room_for(failed->spec, failed->content_bytes()))
-    return {entry.as,
-            error->code,
-            std::move(error->detail),
-            retry_after_ms(error->code, failed->spec),
-            {}};
-  if (auto refusal = too_many_kinds(peer, entry.as, failed->spec, now)) return std::move(*refusal);
+  if (auto refusal = refusal_of(peer, entry.as, failed->spec, failed->content_bytes(), now))
+    return std::move(*refusal);
   Task& added = admit(entry.as, failed->spec, failed->payload, failed->digest,
                       "replay of " + entry.of.str(), now);
   tasks_.annotate(*failed, "replayed as " + entry.as.str(), now);

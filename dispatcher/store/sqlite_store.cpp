@@ -572,9 +572,10 @@ std::uint64_t SqliteStore::free_page_bytes() { return pragma_bytes("PRAGMA freel
 /// A file that is mostly free pages gives them back where they are missed, at a start: it is
 /// written anew, which takes as much room as there is in use.
 void SqliteStore::shrink() {
-  const std::uint64_t room = dir_->free_bytes(), unused = free_page_bytes();
+  const std::uint64_t room = dir_->free_bytes();
+  if (room >= enough_bytes() + dir_->reserve_bytes()) return;
+  const std::uint64_t unused = free_page_bytes();
   const std::uint64_t used = pragma_bytes("PRAGMA page_count") - unused;
-  if (room >= options_.min_free_bytes + options_.min_free_bytes / 4 + dir_->reserve_bytes()) return;
   if (unused < 2 * used || room < 2 * used) return;
   db_.tryExec("VACUUM");
   db_.tryExec("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -582,10 +583,8 @@ void SqliteStore::shrink() {
 
 void SqliteStore::look_at_room() {
   const std::uint64_t room = dir_->free_bytes();
-  // With some distance from the limit, so that the state does not flutter.
-  const std::uint64_t enough = options_.min_free_bytes + options_.min_free_bytes / 4;
-  if (!dir_->has_reserve() && room >= enough + dir_->reserve_bytes()) dir_->make_reserve();
-  const std::uint64_t wanted = low_ ? enough : options_.min_free_bytes;
+  if (!dir_->has_reserve() && room >= enough_bytes() + dir_->reserve_bytes()) dir_->make_reserve();
+  const std::uint64_t wanted = low_ ? enough_bytes() : options_.min_free_bytes;
   // The file does not shrink, and what was freed in it is used again; but whatever is written takes
   // room in the WAL first.
   const std::uint64_t least = low_ ? kLargestCommit + kLargestCommit / 4 : kLargestCommit;

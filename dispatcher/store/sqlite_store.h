@@ -59,6 +59,10 @@ class SqliteStore : public Store {
   Result<void> try_commit(const Batch& batch);
   Result<void> fold_wal();
   void roll_back() noexcept;
+  /// With some distance from the limit, so that the state does not flutter.
+  std::uint64_t enough_bytes() const {
+    return options_.min_free_bytes + options_.min_free_bytes / 4;
+  }
   std::uint64_t pragma_bytes(const char* pages);
   std::uint64_t free_page_bytes();
   void shrink();

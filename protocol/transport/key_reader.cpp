@@ -36,7 +36,7 @@ bool KeyReader::start() {
 
 std::optional<Expected<KeyRing>> KeyReader::poll() {
   eventfd_t told = 0;
-  if (::eventfd_read(fd(), &told) != 0) return std::nullopt;
+  if (!reading_ || ::eventfd_read(fd(), &told) != 0) return std::nullopt;
   reading_ = false;
   if (!again_) return std::exchange(shared_->result, std::nullopt);
   start();
