@@ -1,21 +1,12 @@
 // What people see of nodes that come and go.
 #include "broker/notice_log.h"
 
-#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "tests/unit/process/capture.h"
 
 using namespace genai;
 using namespace genai::broker;
-
-namespace {
-
-std::size_t lines_of(const std::string& text) {
-  return static_cast<std::size_t>(std::ranges::count(text, '\n'));
-}
-
-}  // namespace
 
 TEST_CASE("a fleet that comes at once is shown, who comes and goes without end is counted") {
   NoticeLog log;
@@ -24,12 +15,12 @@ TEST_CASE("a fleet that comes at once is shown, who comes and goes without end i
   {
     StderrCapture shown;
     for (int i = 0; i < 1500; ++i) log.write(joined, {from_ms(0), from_ms(0)});
-    CHECK(lines_of(shown.whole()) == 1000);
+    CHECK(shown.lines() == 1000);
   }
   StderrCapture shown;
   log.write({Notice::Kind::kLateLoop, {}, {}, "busy", 7}, {from_ms(0), from_ms(0)});
-  CHECK(lines_of(shown.whole()) == 1);  // other lines go on
+  CHECK(shown.lines() == 1);  // other lines go on
   log.write(joined, {from_ms(100), from_ms(100)});
-  CHECK(lines_of(shown.whole()) == 3);
+  CHECK(shown.lines() == 3);
   CHECK(shown.whole().find("count\":500") != std::string::npos);
 }

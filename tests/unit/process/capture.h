@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdio>
 #include <string>
 
@@ -24,6 +26,7 @@ class StderrCapture {
   std::string text() const { return read(1 << 16); }
   /// All of it, up to 4 MiB.
   std::string whole() const { return read(4 << 20); }
+  std::ptrdiff_t lines() const { return std::ranges::count(whole(), '\n'); }
 
  private:
   std::string read(std::size_t most) const {
