@@ -17,8 +17,10 @@ using transport::SendResult;
 
 constexpr int kClientQueueMessages = 10'000;
 constexpr int kLinkQueueMessages = 100'000;
-// Of the clients, and of each link.
-constexpr transport::Turn kTurn{1000, 64u << 20, from_ms(50)};
+// Of the clients, and of each link. While this process works on what came, the others wait for what
+// it will say, and then it waits for them: the shorter a turn, the more of it overlaps, until the
+// end of a turn costs more than that brings.
+constexpr transport::Turn kTurn{1000, 64u << 20, Duration(300)};
 // What waits for the disk in memory: beyond it clients are not read, and wait in their turn.
 constexpr std::size_t kMaxHeldMessages = 100'000;
 constexpr std::size_t kMaxUncommittedBytes = std::size_t{256} << 20;
