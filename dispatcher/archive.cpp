@@ -14,25 +14,25 @@ constexpr std::size_t kRecordBytes = 1024;
 }  // namespace
 
 std::size_t Archive::bytes_of(const Task& task) {
-  return task.result.size() + task.content_bytes() + memory_of(task.info) + task.log_bytes +
+  return task.result.size() + task.content_bytes() + memory_of(task.info) + task.log.bytes() +
          task.issued.size() * sizeof(IssuedAttempt) + kRecordBytes;
 }
 
-/// What ends now is the last of its order.
-void Archive::enter(Order& order, Task& task) { order.emplace_hint(order.end(), key(task), &task); }
+// What ends now is the last of its order.
+
+void Archive::enter_history(Task& task) {
+  keep_known_info(task.info);
+  histories_.emplace_hint(histories_.end(), key(task), task.card);
+}
 
 void Archive::add(Task& task) {
   if (task.status == TaskStatus::kFailed) {
-    enter(failed_, task);
+    failed_.emplace_hint(failed_.end(), key(task), &task);
     failed_bytes_ += task.archived_bytes = bytes_of(task);
     return;
   }
-  if (task.fetched) {
-    keep_known_info(task.info);
-    enter(histories_, task);
-    return;
-  }
-  enter(with_result_, task);
+  if (task.fetched) return enter_history(task);
+  with_result_.emplace_hint(with_result_.end(), key(task), &task);
   result_bytes_ += task.archived_bytes = bytes_of(task);
 }
 
@@ -44,12 +44,17 @@ void Archive::acknowledge(Task& task) {
   if (with_result_.erase(key(task)) == 0) return;
   result_bytes_ -= task.archived_bytes;
   task.result = {};
-  keep_known_info(task.info);
   task.fetched = true;
-  enter(histories_, task);
+  enter_history(task);
 }
 
-Task* Archive::overdue(const Order& order, Duration retention, bool over_limit, Duration now) {
+template <class T>
+Duration Archive::ends(const Order<T>& order, Duration retention) {
+  return order.empty() ? kNever : order.begin()->first.first + retention;
+}
+
+template <class T>
+T* Archive::overdue(const Order<T>& order, Duration retention, bool over_limit, Duration now) {
   if (order.empty()) return nullptr;
   const bool old = ends(order, retention) <= now;
   return old || over_limit ? order.begin()->second : nullptr;
@@ -60,7 +65,7 @@ Task* Archive::overdue_result(Duration now) const {
                  now);
 }
 
-Task* Archive::overdue_history(Duration now) const {
+Card* Archive::overdue_history(Duration now) const {
   return overdue(histories_, config_.history_retention, histories_.size() > config_.max_history,
                  now);
 }
@@ -69,15 +74,13 @@ Task* Archive::overdue_failed(Duration now) const {
   return overdue(failed_, config_.failed_retention, failed_bytes_ > config_.max_failed_bytes, now);
 }
 
-void Archive::remove(Task& task) {
+void Archive::remove(const Task& task) {
   if (failed_.erase(key(task))) failed_bytes_ -= task.archived_bytes;
   if (with_result_.erase(key(task))) result_bytes_ -= task.archived_bytes;
   histories_.erase(key(task));
 }
 
-Duration Archive::ends(const Order& order, Duration retention) {
-  return order.empty() ? kNever : order.begin()->second->ended_at + retention;
-}
+void Archive::remove(const PastTask& task) { histories_.erase({task.ended_at(), task.sequence()}); }
 
 Duration Archive::next_deadline() const {
   return std::min({ends(with_result_, config_.result_retention),

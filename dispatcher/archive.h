@@ -1,10 +1,13 @@
 // Terminal tasks in the order they ended: how long results and histories are kept.
 #pragma once
 
+#include <absl/container/btree_map.h>
+
 #include <cstddef>
-#include <map>
+#include <utility>
 
 #include "dispatcher/config.h"
+#include "dispatcher/past_task.h"
 #include "dispatcher/task.h"
 
 namespace genai::dispatcher {
@@ -22,10 +25,11 @@ class Archive {
   /// A result that nobody fetched must go, or null. The caller notes it, then acknowledges it.
   Task* overdue_result(Duration now) const;
   /// A history that must go, or null. The caller calls remove() and erases the task.
-  Task* overdue_history(Duration now) const;
+  Card* overdue_history(Duration now) const;
   /// A Failed task that must go, or null. As above.
   Task* overdue_failed(Duration now) const;
-  void remove(Task& task);
+  void remove(const Task& task);
+  void remove(const PastTask& task);
 
   Duration next_deadline() const;
   std::size_t result_bytes() const { return result_bytes_; }
@@ -33,19 +37,22 @@ class Archive {
   std::size_t unacknowledged() const { return with_result_.size(); }
 
  private:
-  using Order = std::map<std::pair<Duration, std::uint64_t>, Task*>;
-  static std::pair<Duration, std::uint64_t> key(const Task& task) {
-    return {task.ended_at, task.sequence};
-  }
+  using Key = std::pair<Duration, std::uint64_t>;
+  template <class T>
+  using Order = absl::btree_map<Key, T*>;
+  static Key key(const Task& task) { return {task.ended_at, task.sequence}; }
   static std::size_t bytes_of(const Task& task);
+  void enter_history(Task& task);
   /// When the oldest has been kept for as long as it may be.
-  static void enter(Order& order, Task& task);
-  static Duration ends(const Order& order, Duration retention);
+  template <class T>
+  static Duration ends(const Order<T>& order, Duration retention);
   /// The oldest, when it must go.
-  static Task* overdue(const Order& order, Duration retention, bool over_limit, Duration now);
+  template <class T>
+  static T* overdue(const Order<T>& order, Duration retention, bool over_limit, Duration now);
 
   const Config& config_;
-  Order with_result_, failed_, histories_;
+  Order<Task> with_result_, failed_;
+  Order<Card> histories_;
   std::size_t result_bytes_ = 0;  // of with_result_
   std::size_t failed_bytes_ = 0;
 };

@@ -143,10 +143,15 @@ void Backlog::set_active(TaskClass& group, bool active) {
 
 template <class Change>
 void Backlog::reorder(Tenant& tenant, Change change) {
-  for (TenantQueue* queue : tenant.queues) queue->group->order.erase(queue);
+  // One that is alone has no other place to go to.
+  for (TenantQueue* queue : tenant.queues)
+    if (queue->group->order.size() > 1) queue->group->order.erase(queue);
   change();
-  if (!tenant.may_run()) return;
-  for (TenantQueue* queue : tenant.queues) queue->group->order.insert(queue);
+  for (TenantQueue* queue : tenant.queues)
+    if (tenant.may_run())
+      queue->group->order.insert(queue);
+    else
+      queue->group->order.erase(queue);
 }
 
 void Backlog::placed(Task& task) {

@@ -2,6 +2,8 @@
 // class says whether any of its tasks can be placed now, however long the queue is.
 #pragma once
 
+#include <absl/container/btree_map.h>
+
 #include <cstddef>
 #include <list>
 #include <map>
@@ -30,7 +32,7 @@ struct TenantQueue {
   using Key = std::pair<std::int64_t, std::uint64_t>;  // ms, then sequence
   Tenant* tenant = nullptr;
   TaskClass* group = nullptr;
-  std::map<Key, Task*> tasks;
+  absl::btree_map<Key, Task*> tasks;
 
   Key head() const { return tasks.begin()->first; }
 };

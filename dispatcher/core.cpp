@@ -51,18 +51,18 @@ Core::Core(const Config& config, InstanceId instance, std::uint64_t epoch,
 // ---- edges of the life cycle
 // ---------------------------------------------------------------------
 
-void Core::assign(Task& task, Provider& provider, std::string reason, const Now& now) {
+void Core::assign(Task& task, Provider& provider, std::string_view reason, const Now& now) {
   backlog_.remove(task);
   const std::uint32_t number =
       task.issued.empty() || GENAI_PLANTED(kReuseAttempt) ? 1 : task.issued.back().number + 1;
   if (task.issued.size() == kMaxIssued) task.issued.erase(task.issued.begin());
   task.issued.push_back({number, epoch_, provider.session, provider.node_id});
   task.current = number;
-  tasks_.move(task, TaskStatus::kScheduled, std::move(reason), now, provider.node_id, number);
+  tasks_.move(task, TaskStatus::kScheduled, reason, now, provider.node_id, number);
   tasks_.set_phase_end(task, now.mono + config_.assign_ack);
   occupy(task, provider, now);
   task.seen_whole = true;
-  outbox_.assign(provider, {ref_of(task), task.spec, task.payload});
+  outbox_.assign(provider, task, ref_of(task));
   notify(task);
 }
 
@@ -185,11 +185,7 @@ void Core::finish(Task& task, TaskStatus status, ErrorCode code, std::string rea
   tasks_.move(task, status, with_what_was_said(reason, said), now, by ? by->node_id : NodeId(),
               by ? by->number : 0);
   trim_info(task.info);
-  task.info["attempts"] = task.issued.empty() ? 0u : task.issued.back().number;
-  if (by) task.info["node_id"] = by->node_id.str();
-  task.info["total_ms"] = to_ms(now.mono - task.accepted_at);
-  if (task.acknowledged_at != Duration{0})
-    task.info["queued_ms"] = to_ms(task.acknowledged_at - task.accepted_at);
+  task.ended_by = by ? by->number : 0;
   archive_.add(task);
   notify(task);
   for (const Watcher& watcher : task.watchers) clients_.enqueue(watcher.peer, task);
@@ -250,6 +246,7 @@ void Core::tick(const Now& now) {
     answer_listings(now);
   }
   enforce_retention(now);
+  if (journal_.empty()) tasks_.compact();
 }
 
 void Core::end_phase(Task& task, Explanations& explanations, const Now& now) {
@@ -326,15 +323,16 @@ void Core::enforce_retention(const Now& now) {
                   {{"task_id", task->id.str()}}});
     task->info["error"] = "the result was dropped: nobody fetched it within the retention limits";
     archive_.acknowledge(*task);
+    tasks_.settle(*task);
     journal_.note_lazily(*task, now.mono);
   }
   while (Task* task = archive_.overdue_failed(now.mono)) {
     outbox_.note({Note::Level::kWarn,
                   "failed task forgotten: nobody replayed or purged it within the retention limits",
                   {{"task_id", task->id.str()}}});
-    expire(*task, now);
+    forget(*task->card, now);
   }
-  while (Task* task = archive_.overdue_history(now.mono)) expire(*task, now);
+  while (Card* card = archive_.overdue_history(now.mono)) forget(*card, now);
 }
 
 /// The task is about to be forgotten.
@@ -344,15 +342,18 @@ void Core::unlink(Task& task) {
   for (const Watcher& watcher : task.watchers) clients_.unwatch(watcher.peer, task);
 }
 
-void Core::expire(Task& task, const Now& now) {
-  unlink(task);
-  tasks_.expire(task, now.mono);
+void Core::forget(Card& card, const Now& now) {
+  if (card.task)
+    unlink(*card.task);
+  else
+    archive_.remove(card.past);
+  tasks_.expire(card, now.mono);
 }
 
 void Core::schedule(const Now& now) {
   scheduler_.start();
   while (auto placement = scheduler_.next(now))
-    assign(*placement->task, *placement->provider, std::move(placement->reason), now);
+    assign(*placement->task, *placement->provider, placement->reason, now);
 }
 
 /// The attempt stays what it is until its node says that it has not begun.

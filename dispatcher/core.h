@@ -143,7 +143,7 @@ class Core {
   };
 
   // Life cycle: one function per edge (core.cpp).
-  void assign(Task& task, Provider& provider, std::string reason, const Now& now);
+  void assign(Task& task, Provider& provider, std::string_view reason, const Now& now);
   void occupy(Task& task, Provider& provider, const Now& now);
   void acknowledge(Task& task, Provider& provider, const Now& now);
   void adopt(Task& task, Provider& provider, IssuedAttempt& attempt, const Now& now);
@@ -238,13 +238,13 @@ class Core {
   msg::Acceptance acceptance(Task& task, const Now& now);
   std::uint64_t retry_after_ms(ErrorCode code, const TaskSpec& spec);
   void set_times(Task& task, const Now& now) const;
-  Task& admit(TaskId id, TaskSpec spec, Blob payload, const Digest& digest, std::string reason,
-              const Now& now);
+  Task& admit(const TaskId& id, TaskSpec spec, Blob payload, const Digest& digest,
+              std::string_view reason, const Now& now);
   msg::Acceptance replay(const std::string& peer, const msg::Replay::Entry& entry, const Now& now);
   msg::Verdict purge(const TaskId& id);
   msg::Verdict reprioritise(const TaskId& id, std::uint8_t priority, const Now& now);
   void unlink(Task& task);
-  void expire(Task& task, const Now& now);
+  void forget(Card& card, const Now& now);
   msg::Verdict cancel(const TaskId& id, const Now& now);
   void watch(const std::string& peer, msg::WatchLevel level, Task& task);
   void notify(const Task& task);

@@ -8,6 +8,7 @@
 #include "dispatcher/core.h"
 #include "dispatcher/permissions.h"
 #include "dispatcher/reports.h"
+#include "dispatcher/result_info.h"
 #include "protocol/planted.h"
 #include "protocol/text.h"
 
@@ -75,7 +76,7 @@ std::optional<Error> set_tenant(TaskSpec& spec, const std::string& tenant) {
 
 /// What was fetched or dropped must not pass for an empty result.
 ValueMap delivered_info(const Task& task) {
-  ValueMap info = task.info;
+  ValueMap info = told_info(task);
   if (task.fetched && task.status == TaskStatus::kCompleted) info["result_gone"] = true;
   return info;
 }
@@ -287,10 +288,10 @@ void Core::set_times(Task& task, const Now& now) const {
         std::min(task.expires_at, now.mono + (from_ms(task.spec.deadline_ms) - now.wall));
 }
 
-Task& Core::admit(TaskId id, TaskSpec spec, Blob payload, const Digest& digest, std::string reason,
-                  const Now& now) {
+Task& Core::admit(const TaskId& id, TaskSpec spec, Blob payload, const Digest& digest,
+                  std::string_view reason, const Now& now) {
   auto task = std::make_unique<Task>();
-  task->id = std::move(id);
+  task->id = id;
   task->spec = std::move(spec);
   task->payload = std::move(payload);
   journal_.count_bytes(task->payload.size());
@@ -300,7 +301,7 @@ Task& Core::admit(TaskId id, TaskSpec spec, Blob payload, const Digest& digest, 
   task->created_ms = to_ms(now.wall);
   task->crashes_before = crashes_;
   set_times(*task, now);
-  Task& added = tasks_.insert(std::move(task), now, std::move(reason));
+  Task& added = tasks_.insert(std::move(task), now, reason);
   backlog_.enroll(added, now);
   backlog_.add(added, now.mono);
   ++totals_.accepted;
@@ -388,9 +389,11 @@ void Core::acknowledge_delivery(const std::string& peer, const TaskId& id, const
 
 /// The data goes when a client has it and no other waits for it.
 void Core::settle_delivery(Task& task, const Now& now) {
-  if (!is_terminal(task.status) || !task.acknowledged || !task.watchers.empty() || task.fetched)
-    return;
+  if (!is_terminal(task.status) || !task.watchers.empty()) return;
+  if (task.fetched) return tasks_.settle(task);
+  if (!task.acknowledged) return;
   archive_.acknowledge(task);
+  tasks_.settle(task);
   journal_.note_lazily(task, now.mono);
   ++totals_.delivered;
 }

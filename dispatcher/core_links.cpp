@@ -276,7 +276,7 @@ Provider& Core::join(std::size_t broker, const msg::ProviderEntry& entry, const 
   set_reach(*provider, reach_of(entry.state), now);
   for (Task* task : provider->tasks) {
     if (task->status != TaskStatus::kScheduled) continue;
-    outbox_.assign(*provider, {ref_of(*task), task->spec, task->payload});
+    outbox_.assign(*provider, *task, ref_of(*task));
     tasks_.set_phase_end(*task, now.mono + config_.assign_ack);
   }
   return *provider;

@@ -60,14 +60,16 @@ bool Core::look_on(Listing& listing, std::size_t& looks, const Now& now) {
   Explanations explanations;
   auto it = listing.after ? tasks_.after(*listing.after) : tasks_.begin();
   for (; it != tasks_.end() && looks > 0 && !listing.page.more; ++it, --looks) {
-    const Task& task = *it->second;
-    listing.after = task.id;
-    if (listing.status && task.status != *listing.status) continue;
-    if (!may_see(listing.asker, task.spec.tenant)) continue;
-    if (listing.page.tasks.size() >= listing.limit)
-      listing.page.more = true;
-    else
-      listing.page.tasks.push_back(Reports::task(*this, task, false, now, explanations));
+    const Card& card = *it->second;
+    listing.after = card.id;
+    if (listing.status && card.status() != *listing.status) continue;
+    card.look([&](const Task& task) {
+      if (!may_see(listing.asker, task.spec.tenant)) return;
+      if (listing.page.tasks.size() >= listing.limit)
+        listing.page.more = true;
+      else
+        listing.page.tasks.push_back(Reports::task(*this, task, false, now, explanations));
+    });
   }
   rates_.charge(listing.payer(),
                 listing.page.tasks.size() - listed + (before - looks) / kLooksPerUnit, now.mono);

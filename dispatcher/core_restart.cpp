@@ -55,6 +55,7 @@ void Core::restore(store::Loaded loaded, const Now& now) {
     sequence_ = std::max(sequence_, task.sequence);
     if (is_terminal(task.status)) {
       archive_.add(task);
+      if (task.fetched) tasks_.settle(task);
       continue;
     }
     backlog_.enroll(task, now);
@@ -110,6 +111,7 @@ void Core::save_later(Provider& provider, const Now& now) {
 
 store::Batch Core::take_changes(const Now& now, bool all) {
   store::Batch batch = journal_.take(now);
+  tasks_.compact();
   if (measures_due_ <= now.mono || all) add_measures(batch);
   return batch;
 }

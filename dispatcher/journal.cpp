@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "dispatcher/result_info.h"
+
 namespace genai::dispatcher {
 
 using store::Batch;
@@ -39,6 +41,11 @@ void Journal::drop(Task& task, Duration at) {
   if (task.stored.exists) erased_.push_back(task.sequence);
 }
 
+void Journal::erase_lazily(std::uint64_t sequence, Duration now) {
+  due_at_ = std::min(due_at_, now + kLazyTime);
+  erased_.push_back(sequence);
+}
+
 void Journal::set_stored(Task& task) {
   task.stored = {.exists = true,
                  .payload = !task.payload.empty(),
@@ -59,7 +66,7 @@ TaskRecord Journal::changing_part(const Task& task, const Now& now) {
   record.issued = task.issued;
   record.log = task.log;
   record.code = task.code;
-  record.info = task.info;
+  record.info = told_info(task);
   if (is_terminal(task.status)) record.ended_ms = to_ms(now.wall - (now.mono - task.ended_at));
   record.fetched = task.fetched;
   return record;

@@ -39,6 +39,8 @@ class Journal {
   /// The task is about to be erased, on a client's word. Else lazily, as above.
   void erase(Task& task) { drop(task, kAtOnce); }
   void erase_lazily(Task& task, Duration now) { drop(task, now + kLazyTime); }
+  /// One in the store of which nothing is noted, by its sequence.
+  void erase_lazily(std::uint64_t sequence, Duration now);
 
   /// Whether a commit should begin.
   bool is_due(Duration now) const { return due_at_ <= now; }

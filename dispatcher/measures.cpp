@@ -112,6 +112,13 @@ std::optional<double> Measures::fleet_run(ModelId model, SizeClass size) const {
 }
 
 Expectation Measures::expect(const Account& account, ModelId model, SizeClass size) const {
+  Account::Expected& last = account.expected;
+  if (last.version != version_ || last.model != model || last.size != size)
+    last = {version_, model, size, work_out(account, model, size)};
+  return last.expectation;
+}
+
+Expectation Measures::work_out(const Account& account, ModelId model, SizeClass size) const {
   Expectation expected;
   if (blind_) return expected;
   const ModelAccount* own = account.find(model);
@@ -147,6 +154,7 @@ Expectation Measures::expect(const Account& account, ModelId model, SizeClass si
 
 void Measures::ran(Account& account, ModelId model, SizeClass size, double run_s, double load_s,
                    std::uint64_t now_ms) {
+  ++version_;
   const double log_run = log_seconds(run_s);
   ModelAccount& all = fleet_account(model);
   if (const Nearest fleet = nearest(&all, size); fleet.trend)
@@ -165,6 +173,7 @@ void Measures::ran(Account& account, ModelId model, SizeClass size, double run_s
 }
 
 void Measures::failed(Account& account, ModelId model, bool lost, std::uint64_t now_ms) {
+  ++version_;
   ModelAccount& own = account_of(account, model, now_ms);
   count(own, false, kFade);
   count(fleet_account(model), false, kFleetFade);
@@ -172,6 +181,7 @@ void Measures::failed(Account& account, ModelId model, bool lost, std::uint64_t 
 }
 
 void Measures::restore(Account& account, ModelAccount measured) {
+  ++version_;
   ModelAccount& all = fleet_account(measured.model);
   // A row of one that only ever failed has no run.
   std::erase_if(measured.sizes, [](const ModelAccount::Size& s) { return s.run.empty(); });
@@ -189,6 +199,7 @@ void Measures::restore(Account& account, ModelAccount measured) {
 }
 
 void Measures::compare(Account& account) const {
+  ++version_;
   account.speed = {};
   for (const ModelAccount& own : account.models) {
     const ModelAccount* all = find_fleet(own.model);

@@ -36,19 +36,28 @@ struct ModelAccount {
   bool unsaved = false;
 };
 
-struct Account {
-  std::vector<ModelAccount> models;  // few
-  Trend speed;  // of ln(run time / that of the fleet for such tasks): how much slower it is
-
-  const ModelAccount* find(ModelId model) const;
-};
-
 /// What a task is expected to take at a provider.
 struct Expectation {
   double run_s = 1;    // median, without loading
   double load_s = 0;   // median, if the model is not in memory
   double success = 1;  // ratio, above 0
   bool known = false;  // whether anything was measured of such tasks, anywhere
+};
+
+struct Account {
+  std::vector<ModelAccount> models;  // few
+  Trend speed;  // of ln(run time / that of the fleet for such tasks): how much slower it is
+
+  /// What Measures last expected of it: it is asked several times in a row.
+  struct Expected {
+    std::uint64_t version = 0;  // of the measures
+    ModelId model = 0;
+    SizeClass size = 0;
+    Expectation expectation;
+  };
+  mutable Expected expected;
+
+  const ModelAccount* find(ModelId model) const;
 };
 
 /// Not thread-safe. Pure. Times are seconds.
@@ -66,6 +75,10 @@ class Measures {
   const std::string& name(ModelId model) const { return names_[model]; }
 
   Expectation expect(const Account& account, ModelId model, SizeClass size) const;
+  /// Of a newcomer.
+  Expectation expect(ModelId model, SizeClass size) const { return work_out({}, model, size); }
+  /// Grows with everything that is measured: until then all is expected as before.
+  std::uint64_t version() const { return version_; }
   /// The median run time of the whole fleet, if such a task was ever measured.
   std::optional<double> fleet_run(ModelId model, SizeClass size) const;
 
@@ -80,11 +93,13 @@ class Measures {
   void compare(Account& account) const;
 
  private:
+  Expectation work_out(const Account& account, ModelId model, SizeClass size) const;
   ModelAccount& fleet_account(ModelId model);
   const ModelAccount* find_fleet(ModelId model) const;
   ModelAccount& account_of(Account& account, ModelId model, std::uint64_t now_ms);
 
   bool blind_;
+  mutable std::uint64_t version_ = 1;
   std::vector<std::string> names_{""};
   std::unordered_map<std::string, ModelId> ids_{{"", 0}};
   std::vector<ModelAccount> fleet_;  // of all providers together, by model

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "dispatcher/result_info.h"
 #include "protocol/codec.h"
 #include "protocol/limits.h"
 #include "protocol/planted.h"
@@ -10,28 +11,6 @@ namespace genai::dispatcher {
 namespace {
 
 constexpr std::size_t kEntryOverheadBytes = 256;
-
-// Cuts a list of entries into messages that keep to the batch limits.
-template <class M, class Entry, class SizeOf>
-void cut(std::vector<Entry>& entries, std::vector<Entry> M::*list, SizeOf size_of,
-         const std::string& peer, std::vector<Messages::ToClient>& out) {
-  M message;
-  std::size_t bytes = 0;
-  auto close = [&] {
-    if (!(message.*list).empty()) out.push_back({peer, std::move(message)});
-    message = M();
-    bytes = 0;
-  };
-  for (Entry& entry : entries) {
-    const std::size_t size = size_of(entry) + kEntryOverheadBytes;
-    if (bytes + size > limits::kBatchTargetBytes ||
-        (message.*list).size() == limits::kMaxBatchEntries)
-      close();
-    bytes += size;
-    (message.*list).push_back(std::move(entry));
-  }
-  close();
-}
 
 bool is_promise(const Message& message) {
   if (const auto* accepted = std::get_if<msg::Accepted>(&message))
@@ -46,42 +25,76 @@ bool is_promise(const Message& message) {
 }  // namespace
 
 template <class M, class Entry>
-void Outbox::append(NodeQueues& queues, const Provider& to, std::vector<Entry> M::*list,
-                    Entry entry, std::size_t bytes) {
-  NodeQueue& queue = queues[to.session];
-  queue.broker = to.broker;
-  M* last = queue.messages.empty() ? nullptr : std::get_if<M>(&queue.messages.back());
+void Outbox::Queue::append(std::vector<Entry> M::*list, Entry entry, std::size_t bytes) {
+  M* last = messages.empty() ? nullptr : std::get_if<M>(&messages.back());
   bytes += kEntryOverheadBytes;
   if (!last || (last->*list).size() == limits::kMaxBatchEntries ||
-      queue.last_bytes + bytes > limits::kBatchTargetBytes) {
-    last = &std::get<M>(queue.messages.emplace_back(M()));
-    queue.last_bytes = 0;
+      last_bytes + bytes > limits::kBatchTargetBytes) {
+    last = &std::get<M>(messages.emplace_back(M()));
+    last_bytes = 0;
   }
-  queue.last_bytes += bytes;
+  last_bytes += bytes;
   (last->*list).push_back(std::move(entry));
 }
 
-void Outbox::assign(const Provider& to, msg::Assignment entry) {
-  const std::size_t bytes = entry.payload.size() + entry.spec.raw.size();
-  append(nodes_, to, &msg::Assign::entries, std::move(entry), bytes);
+Outbox::Queue& Outbox::NodeQueues::of(const Provider& provider) {
+  if (provider.index >= places_.size()) places_.resize(provider.index + 1);
+  std::uint32_t& place = places_[provider.index];
+  if (place >= queues_.size() || queues_[place].session != provider.session) {
+    place = static_cast<std::uint32_t>(queues_.size());
+    queues_.push_back({{}, provider.session, provider.broker});
+  }
+  return queues_[place];
+}
+
+void Outbox::NodeQueues::bundle(std::vector<Messages::ToBroker>& out) {
+  struct Bundle {
+    msg::ToNodes message;
+    std::size_t bytes = 0;
+  };
+  std::vector<Bundle> bundles;  // by broker
+  const auto close = [&](std::size_t broker) {
+    if (!bundles[broker].message.parcels.empty())
+      out.push_back({broker, std::move(bundles[broker].message)});
+    bundles[broker] = {};
+  };
+  for (const NodeQueue& queue : queues_) {
+    if (queue.broker >= bundles.size()) bundles.resize(queue.broker + 1);
+    Bundle& bundle = bundles[queue.broker];
+    for (const Message& message : queue.messages) {
+      Blob frame(encode(message));
+      if (bundle.bytes + frame.size() > limits::kBatchTargetBytes ||
+          bundle.message.parcels.size() == limits::kMaxBatchEntries)
+        close(queue.broker);
+      bundle.bytes += frame.size();
+      bundle.message.parcels.push_back({queue.session, std::move(frame)});
+    }
+  }
+  for (std::size_t broker = 0; broker < bundles.size(); ++broker) close(broker);
+  queues_.clear();
+}
+
+void Outbox::assign(const Provider& to, const Task& task, const AssignmentRef& ref) {
+  TaskSpec spec;
+  spec.raw = task.spec.raw;  // the others are in it
+  nodes_.of(to).append(&msg::Assign::entries, msg::Assignment{ref, std::move(spec), task.payload},
+                       task.content_bytes());
 }
 
 void Outbox::abort(const Provider& to, const AssignmentRef& ref, ErrorCode code) {
-  append(nodes_, to, &msg::Abort::entries, msg::Abort::Entry{ref, code}, 0);
+  nodes_.of(to).append(&msg::Abort::entries, msg::Abort::Entry{ref, code}, 0);
 }
 
 void Outbox::keep(const Provider& to, const AssignmentRef& ref) {
-  append(nodes_, to, &msg::Keep::refs, AssignmentRef(ref), 0);
+  nodes_.of(to).append(&msg::Keep::refs, AssignmentRef(ref), 0);
 }
 
 void Outbox::ack_result(const Provider& to, const AssignmentRef& ref, ErrorCode code) {
-  append(acks_, to, &msg::ResultAck::entries, msg::ResultAck::Entry{ref, code}, 0);
+  acks_.of(to).append(&msg::ResultAck::entries, msg::ResultAck::Entry{ref, code}, 0);
 }
 
 void Outbox::error(const Provider& to, Error error) {
-  NodeQueue& queue = nodes_[to.session];
-  queue.broker = to.broker;
-  queue.messages.push_back(msg::ErrorReply{0, error.code, std::move(error.detail)});
+  nodes_.of(to).messages.push_back(msg::ErrorReply{0, error.code, std::move(error.detail)});
 }
 
 void Outbox::reply(const std::string& peer, Message message) {
@@ -90,53 +103,31 @@ void Outbox::reply(const std::string& peer, Message message) {
 }
 
 void Outbox::update(const std::string& peer, msg::Update::Entry entry) {
-  updates_[peer].push_back(std::move(entry));
+  const std::size_t bytes = entry.text.size();
+  updates_[peer].append(&msg::Update::entries, std::move(entry), bytes);
 }
 
 void Outbox::deliver(const std::string& peer, msg::Deliver::Entry entry) {
-  deliveries_[peer].push_back(std::move(entry));
+  const std::size_t bytes = entry.data.size() + memory_of(entry.info);
+  deliveries_[peer].append(&msg::Deliver::entries, std::move(entry), bytes);
 }
 
 void Outbox::to_broker(std::size_t broker, Message message) {
   effects_.at_once.to_brokers.push_back({broker, std::move(message)});
 }
 
-void Outbox::bundle(NodeQueues& queues, std::vector<Messages::ToBroker>& out) {
-  std::map<std::size_t, msg::ToNodes> bundles;
-  std::map<std::size_t, std::size_t> bytes;
-  auto close = [&](std::size_t broker) {
-    if (!bundles[broker].parcels.empty()) out.push_back({broker, std::move(bundles[broker])});
-    bundles[broker] = {};
-    bytes[broker] = 0;
-  };
-  for (auto& [session, queue] : queues) {
-    for (const Message& message : queue.messages) {
-      Blob frame(encode(message));
-      if (bytes[queue.broker] + frame.size() > limits::kBatchTargetBytes ||
-          bundles[queue.broker].parcels.size() == limits::kMaxBatchEntries)
-        close(queue.broker);
-      bytes[queue.broker] += frame.size();
-      bundles[queue.broker].parcels.push_back({session, std::move(frame)});
-    }
-  }
-  for (auto& [broker, bundle] : bundles)
-    if (!bundle.parcels.empty()) out.push_back({broker, std::move(bundle)});
+void Outbox::move_out(ClientQueues& queues, std::vector<Messages::ToClient>& out) {
+  for (auto& [peer, queue] : queues)
+    for (Message& message : queue.messages) out.push_back({peer, std::move(message)});
   queues.clear();
 }
 
 Effects Outbox::take() {
-  bundle(nodes_, effects_.at_once.to_brokers);
-  bundle(acks_, (GENAI_PLANTED(kAckUncommitted) ? effects_.at_once : effects_.durable).to_brokers);
-  for (auto& [peer, entries] : updates_)
-    cut(
-        entries, &msg::Update::entries, [](const auto& e) { return e.text.size(); }, peer,
-        effects_.durable.to_clients);
-  for (auto& [peer, entries] : deliveries_)
-    cut(
-        entries, &msg::Deliver::entries, [](const auto& e) { return e.data.size(); }, peer,
-        (GENAI_PLANTED(kDeliverUncommitted) ? effects_.at_once : effects_.durable).to_clients);
-  updates_.clear();
-  deliveries_.clear();
+  nodes_.bundle(effects_.at_once.to_brokers);
+  acks_.bundle((GENAI_PLANTED(kAckUncommitted) ? effects_.at_once : effects_.durable).to_brokers);
+  move_out(updates_, effects_.durable.to_clients);
+  move_out(deliveries_,
+           (GENAI_PLANTED(kDeliverUncommitted) ? effects_.at_once : effects_.durable).to_clients);
   return std::exchange(effects_, {});
 }
 

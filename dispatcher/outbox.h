@@ -1,9 +1,9 @@
 // Gathers what one pass of the loop wants sent and batches it: what arose together leaves together.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "dispatcher/effects.h"
@@ -16,7 +16,8 @@ namespace genai::dispatcher {
 /// then updates, then deliveries. Not thread-safe.
 class Outbox {
  public:
-  void assign(const Provider& to, msg::Assignment entry);
+  /// With the present attempt of a Scheduled task.
+  void assign(const Provider& to, const Task& task, const AssignmentRef& ref);
   void abort(const Provider& to, const AssignmentRef& ref, ErrorCode code);
   void keep(const Provider& to, const AssignmentRef& ref);
   void ack_result(const Provider& to, const AssignmentRef& ref, ErrorCode code);
@@ -39,20 +40,35 @@ class Outbox {
   Effects take();
 
  private:
-  struct NodeQueue {
-    std::size_t broker = 0;
+  /// Messages to one peer.
+  struct Queue {
     std::vector<Message> messages;
     std::size_t last_bytes = 0;  // gathered in the last message
+
+    /// To the last message if it is of that type and has room, else to a new one.
+    template <class M, class Entry>
+    void append(std::vector<Entry> M::*list, Entry entry, std::size_t bytes);
   };
-  using NodeQueues = std::map<SessionId, NodeQueue>;
-  template <class M, class Entry>
-  static void append(NodeQueues& queues, const Provider& to, std::vector<Entry> M::*list,
-                     Entry entry, std::size_t bytes);
-  static void bundle(NodeQueues& queues, std::vector<Messages::ToBroker>& out);
+  struct NodeQueue : Queue {
+    SessionId session;
+    std::size_t broker = 0;
+  };
+  /// In the order in which the nodes came.
+  class NodeQueues {
+   public:
+    Queue& of(const Provider& provider);
+    /// Moves them out, as frames in parcels.
+    void bundle(std::vector<Messages::ToBroker>& out);
+
+   private:
+    std::vector<NodeQueue> queues_;
+    std::vector<std::uint32_t> places_;  // in it, by Provider::index; old ones name another session
+  };
+  using ClientQueues = std::map<std::string, Queue>;
+  static void move_out(ClientQueues& queues, std::vector<Messages::ToClient>& out);
 
   NodeQueues nodes_, acks_;
-  std::map<std::string, std::vector<msg::Update::Entry>> updates_;
-  std::map<std::string, std::vector<msg::Deliver::Entry>> deliveries_;
+  ClientQueues updates_, deliveries_;
   Effects effects_;
   bool read_debug_ = false;
 };

@@ -52,14 +52,15 @@ Ranking::Shelf Ranking::shelf_of(const Provider& provider) const {
   return provider.index < entries_.size() ? entries_[provider.index].shelf : Shelf::kNone;
 }
 
-void Ranking::remove(Entry& entry) {
-  if (entry.shelf == Shelf::kNone) return;
+Ranking::Order::node_type Ranking::remove(Entry& entry) {
+  if (entry.shelf == Shelf::kNone) return {};
   if (entry.shelf != Shelf::kResting) {
     --healthy_;
     rate_ = healthy_ == 0 ? 0 : rate_ - entry.standing->rate;
   }
-  order_of(entry).erase(entry.standing);
+  auto place = order_of(entry).extract(entry.standing);
   entry = {};
+  return place;
 }
 
 double Ranking::finish_s(const Offer& offer) const {
@@ -70,7 +71,7 @@ double Ranking::finish_s(const Offer& offer) const {
 void Ranking::evaluate(Providers& fleet, std::size_t index, Duration now) {
   if (index >= entries_.size()) entries_.resize(index + 1);
   Entry& entry = entries_[index];
-  remove(entry);
+  auto place = remove(entry);
   Provider* provider = fleet.at(index);
   if (!provider) return;
   const Shelf shelf = fleet.shelf_of(*provider, group_, now);
@@ -93,7 +94,12 @@ void Ranking::evaluate(Providers& fleet, std::size_t index, Duration now) {
   standing.load_s = offer.load_s;
   standing.rate = provider->meta.slots * offer.success / offer.run_s;
   standing.known = offer.known;
-  entry.standing = order_of(entry).insert(standing).first;
+  if (place) {
+    place.value() = standing;
+    entry.standing = order_of(entry).insert(std::move(place)).position;
+  } else {
+    entry.standing = order_of(entry).insert(standing).first;
+  }
   if (shelf == Shelf::kResting) return;
   ++healthy_;
   rate_ += standing.rate;
@@ -120,13 +126,16 @@ void Ranking::settle_head(Providers& fleet, Order& order, Duration now) {
 
 void Ranking::refresh(Providers& fleet, Duration now) {
   const auto* changes = fleet.changes_since(seen_);
-  const Expectation prior = fleet.measures().expect({}, group_.model, group_.key.size);
+  if (const std::uint64_t version = fleet.measures().version(); measured_ != version) {
+    present_ = fleet.measures().expect(group_.model, group_.key.size);
+    measured_ = version;
+  }
   // The mean of a fleet of different speeds sways by a tenth all the time. Building a large index
   // costs O(log n) a change only if there were as many changes as providers.
   const bool is_young = entries_.size() > kSmallFleet && fleet.version() - built_ < entries_.size();
-  if (!changes || has_moved(prior_, prior, is_young ? 2 : 1.1)) {
+  if (!changes || has_moved(prior_, present_, is_young ? 2 : 1.1)) {
     clear();
-    prior_ = prior;
+    prior_ = present_;
     built_ = fleet.version();
     for (std::size_t i = 0; i < fleet.indexes(); ++i) evaluate(fleet, i, now);
   } else {

@@ -103,7 +103,8 @@ class Ranking {
 
   Order& order_of(const Entry& entry);
   void evaluate(Providers& fleet, std::size_t index, Duration now);
-  void remove(Entry& entry);
+  /// Returns its place, to be filled again.
+  Order::node_type remove(Entry& entry);
   void settle_head(Providers& fleet, Order& order, Duration now);
 
   const TaskClass& group_;
@@ -111,9 +112,11 @@ class Ranking {
   Order free_, prefetch_, prefetch_still_, full_, full_still_, resting_;
   std::size_t healthy_ = 0;
   double rate_ = 0;
-  Expectation prior_;        // of a newcomer, as of the last building
-  std::uint64_t built_ = 0;  // version of the fleet when it was built anew
-  std::uint64_t seen_ = 0;   // version of the fleet; 0: nothing built
+  Expectation prior_;           // of a newcomer, as of the last building
+  Expectation present_;         // likewise, as of `measured_`
+  std::uint64_t measured_ = 0;  // version of the measures
+  std::uint64_t built_ = 0;     // version of the fleet when it was built anew
+  std::uint64_t seen_ = 0;      // version of the fleet; 0: nothing built
 };
 
 }  // namespace genai::dispatcher

@@ -16,7 +16,7 @@ ValueList texts(const std::vector<std::string>& from) {
 
 ValueList log_of(const Task& task) {
   ValueList list;
-  for (const LogEntry& entry : task.log) {
+  for (const LogEntry entry : task.log) {
     ValueMap map{{"at_ms", entry.at_ms}, {"status", name(entry.status)}, {"reason", entry.reason}};
     if (!entry.node_id.empty()) map["node_id"] = entry.node_id.str();
     if (entry.attempt) map["attempt"] = entry.attempt;
@@ -71,12 +71,13 @@ ValueMap Reports::task(Core& core, const Task& task, bool with_log, const Now& n
   if (!is_terminal(task.status)) add_estimate(map, task, now);
   if (is_terminal(task.status)) {
     map["code"] = name(task.code);
+    const ValueMap info = told_info(task);
     // Of nodes, who may say anything in it: a page of tasks must stay within a frame.
     for (const char* key : {"node_id", "error"})
-      if (auto it = task.info.find(key); it != task.info.end())
+      if (auto it = info.find(key); it != info.end())
         if (const auto* text = std::get_if<std::string>(&it->second.v)) map[key] = clip_text(*text);
     for (const char* key : {"run_ms", "queued_ms", "total_ms"})
-      if (auto it = task.info.find(key); it != task.info.end() && is_scalar(it->second))
+      if (auto it = info.find(key); it != info.end() && is_scalar(it->second))
         map[key] = it->second;
   }
   if (with_log) map["log"] = log_of(task);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <iterator>
 #include <string_view>
 #include <variant>
 
@@ -12,10 +11,9 @@
 namespace genai::dispatcher {
 namespace {
 
-constexpr std::array<std::string_view, 9> kKnown = {"run_ms",    "load_ms",      "error",
-                                                    "exit_code", "content_type", "attempts",
-                                                    "node_id",   "total_ms",     "queued_ms"};
-constexpr std::size_t kNodeBytes = 64;  // of a map, beside key and value
+constexpr std::array<std::string_view, 4> kOwn = {"attempts", "node_id", "total_ms", "queued_ms"};
+constexpr std::array<std::string_view, 5> kOfNodes = {"run_ms", "load_ms", "error", "exit_code",
+                                                      "content_type"};
 constexpr std::size_t kMaxKept = 2 * limits::kMaxResultInfoBytes;
 
 std::size_t memory_of(const Value& value) {
@@ -28,15 +26,24 @@ std::size_t memory_of(const Value& value) {
   return bytes;
 }
 
-bool is_known(std::string_view key) { return std::ranges::find(kKnown, key) != kKnown.end(); }
+bool is_own(std::string_view key) { return std::ranges::find(kOwn, key) != kOwn.end(); }
+bool is_known(std::string_view key) {
+  return is_own(key) || std::ranges::find(kOfNodes, key) != kOfNodes.end();
+}
 
 bool is_nested(const Value& value) {
   return std::holds_alternative<ValueList>(value.v) || std::holds_alternative<ValueMap>(value.v);
 }
 
+/// The order of the others stays.
+template <class Predicate>
+void drop_if(ValueMap& info, Predicate predicate) {
+  info.erase(std::remove_if(info.begin(), info.end(), predicate), info.end());
+}
+
 void drop_unknown(ValueMap& info) {
-  std::erase_if(
-      info, [](const auto& entry) { return !is_known(entry.first) || is_nested(entry.second); });
+  drop_if(info,
+          [](const auto& entry) { return !is_known(entry.first) || is_nested(entry.second); });
 }
 
 }  // namespace
@@ -48,14 +55,41 @@ bool is_scalar(const Value& value) {
 
 std::size_t memory_of(const ValueMap& map) {
   std::size_t bytes = 0;
-  for (const auto& [key, value] : map) bytes += kNodeBytes + key.size() + memory_of(value);
+  for (const auto& [key, value] : map) bytes += sizeof(key) + key.size() + memory_of(value);
   return bytes;
 }
 
 void trim_info(ValueMap& info) {
   constexpr std::size_t kMaxKeys = limits::kMaxMapEntries / 2;
-  for (auto it = info.begin(); it != info.end() && info.size() > kMaxKeys;)
-    it = is_known(it->first) ? std::next(it) : info.erase(it);
+  drop_if(info, [](const auto& entry) { return is_own(entry.first); });
+  std::size_t more = info.size() - std::min(info.size(), kMaxKeys);
+  if (more == 0) return;
+  drop_if(info, [&](const auto& entry) {
+    const bool goes = more > 0 && !is_known(entry.first);
+    more -= goes;
+    return goes;
+  });
+}
+
+ValueMap told_info(const Task& task) {
+  // Those of a task of an earlier process are in it.
+  if (!is_terminal(task.status) || task.info.contains("attempts")) return task.info;
+  ValueMap::sequence_type entries;
+  entries.reserve(task.info.size() + kOwn.size());
+  auto said = task.info.begin();
+  const auto enter = [&](std::string_view key, Value value) {  // in their order
+    for (; said != task.info.end() && said->first < key; ++said) entries.push_back(*said);
+    entries.emplace_back(std::string(key), std::move(value));
+  };
+  enter("attempts", task.issued.empty() ? 0u : task.issued.back().number);
+  if (const IssuedAttempt* by = task.attempt(task.ended_by)) enter("node_id", by->node_id.view());
+  if (task.acknowledged_at != Duration{0})
+    enter("queued_ms", to_ms(task.acknowledged_at - task.accepted_at));
+  enter("total_ms", to_ms(task.ended_at - task.accepted_at));
+  entries.insert(entries.end(), said, task.info.end());
+  ValueMap info;
+  info.adopt_sequence(boost::container::ordered_unique_range, std::move(entries));
+  return info;
 }
 
 void bound_info(ValueMap& info) {

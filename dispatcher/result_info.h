@@ -3,6 +3,7 @@
 
 #include <cstddef>
 
+#include "dispatcher/task.h"
 #include "protocol/value.h"
 
 namespace genai::dispatcher {
@@ -11,9 +12,12 @@ namespace genai::dispatcher {
 bool is_scalar(const Value& value);
 /// What it takes while it is held, which can be fifty times of what it took on the wire.
 std::size_t memory_of(const ValueMap& map);
-/// Room for our own keys: a node may fill its info to the limit of a map, and what a client cannot
-/// decode could never be delivered.
+/// Room for our own keys, which are not a node's to say: it may fill its info to the limit of a
+/// map, and what a client cannot decode could never be delivered.
 void trim_info(ValueMap& info);
+/// What is told of a task that has ended, and stored: what its node said, and attempts, node_id,
+/// total_ms and queued_ms.
+ValueMap told_info(const Task& task);
 /// Drops what SPEC.md does not know when it takes more than the text that it may be.
 void bound_info(ValueMap& info);
 /// Drops what is not known, and clips the error: what is told of a task that was fetched.

@@ -8,25 +8,15 @@
 #include <vector>
 
 #include "dispatcher/digest.h"
+#include "dispatcher/task_log.h"
 #include "protocol/messages.h"
 #include "protocol/time.h"
 
 namespace genai::dispatcher {
 
+struct Card;
 struct TaskClass;
 struct Tenant;
-
-/// One change, kept with its reason.
-struct LogEntry {
-  std::uint64_t at_ms;  // Unix time
-  TaskStatus status;
-  std::string reason;
-  NodeId node_id;  // empty: none
-  std::uint32_t attempt = 0;
-
-  std::size_t bytes() const { return sizeof(LogEntry) + reason.size() + node_id.str().size(); }
-  friend bool operator==(const LogEntry&, const LogEntry&) = default;
-};
 
 /// An attempt that was ever issued. A result is valid only from the session it was issued to.
 struct IssuedAttempt {
@@ -46,6 +36,7 @@ struct Watcher {
 
 struct Task {
   TaskId id;
+  Card* card = nullptr;  // of the table that it is in
   TaskSpec spec;
   Blob payload;  // dropped when Completed or Aborted; a Failed task can be replayed
   Digest digest{};
@@ -71,11 +62,15 @@ struct Task {
 
   // Terminal.
   ErrorCode code = ErrorCode::kOk;
-  ValueMap info;
+  std::uint32_t ended_by = 0;  // the attempt; 0: none, or the task is of an earlier process
+  ValueMap info;               // what its node said; see told_info()
   Blob result;
   std::size_t archived_bytes = 0;  // as the archive counted it
   Duration ended_at{0};
   bool fetched = false;  // a client acknowledged the result, or it was dropped: no data any more
+
+  static constexpr std::size_t kNotSettled = SIZE_MAX;
+  std::size_t settled_slot = kNotSettled;  // where the table noted that it becomes a past task
 
   /// Unscheduled, but it was assigned when the dispatcher stopped: its node may still report it.
   bool recovering = false;
@@ -105,8 +100,7 @@ struct Task {
 
   bool acknowledged = false;  // by a client; fetched once no other waits for it
   std::vector<Watcher> watchers;
-  std::vector<LogEntry> log;
-  std::size_t log_bytes = 0;  // by the table
+  TaskLog log;
 
   /// The attempt it is Scheduled or Sent with: always the last issued, unless an older one was
   /// kept when its node came back.
@@ -126,7 +120,7 @@ struct Task {
   /// what is beyond that of a usual life.
   std::size_t queued_bytes() const {
     constexpr std::size_t kUsualLogBytes = 2048;
-    return content_bytes() + std::max(log_bytes, kUsualLogBytes) - kUsualLogBytes;
+    return content_bytes() + std::max(log.bytes(), kUsualLogBytes) - kUsualLogBytes;
   }
   bool is_assigned() const {
     return status == TaskStatus::kScheduled || status == TaskStatus::kSent;

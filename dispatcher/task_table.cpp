@@ -10,8 +10,6 @@
 namespace genai::dispatcher {
 namespace {
 
-constexpr std::size_t kUsualLogEntries = 4;  // accepted, assigned, taken, completed
-
 bool is_edge(TaskStatus from, TaskStatus to) {
   if (is_terminal(from)) return false;
   switch (to) {
@@ -28,24 +26,21 @@ bool is_edge(TaskStatus from, TaskStatus to) {
 
 // A task that is requeued for days must not grow without bound: its beginning and its end tell the
 // story, so entries go from the middle.
-void append(Task& task, LogEntry entry) {
-  if (entry.reason.size() > limits::kMaxLogReasonBytes)
-    entry.reason = clip_text(entry.reason, limits::kMaxLogReasonBytes);
-  if (task.log.size() >= limits::kMaxTaskLogEntries) {
-    const auto middle =
-        task.log.begin() + static_cast<std::ptrdiff_t>(limits::kMaxTaskLogEntries / 2);
-    task.log_bytes -= middle->bytes();
-    task.log.erase(middle);
-  }
-  task.log_bytes += entry.bytes();
-  task.log.push_back(std::move(entry));
+void append(Task& task, std::string_view reason, const Now& now, const NodeId& node,
+            std::uint32_t attempt) {
+  std::string clipped;
+  if (reason.size() > limits::kMaxLogReasonBytes)
+    reason = clipped = clip_text(reason, limits::kMaxLogReasonBytes);
+  if (task.log.size() >= limits::kMaxTaskLogEntries) task.log.erase(limits::kMaxTaskLogEntries / 2);
+  task.log.add(to_ms(now.wall), task.status, reason, node, attempt);
 }
 
 }  // namespace
 
 Task* TaskTable::find(const TaskId& id) {
-  const auto it = by_id_.find(std::string_view(id.str()));
-  return it == by_id_.end() ? nullptr : it->task;
+  const auto it = by_id_.find(id.view());
+  if (it == by_id_.end()) return nullptr;
+  return (*it)->task ? (*it)->task.get() : &revive(**it);
 }
 
 const Task* TaskTable::find(const TaskId& id) const {
@@ -53,22 +48,25 @@ const Task* TaskTable::find(const TaskId& id) const {
 }
 
 Task& TaskTable::enter(std::unique_ptr<Task> task) {
+  auto owned = std::make_unique<Card>();
+  Card& card = *owned;
   Task& added = *task;
+  card.id = added.id;
+  card.task = std::move(task);
+  added.card = &card;
   // Ids that begin with the time, as ours do, come in their order: the end is asked first.
-  const auto place = tasks_.emplace_hint(tasks_.end(), added.id.str(), std::move(task));
-  const bool inserted = by_id_.insert({&added, place}).second;
+  cards_.emplace_hint(cards_.end(), card.id.view(), std::move(owned));
+  const bool inserted = by_id_.insert(&card).second;
   GENAI_CHECK(inserted);
   ++counts_[static_cast<std::size_t>(added.status)];
-  for (const LogEntry& entry : added.log) added.log_bytes += entry.bytes();
   if (!is_terminal(added.status)) queued_bytes_ += added.queued_bytes();
   note_deadline(added);
   return added;
 }
 
-Task& TaskTable::insert(std::unique_ptr<Task> task, const Now& now, std::string reason) {
+Task& TaskTable::insert(std::unique_ptr<Task> task, const Now& now, std::string_view reason) {
   GENAI_CHECK(task->status == TaskStatus::kUnscheduled);
-  task->log.reserve(kUsualLogEntries);
-  task->log.push_back({to_ms(now.wall), task->status, std::move(reason), {}, 0});
+  append(*task, reason, now, {}, 0);
   Task& added = enter(std::move(task));
   journal_.note(added);
   return added;
@@ -82,25 +80,63 @@ Task& TaskTable::restore(std::unique_ptr<Task> task) {
 
 void TaskTable::erase(Task& task) {
   journal_.erase(task);
-  remove(task);
+  remove(*task.card);
 }
 
-void TaskTable::expire(Task& task, Duration now) {
-  journal_.erase_lazily(task, now);
-  remove(task);
+void TaskTable::expire(Card& card, Duration now) {
+  if (card.task)
+    journal_.erase_lazily(*card.task, now);
+  else if (card.past.is_stored())
+    journal_.erase_lazily(card.past.sequence(), now);
+  remove(card);
 }
 
-void TaskTable::remove(Task& task) {
-  forget_deadline(task);
-  --counts_[static_cast<std::size_t>(task.status)];
-  if (!is_terminal(task.status)) queued_bytes_ -= task.queued_bytes();
-  const auto it = by_id_.find(std::string_view(task.id.str()));
-  const auto place = it->place;
-  by_id_.erase(it);
-  tasks_.erase(place);
+void TaskTable::remove(Card& card) {
+  --counts_[static_cast<std::size_t>(card.status())];
+  if (card.task) {
+    Task& task = *card.task;
+    forget_deadline(task);
+    if (!is_terminal(task.status)) queued_bytes_ -= task.queued_bytes();
+    if (task.settled_slot != Task::kNotSettled) settled_[task.settled_slot] = nullptr;
+  }
+  by_id_.erase(card.id.view());
+  // Mostly it is among the oldest; to look for it compares ids all over the memory.
+  constexpr int kOldest = 8;
+  auto place = cards_.begin();
+  for (int i = 0; i < kOldest && place != cards_.end() && place->second.get() != &card; ++i)
+    ++place;
+  if (place == cards_.end() || place->second.get() != &card) place = cards_.find(card.id.view());
+  cards_.erase(place);
 }
 
-void TaskTable::move(Task& task, TaskStatus to, std::string reason, const Now& now,
+void TaskTable::settle(Task& task) {
+  if (task.status == TaskStatus::kFailed || task.settled_slot != Task::kNotSettled) return;
+  task.settled_slot = settled_.size();
+  settled_.push_back(&task);
+}
+
+void TaskTable::compact() {
+  for (Task* task : settled_) {
+    if (!task) continue;
+    task->settled_slot = Task::kNotSettled;
+    if (!task->watchers.empty()) continue;  // settled again when they have it
+    GENAI_CHECK(task->stored.dirty_slot == Task::Stored::kClean);
+    Card& card = *task->card;
+    card.past = PastTask(*task);
+    card.task.reset();
+  }
+  settled_.clear();
+}
+
+Task& TaskTable::revive(Card& card) {
+  card.task = card.past.revive(card.id);
+  card.task->card = &card;
+  card.past = {};
+  settle(*card.task);
+  return *card.task;
+}
+
+void TaskTable::move(Task& task, TaskStatus to, std::string_view reason, const Now& now,
                      const NodeId& node, std::uint32_t attempt) {
   GENAI_CHECK(is_edge(task.status, to));
   // That a node acknowledged is known again from the node itself: not worth a write of its own.
@@ -113,7 +149,7 @@ void TaskTable::move(Task& task, TaskStatus to, std::string reason, const Now& n
   task.status = to;
   task.phase_ends = kNever;
   queued_bytes_ -= task.queued_bytes();
-  append(task, {to_ms(now.wall), to, std::move(reason), node, attempt});
+  append(task, reason, now, node, attempt);
   if (is_terminal(to)) {
     if (to != TaskStatus::kFailed) task.payload = {};
     task.ended_at = now.mono;
@@ -124,11 +160,11 @@ void TaskTable::move(Task& task, TaskStatus to, std::string reason, const Now& n
   }
 }
 
-void TaskTable::annotate(Task& task, std::string reason, const Now& now, const NodeId& node,
+void TaskTable::annotate(Task& task, std::string_view reason, const Now& now, const NodeId& node,
                          std::uint32_t attempt) {
   const bool queued = !is_terminal(task.status);
   if (queued) queued_bytes_ -= task.queued_bytes();
-  append(task, {to_ms(now.wall), task.status, std::move(reason), node, attempt});
+  append(task, reason, now, node, attempt);
   if (queued) queued_bytes_ += task.queued_bytes();
   journal_.note(task);
 }
@@ -177,11 +213,14 @@ void TaskTable::forget_deadline(Task& task) {
 void TaskTable::check_invariants() const {
   std::array<std::size_t, 6> counts{};
   std::size_t bytes = 0, deadlines = 0;
-  for (const auto& [id, task] : tasks_) {
-    ++counts[static_cast<std::size_t>(task->status)];
-    GENAI_CHECK(id == task->id.str());
-    GENAI_CHECK(find(task->id) == task.get());
-    GENAI_CHECK(!task->log.empty() && task->log.back().status == task->status);
+  for (const auto& [id, card] : cards_) {
+    ++counts[static_cast<std::size_t>(card->status())];
+    GENAI_CHECK(id == card->id.view() && *by_id_.find(id) == card.get());
+    GENAI_CHECK((card->task == nullptr) != card->past.empty());
+    if (!card->task) continue;
+    const Task* const task = card->task.get();
+    GENAI_CHECK(task->id == card->id && task->card == card.get());
+    GENAI_CHECK(!task->log.empty() && task->log.last_status() == task->status);
     if (is_terminal(task->status)) {
       GENAI_CHECK(task->payload.empty() || task->status == TaskStatus::kFailed);
     } else {
@@ -193,10 +232,10 @@ void TaskTable::check_invariants() const {
     if (const Duration at = task->noted_deadline; at != kNever) {
       ++deadlines;
       GENAI_CHECK(!is_terminal(task->status));
-      GENAI_CHECK((deadlines_.at({at, task->sequence}) == task.get()));
+      GENAI_CHECK((deadlines_.at({at, task->sequence}) == task));
     }
   }
-  GENAI_CHECK(by_id_.size() == tasks_.size());
+  GENAI_CHECK(by_id_.size() == cards_.size());
   GENAI_CHECK(counts == counts_);
   GENAI_CHECK(bytes == queued_bytes_);
   GENAI_CHECK(deadlines == deadlines_.size());

@@ -31,7 +31,13 @@ class Blob {
   /// A part of these bytes that shares their owner. `part` must lie inside view().
   Blob sub(std::string_view part) const { return Blob(owner_, part); }
   /// The same bytes in memory of their own, so that a small part does not keep a large frame alive.
-  Blob detached() const { return Blob(std::string(view_)); }
+  Blob detached() const {
+    if (empty()) return {};
+    auto owner = std::make_shared_for_overwrite<char[]>(size());
+    view_.copy(owner.get(), size());
+    const std::string_view copy(owner.get(), size());
+    return Blob(std::move(owner), copy);
+  }
 
   friend bool operator==(const Blob& a, const Blob& b) { return a.view_ == b.view_; }
 

@@ -191,8 +191,9 @@ Expected<TaskSpec> decode_spec(std::string_view raw) {
     const Path path{nullptr, "map"};
     check_whole(raw, path);
     Cursor cursor(raw);
-    auto spec = wire::spec_from(wire::read_canonical_map(cursor, path, SIZE_MAX));
-    if (spec) spec->raw = raw;
+    TaskSpec spec;
+    const auto read = wire::read_spec(wire::read_canonical_map(cursor, path, SIZE_MAX), spec);
+    if (!read) return tl::unexpected(read.error());
     return spec;
   } catch (const DecodeError& error) {
     return fail(error.code, error.detail);

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include "protocol/limits.h"
-
 namespace genai {
 
 namespace {

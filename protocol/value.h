@@ -1,8 +1,9 @@
 // A value of an open-ended map: what a task's params, a result's info or a reply's entries hold.
 #pragma once
 
+#include <boost/container/flat_map.hpp>
 #include <cstdint>
-#include <map>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -12,7 +13,9 @@ namespace genai {
 
 struct Value;
 using ValueList = std::vector<Value>;
-using ValueMap = std::map<std::string, Value, std::less<>>;
+/// In the order of the keys, side by side in memory: most have a few entries, and a tree would take
+/// an allocation for each. Entering or erasing one moves those behind it: references do not last.
+using ValueMap = boost::container::flat_map<std::string, Value, std::less<>>;
 
 /// Bytes, as opposed to text.
 struct Bytes {

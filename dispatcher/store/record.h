@@ -29,7 +29,7 @@ struct TaskRecord {
   std::uint32_t faults = 0, losses = 0, drains = 0;
   int priority = -1;  // -1: as the spec says
   std::vector<IssuedAttempt> issued;
-  std::vector<LogEntry> log;
+  TaskLog log;
   ErrorCode code = ErrorCode::kOk;
   ValueMap info;
   std::uint64_t ended_ms = 0;  // 0: not terminal

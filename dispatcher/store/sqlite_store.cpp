@@ -271,7 +271,7 @@ TaskRecord SqliteStore::read(SQLite::Statement& row) const {
   task.priority = row.getColumn(18).getInt();
   if (task.priority < -1 || task.priority > limits::kMaxPriority)
     throw std::invalid_argument("priority: no such priority");
-  if (task.log.empty() || task.log.back().status != task.status)
+  if (task.log.empty() || task.log.last_status() != task.status)
     throw std::invalid_argument("log: does not end with the status");
   if (is_terminal(task.status) != (task.ended_ms != 0))
     throw std::invalid_argument("ended_ms: does not go with the status");
@@ -454,7 +454,7 @@ void SqliteStore::insert(const TaskRecord& task) {
   bind_changing(sql, task, texts);
   bind_inline(sql, 14, task.payload);
   bind_inline(sql, 15, task.result);
-  sql.bindNoCopy(16, task.id.str());
+  sql.bind(16, task.id.str());
   bind(sql, 17,
        std::string_view(reinterpret_cast<const char*>(task.digest.data()), task.digest.size()));
   bind(sql, 18, std::string_view(task.spec.raw));
@@ -501,7 +501,7 @@ void SqliteStore::drop_result(std::uint64_t sequence) {
 void SqliteStore::put_node(const NodeRow& node) {
   SQLite::Statement& sql = sql_->put_node;
   sql.reset();
-  sql.bindNoCopy(1, node.id.str());
+  sql.bind(1, node.id.str());
   sql.bind(2, node.drained ? 1 : 0);
   int index = 2;
   for (const std::uint64_t count : {node.assigned, node.completed, node.failed, node.lost})
@@ -512,7 +512,7 @@ void SqliteStore::put_node(const NodeRow& node) {
 void SqliteStore::put_measure(const MeasureRow& row) {
   SQLite::Statement& sql = sql_->put_measure;
   sql.reset();
-  sql.bindNoCopy(1, row.node.str());
+  sql.bind(1, row.node.str());
   sql.bindNoCopy(2, row.model);
   sql.bind(3, row.size);
   int index = 3;

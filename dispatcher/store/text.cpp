@@ -93,9 +93,9 @@ Expected<std::vector<T>> parse_rows(std::string_view text, std::size_t width, Re
 
 }  // namespace
 
-std::string log_text(const std::vector<LogEntry>& log) {
+std::string log_text(const TaskLog& log) {
   std::string out = "[";
-  for (const LogEntry& entry : log) {
+  for (const LogEntry entry : log) {
     out += out.size() > 1 ? ",[" : "[";
     append_number(out, entry.at_ms);
     out += ',';
@@ -103,7 +103,7 @@ std::string log_text(const std::vector<LogEntry>& log) {
     out += ',';
     append_quoted(out, entry.reason);
     out += ',';
-    append_quoted(out, entry.node_id.str());
+    append_quoted(out, entry.node_id.view());
     out += ',';
     append_number(out, entry.attempt);
     out += ']';
@@ -112,14 +112,18 @@ std::string log_text(const std::vector<LogEntry>& log) {
   return out;
 }
 
-Expected<std::vector<LogEntry>> parse_log(std::string_view text) {
-  return parse_rows<LogEntry>(text, 5, [](const Json& row) {
+Expected<TaskLog> parse_log(std::string_view text) {
+  const auto entries = parse_rows<LogEntry>(text, 5, [](const Json& row) {
     const auto status = number<std::uint8_t>(row[1]);
     if (status > kMaxTaskStatus) throw std::invalid_argument("not a status");
     return LogEntry{number<std::uint64_t>(row[0]), static_cast<TaskStatus>(status),
                     row[2].get<std::string>(), parse_node(row[3].get<std::string>()),
                     number<std::uint32_t>(row[4])};
   });
+  if (!entries) return tl::unexpected(entries.error());
+  TaskLog log;
+  for (const LogEntry& entry : *entries) log.push_back(entry);
+  return log;
 }
 
 std::string attempts_text(const std::vector<IssuedAttempt>& attempts) {
@@ -132,7 +136,7 @@ std::string attempts_text(const std::vector<IssuedAttempt>& attempts) {
     out += ",\"";
     append_hex(out, a.session.view());
     out += "\",";
-    append_quoted(out, a.node_id.str());
+    append_quoted(out, a.node_id.view());
     out += a.failed ? ",1" : ",0";
     out += a.open ? ",1]" : ",0]";
   }

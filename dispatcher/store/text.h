@@ -11,8 +11,8 @@
 namespace genai::dispatcher::store {
 
 /// [[at_ms, status, reason, node_id, attempt], ...]
-std::string log_text(const std::vector<LogEntry>& log);
-Expected<std::vector<LogEntry>> parse_log(std::string_view text);
+std::string log_text(const TaskLog& log);
+Expected<TaskLog> parse_log(std::string_view text);
 
 /// [[number, epoch, session in hex, node_id, failed 0/1, open 0/1], ...]
 std::string attempts_text(const std::vector<IssuedAttempt>& attempts);

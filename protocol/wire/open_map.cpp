@@ -63,11 +63,7 @@ class KeyReader {
       take_text(*items.next(), out.emplace_back());
   }
 
-  template <class T>
-  Expected<T> finish(T value) {
-    if (error_) return tl::unexpected(*error_);
-    return value;
-  }
+  const std::optional<Error>& error() const { return error_; }
 
  private:
   void take_text(const Token& token, std::string& out) {
@@ -127,11 +123,12 @@ ValueList list_from(const std::vector<std::string>& texts) {
 
 }  // namespace
 
-Expected<TaskSpec> spec_from(std::string_view raw) {
-  TaskSpec spec;
+Expected<void> read_spec(std::string raw, TaskSpec& out) {
   KeyReader keys(raw);
-  while (keys.next_entry()) read_keys(keys, spec);
-  return keys.finish(std::move(spec));
+  while (keys.next_entry()) read_keys(keys, out);
+  if (const auto& error = keys.error()) return tl::unexpected(*error);
+  out.raw = std::move(raw);
+  return {};
 }
 
 ValueMap map_from(const TaskSpec& spec) {
@@ -160,7 +157,8 @@ Expected<PublicMetaInfo> meta_from(std::string_view raw) {
   PublicMetaInfo meta;
   KeyReader keys(raw);
   while (keys.next_entry()) read_keys(keys, meta);
-  return keys.finish(std::move(meta));
+  if (const auto& error = keys.error()) return tl::unexpected(*error);
+  return meta;
 }
 
 ValueMap map_from(const PublicMetaInfo& meta) {

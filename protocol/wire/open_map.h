@@ -10,9 +10,9 @@
 
 namespace genai::wire {
 
-/// Fills the named members from a map in canonical msgpack; `TaskSpec::raw` stays empty. kBadField
-/// names the key.
-Expected<TaskSpec> spec_from(std::string_view raw);
+/// Fills the named members from a map in canonical msgpack, `raw`, and keeps it as `out.raw`; `out`
+/// must be as made. kBadField names the key.
+Expected<void> read_spec(std::string raw, TaskSpec& out);
 ValueMap map_from(const TaskSpec& spec);
 
 Expected<PublicMetaInfo> meta_from(std::string_view raw);

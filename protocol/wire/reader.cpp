@@ -1,5 +1,6 @@
 #include "protocol/wire/reader.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -93,7 +94,9 @@ Value read_value(Cursor& cursor, const Path& path, Room& room) {
 }
 
 ValueMap read_entries(const Token& head, Cursor& cursor, const Path& path, Room& room) {
-  ValueMap map;
+  ValueMap::sequence_type entries;
+  entries.reserve(head.size);
+  bool in_order = true;
   for (std::uint32_t i = 0; i < head.size; ++i) {
     const Path entry{&path, "", i};
     const Token key = *cursor.next();
@@ -101,10 +104,19 @@ ValueMap read_entries(const Token& head, Cursor& cursor, const Path& path, Room&
     if (key.size > limits::kMaxNameBytes)
       refuse(ErrorCode::kTooLarge, entry, "key longer than 128 bytes");
     room.take(1, entry);
-    auto [it, inserted] = map.try_emplace(read_text(key, entry, room));
-    if (!inserted) refuse(ErrorCode::kMalformed, entry, "duplicate key");
-    it->second = read_value(cursor, entry, room);
+    in_order &= entries.empty() || entries.back().first < key.view();
+    std::string text = read_text(key, entry, room);
+    entries.emplace_back(std::move(text), read_value(cursor, entry, room));
   }
+  // Sorted once: entered one by one, each could move all others.
+  if (!in_order) {
+    std::ranges::sort(entries, {}, &ValueMap::value_type::first);
+    const auto twice = std::ranges::adjacent_find(entries, {}, &ValueMap::value_type::first);
+    if (twice != entries.end())
+      refuse(ErrorCode::kMalformed, path, "duplicate key '" + twice->first + "'");
+  }
+  ValueMap map;
+  map.adopt_sequence(boost::container::ordered_unique_range, std::move(entries));
   return map;
 }
 
@@ -232,11 +244,8 @@ void Reader::map(const char* field, ValueMap& out, std::size_t max_bytes) {
 
 void Reader::spec(const char* field, TaskSpec& out) {
   const Path path{&path_, field};
-  std::string raw = read_canonical_map(cursor_, path, limits::kMaxSpecBytes);
-  auto spec = spec_from(raw);
-  if (!spec) refuse(spec.error().code, path, spec.error().detail);
-  out = std::move(*spec);
-  out.raw = std::move(raw);
+  const auto read = read_spec(read_canonical_map(cursor_, path, limits::kMaxSpecBytes), out);
+  if (!read) refuse(read.error().code, path, read.error().detail);
 }
 
 void Reader::meta(const char* field, PublicMetaInfo& out) {

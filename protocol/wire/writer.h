@@ -92,7 +92,7 @@ class Writer {
 
   template <class Tag>
   void id(const char*, const TextId<Tag>& id) {
-    packer_.pack(id.str());
+    packer_.pack(id.view());
   }
   template <class Tag>
   void id(const char*, const BinaryId<Tag>& id) {
@@ -135,7 +135,7 @@ class Writer {
 
  private:
   void element(std::string& text) { packer_.pack(text); }
-  void element(TaskId& id) { packer_.pack(id.str()); }
+  void element(TaskId& id) { packer_.pack(id.view()); }
   void element(ValueMap& map) { pack_map(packer_, map); }
   void element(msg::Delta::Change& change) {
     std::visit(

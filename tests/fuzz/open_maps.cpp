@@ -20,10 +20,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto map_again = decode_map(encode_map(*map));
   GENAI_CHECK(map_again && *map_again == *map);
   if (spec) {
-    auto again = wire::spec_from(encode_map(wire::map_from(*spec)));
-    GENAI_CHECK(again.has_value());
-    again->raw = spec->raw;
-    GENAI_CHECK(*again == *spec);
+    TaskSpec again;
+    GENAI_CHECK(wire::read_spec(encode_map(wire::map_from(*spec)), again));
+    again.raw = spec->raw;
+    GENAI_CHECK(again == *spec);
   }
   if (const auto meta = wire::meta_from(encode_map(*map))) {
     const auto again = wire::meta_from(encode_map(wire::map_from(*meta)));

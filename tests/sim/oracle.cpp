@@ -162,12 +162,13 @@ void Oracle::check_disk() {
 void Oracle::check_core(const Core& core, bool owns_disk, bool quiet) {
   core.check_invariants();
   for (const auto& [session, provider] : core.providers().sessions()) check_provider(*provider);
-  for (const auto& [id, task] : core.tasks()) check_task(core, *task);
+  for (const auto& [id, card] : core.tasks())
+    if (card->task) check_task(core, *card->task);
   if (!owns_disk) return;
   owner_ = &core;
   for (const auto& [id, promise] : promises_)
     if (promise.accepted && !promise.may_vanish)
-      require(core.tasks().find(id) != nullptr, "{} was accepted, and is forgotten", id.str());
+      require(core.tasks().knows(id), "{} was accepted, and is forgotten", id.str());
   if (quiet) check_replay(core);
 }
 
@@ -241,15 +242,14 @@ void Oracle::check_words(const Task& task, const dispatcher::store::TaskRecord& 
           "{}: something else was asked, says the disk", id);
   ValueMap info = kept.info;
   if (task.fetched && task.status != TaskStatus::kFailed) dispatcher::keep_known_info(info);
-  require(task.info == info, "{}: its info is not that on the disk", id);
+  require(dispatcher::told_info(task) == info, "{}: its info is not that on the disk", id);
   // That its node has it is worth no commit.
   require(kept.log.size() <= task.log.size() && (!is_terminal(task.status) || kept.log == task.log),
           "{}: {} entries of its log, {} on the disk", id, task.log.size(), kept.log.size());
   // Entries go from the middle of a long log.
-  const std::size_t first = std::min(kept.log.size(), limits::kMaxTaskLogEntries / 2);
-  require(std::equal(kept.log.begin(), kept.log.begin() + static_cast<std::ptrdiff_t>(first),
-                     task.log.begin()),
-          "{}: another log on the disk", id);
+  std::size_t first = std::min(kept.log.size(), limits::kMaxTaskLogEntries / 2);
+  for (auto here = task.log.begin(), there = kept.log.begin(); first > 0; ++here, ++there, --first)
+    require(*here == *there, "{}: another log on the disk", id);
   for (std::size_t i = 0; i < std::min(task.issued.size(), kept.issued.size()); ++i) {
     const auto &here = task.issued[i], &there = kept.issued[i];
     require(here.number == there.number && here.epoch == there.epoch &&

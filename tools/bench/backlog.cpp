@@ -51,7 +51,7 @@ class Queueing {
     msg::Submit message{connection_.next_request(), msg::WatchLevel::kNone, {}};
     for (; submitted_ < end; ++submitted_) {
       const TaskId id = *TaskId::parse(fmt::format("{}-{}", run_, submitted_));
-      bytes_ += id.str().size() + payload_.size();
+      bytes_ += id.view().size() + payload_.size();
       message.tasks.push_back({id, spec_, payload_});
     }
     connection_.send(std::move(message));

@@ -49,7 +49,7 @@ void LoadClient::on_accepted(const msg::Accepted& message) {
   for (const auto& verdict : message.verdicts) {
     if (verdict.code != ErrorCode::kOk)
       throw std::runtime_error(fmt::format("refused: {} {}", name(verdict.code), verdict.detail));
-    const auto number = number_of(verdict.task_id.str(), run_);
+    const auto number = number_of(verdict.task_id.view(), run_);
     const auto time = number ? pacer_->accepted(*number, at) : std::nullopt;
     if (!time) continue;
     report_.accepted.add(us(*time));
@@ -66,7 +66,7 @@ void LoadClient::on_deliver(const msg::Deliver& message) {
       throw std::runtime_error(
           fmt::format("a task ended {}: {}", name(entry.status), get_string(entry.info, "error")));
     ack.ids.push_back(entry.task_id);
-    const auto number = number_of(entry.task_id.str(), run_);
+    const auto number = number_of(entry.task_id.view(), run_);
     const auto time = number ? pacer_->delivered(*number, at) : std::nullopt;
     if (!time) continue;
     report_.result.add(us(*time));

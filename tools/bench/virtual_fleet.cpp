@@ -206,7 +206,7 @@ void VirtualFleet::on_deliver(const msg::Deliver& message) {
 }
 
 VirtualTrip& VirtualFleet::trip(const TaskId& id) {
-  const auto number = number_of(id.str(), kIdPrefix);
+  const auto number = number_of(id.view(), kIdPrefix);
   if (!number || *number >= trips_.size()) throw std::runtime_error("delivered an unknown task");
   return trips_[*number];
 }

@@ -19,7 +19,7 @@ constexpr std::size_t kMaxBatches = 16;
 constexpr Duration kAfterSlowDown = from_ms(1000);
 
 std::size_t bytes_of(const msg::Submission& s) {
-  return s.payload.size() + s.spec.raw.size() + s.task_id.str().size() + 64;
+  return s.payload.size() + s.spec.raw.size() + s.task_id.view().size() + 64;
 }
 
 }  // namespace

@@ -231,7 +231,7 @@ TEST_CASE("undelivered assignments are taken back") {
   World w;
   w.snapshot({World::entry(1)});
   w.submit("t");
-  auto [node, ref] = w.take_only_assigned();
+  w.take_only_assigned();
   w.join(2);
   w.link(msg::Undelivered{{{World::session(1), ErrorCode::kUnreachable}}});
   w.step();

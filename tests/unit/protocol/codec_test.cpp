@@ -239,6 +239,33 @@ TEST_CASE("keys that this version does not know travel on in the spec") {
   CHECK(get_uint(get_map(*map, "params"), "seed") == 7);
 }
 
+TEST_CASE("a map is in the order of its keys, however they came, and has each once") {
+  const auto map = decode_map(
+      "\x83\xa1"
+      "b\x01\xa1"
+      "a\x02\xa2"
+      "aa\x03");
+  REQUIRE(map);
+  CHECK(*map == ValueMap{{"a", 2}, {"aa", 3}, {"b", 1}});
+  CHECK(encode_map(*map) ==
+        "\x83\xa1"
+        "a\x02\xa2"
+        "aa\x03\xa1"
+        "b\x01");
+  for (const char* twice : {"\x82\xa1"
+                            "a\x01\xa1"
+                            "a\x02",
+                            "\x83\xa1"
+                            "b\x01\xa1"
+                            "a\x02\xa1"
+                            "b\x03"}) {
+    const auto refused = decode_map(twice);
+    REQUIRE(!refused);
+    CHECK(refused.error().code == ErrorCode::kMalformed);
+    CHECK(refused.error().detail.find("duplicate key") != std::string::npos);
+  }
+}
+
 TEST_CASE("a whole float in an open map stays a float") {
   for (const double number : {7.0, -524'286.0, 0.0, 18446744073709551616.0}) {
     const ValueMap map{{"cfg", number}};

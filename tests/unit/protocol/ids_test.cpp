@@ -17,6 +17,21 @@ TEST_CASE("ids keep to their alphabet and length") {
   CHECK(!TaskId::parse(std::string("a\0b", 3)));
 }
 
+TEST_CASE("ids compare and hash as their texts") {
+  const std::string longest(64, 'x');
+  for (const std::string& a : {std::string("a"), std::string("ab"), std::string("b"), longest})
+    for (const std::string& b : {std::string("a"), std::string("ab"), std::string("b"), longest}) {
+      CHECK((*TaskId::parse(a) <=> *TaskId::parse(b)) == (a <=> b));
+      CHECK((*TaskId::parse(a) == *TaskId::parse(b)) == (a == b));
+    }
+  TaskId id = *TaskId::parse(longest);
+  CHECK(id.str() == longest);
+  id = *TaskId::parse("ab");
+  CHECK(id.view() == "ab");
+  CHECK(std::hash<TaskId>{}(id) == std::hash<TaskId>{}(*TaskId::parse("ab")));
+  CHECK(TaskId() < id);
+}
+
 TEST_CASE("uuid7 agrees with RFC 9562, appendix A.6") {
   // 017F22E2-79B0-7CC3-98C4-DC0C0C07398F: rand_a CC3, rand_b 18C4DC0C0C07398F.
   const TaskId id =

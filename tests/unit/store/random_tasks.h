@@ -108,7 +108,7 @@ inline void require_equal(const std::vector<TaskRecord>& found, const Model& mod
     }
     REQUIRE(task.log.size() == want.log.size());
     for (std::size_t i = 0; i < want.log.size(); ++i) {
-      const LogEntry &a = task.log[i], &b = want.log[i];
+      const LogEntry a = task.log.at(i), b = want.log.at(i);
       CHECK((a.at_ms == b.at_ms && a.status == b.status && a.reason == b.reason &&
              a.node_id == b.node_id && a.attempt == b.attempt));
     }

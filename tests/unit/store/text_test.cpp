@@ -12,7 +12,7 @@ TEST_CASE("a log is JSON whatever stands in it, and comes back") {
   for (char c = 1; c < 0x20; ++c) controls += c;
   for (const std::string& reason : {std::string(), std::string("plain"), std::string("\"\\/"),
                                     controls, std::string("\x7f Ü 世")}) {
-    const std::vector<LogEntry> log{
+    const TaskLog log{
         {1'763'900'000'000, TaskStatus::kUnscheduled, reason, {}, 0},
         {UINT64_MAX / 2, TaskStatus::kFailed, reason, *NodeId::parse("node-1"), 4'000'000'000}};
     const std::string text = log_text(log);
@@ -20,11 +20,11 @@ TEST_CASE("a log is JSON whatever stands in it, and comes back") {
     const auto back = parse_log(text);
     REQUIRE(back);
     REQUIRE(back->size() == 2);
-    CHECK((*back)[0].reason == reason);
-    CHECK((*back)[0].node_id.empty());
-    CHECK((*back)[1].at_ms == UINT64_MAX / 2);
-    CHECK((*back)[1].attempt == 4'000'000'000);
-    CHECK((*back)[1].status == TaskStatus::kFailed);
+    CHECK(back->at(0).reason == reason);
+    CHECK(back->at(0).node_id.empty());
+    CHECK(back->at(1).at_ms == UINT64_MAX / 2);
+    CHECK(back->at(1).attempt == 4'000'000'000);
+    CHECK(back->at(1).status == TaskStatus::kFailed);
   }
   CHECK(log_text({}) == "[]");
 }

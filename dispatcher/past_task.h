@@ -1,0 +1,48 @@
+// A task that is over, as bytes: its result was fetched, or it was cancelled, and what is left is
+// its history and the knowledge of its id.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "dispatcher/task.h"
+
+namespace genai::dispatcher {
+
+/// A third of the memory of a Task, in one piece: there are hundreds of thousands of them, and
+/// hardly any is ever asked for. Not thread-safe.
+class PastTask {
+ public:
+  PastTask() = default;  // none
+  /// `task` must be terminal and without data, watchers and changes to be written.
+  explicit PastTask(const Task& task);
+
+  bool empty() const { return bytes_.empty(); }
+  TaskStatus status() const { return head().status; }
+  std::uint64_t sequence() const { return head().sequence; }
+  Duration ended_at() const { return head().ended_at; }
+  bool is_stored() const { return head().stored; }
+
+  /// The task as it was.
+  std::unique_ptr<Task> revive(const TaskId& id) const;
+
+ private:
+  struct Head {
+    Digest digest;
+    std::uint64_t sequence, created_ms;
+    Duration accepted_at, acknowledged_at, ended_at;
+    std::uint64_t log_entries;  // that are stored
+    std::uint32_t faults, losses, drains, ended_by, current;
+    std::uint32_t spec_bytes, info_bytes, issued;
+    std::int16_t priority_override;
+    ErrorCode code;
+    TaskStatus status;
+    bool acknowledged, stored;
+  };
+  Head head() const;
+
+  std::string bytes_;  // Head, spec, info, attempts, log
+};
+
+}  // namespace genai::dispatcher
