@@ -1,7 +1,8 @@
 // What nodes say of their tasks. Nothing is believed unless the attempt was issued to that session.
 #include <fmt/format.h>
 
-#include <set>
+#include <algorithm>
+#include <vector>
 
 #include "dispatcher/core.h"
 #include "dispatcher/result_info.h"
@@ -95,13 +96,20 @@ void Core::claim(Provider& provider, const AssignmentRef& ref, const Now& now) {
 
 /// A held list is complete and arrives in order: what was acknowledged but is not in it is gone.
 void Core::drop_unheld(Provider& provider, const std::vector<AssignmentRef>& held, const Now& now) {
-  const std::set<AssignmentRef> present(held.begin(), held.end());
-  if (std::erase_if(provider.zombies, [&](const auto& z) { return !present.contains(z.first); }))
+  if (provider.tasks.empty() && provider.zombies.empty()) return;
+  const auto before = [](const AssignmentRef* a, const AssignmentRef* b) { return *a < *b; };
+  std::vector<const AssignmentRef*> present;
+  present.reserve(held.size());
+  for (const AssignmentRef& ref : held) present.push_back(&ref);
+  std::ranges::sort(present, before);
+  const auto is_held = [&](const AssignmentRef& ref) {
+    return std::ranges::binary_search(present, &ref, before);
+  };
+  if (std::erase_if(provider.zombies, [&](const auto& z) { return !is_held(z.first); }))
     providers_.reindex(provider, now.mono);
   std::vector<Task*> dropped;
   for (Task* task : provider.tasks)
-    if (task->status == TaskStatus::kSent && !present.contains(ref_of(*task)))
-      dropped.push_back(task);
+    if (task->status == TaskStatus::kSent && !is_held(ref_of(*task))) dropped.push_back(task);
   for (Task* task : dropped) {
     IssuedAttempt& attempt = *task->attempt(task->current);
     attempt.open = false;

@@ -120,8 +120,9 @@ void Providers::unindex(Provider& provider) {
 /// Whoever has not looked for longer than the fleet is large is as well off to look at all.
 void Providers::log_change(std::size_t index) {
   if (log_.size() > 2 * by_index_.size() + 64) {
-    log_start_ += log_.size();
-    log_.clear();
+    const std::size_t gone = log_.size() / 2;
+    log_start_ += gone;
+    log_.erase(log_.begin(), log_.begin() + static_cast<std::ptrdiff_t>(gone));
   }
   log_.push_back(index);
 }

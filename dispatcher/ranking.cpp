@@ -12,6 +12,7 @@ namespace {
 
 // Building an index of so many is nothing.
 constexpr std::size_t kSmallFleet = 256;
+constexpr std::size_t kChangesToRebuild = 8;  // of each provider, in a large fleet
 
 /// Free providers within 5 % of each other are equals: what is measured is not more exact, and the
 /// longest unassigned gets its turn.
@@ -130,10 +131,13 @@ void Ranking::refresh(Providers& fleet, Duration now) {
     present_ = fleet.measures().expect(group_.model, group_.key.size);
     measured_ = version;
   }
-  // The mean of a fleet of different speeds sways by a tenth all the time. Building a large index
-  // costs O(log n) a change only if there were as many changes as providers.
-  const bool is_young = entries_.size() > kSmallFleet && fleet.version() - built_ < entries_.size();
-  if (!changes || has_moved(prior_, present_, is_young ? 2 : 1.1)) {
+  // The mean of a fleet of different speeds sways by a tenth all the time, and that of short tasks
+  // by more. Building a large index costs less than the changes themselves only if there were
+  // several of each provider; until then those that change are looked at again anyway, and the
+  // others wait for a mean that is far off.
+  const bool is_young = entries_.size() > kSmallFleet &&
+                        fleet.version() - built_ < kChangesToRebuild * entries_.size();
+  if (!changes || has_moved(prior_, present_, is_young ? 4 : 1.1)) {
     clear();
     prior_ = present_;
     built_ = fleet.version();
