@@ -74,6 +74,8 @@ TaskRecord Journal::changing_part(const Task& task, const Now& now) {
 
 Batch Journal::take(const Now& now) {
   Batch batch;
+  const auto is_new = [](const Task* task) { return task && !task->stored.exists; };
+  batch.added.reserve(static_cast<std::size_t>(std::ranges::count_if(dirty_, is_new)));
   for (Task* task : dirty_) {
     if (!task) continue;
     if (is_only_fetched(*task)) {

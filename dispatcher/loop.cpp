@@ -24,6 +24,7 @@ constexpr transport::Turn kTurn{1000, 64u << 20, Duration(300)};
 // What waits for the disk in memory: beyond it clients are not read, and wait in their turn.
 constexpr std::size_t kMaxHeldMessages = 100'000;
 constexpr std::size_t kMaxUncommittedBytes = std::size_t{256} << 20;
+constexpr std::size_t kSignals = 0;  // in the poll set
 // While the disk is short of room.
 constexpr Duration kLookAgain = from_ms(1000);
 
@@ -94,7 +95,7 @@ Expected<void> Loop::bind() {
 /// What is not going to be read must not wake the loop.
 void Loop::fill_poll_set(process::SignalFd& signals) {
   poll_.clear();
-  poll_.add_fd(signals.fd());
+  poll_.add_fd(signals.fd());  // the first: kSignals
   if (guard_.reload_fd() >= 0) poll_.add_fd(guard_.reload_fd());
   if (reading_ == Reading::kAll) poll_.add(clients_);
   if (reading_ != Reading::kNothing)
@@ -130,10 +131,12 @@ int Loop::run(process::SignalFd& signals) {
     const Duration idle = due == kNever ? kNever : due - transport::read_clock().mono;
     poll_.wait(more ? Duration(0) : idle);
     const Now now = transport::read_clock();
-    on_signals(signals, now);
+    if (poll_.readable(kSignals)) on_signals(signals, now);
     if (const KeySet revoked = guard_.take_revoked(); !revoked.empty())
       core_.on_keys_revoked(revoked, now);
-    poll_commit(now);
+    // The next commit begins, and what waited for this one leaves, before anything new is looked
+    // at.
+    if (poll_commit(now)) commit_and_release(now);
     if (broken_) return store::exit_code(broken_->failure);
     more = false;
     if (reading_ == Reading::kAll) more = drain_clients(now);
@@ -183,10 +186,18 @@ void Loop::apply(process::SignalFd& signals, const Now& now) {
   Effects effects = core_.take_effects();
   for (const Note& note : effects.notes) log_.write(note, now.mono);
   reopen(effects.reopen_links, signals);
-  send(std::move(effects.at_once), now);
+  send_to_brokers(effects.at_once);  // work first
+  send_to_clients(effects.at_once, now);
   queue_.hold(std::move(effects.durable));
+  commit_and_release(now);
+}
+
+/// All that the changes so far promise is held by now.
+void Loop::commit_and_release(const Now& now) {
   start_commit(now);
-  send(queue_.release(), now);
+  const Messages released = queue_.release();
+  send_to_clients(released, now);  // results first: nodes only wait to forget them
+  send_to_brokers(released);
 }
 
 void Loop::reopen(const std::vector<std::size_t>& brokers, process::SignalFd& signals) {
@@ -197,13 +208,16 @@ void Loop::reopen(const std::vector<std::size_t>& brokers, process::SignalFd& si
   if (!brokers.empty()) fill_poll_set(signals);
 }
 
-void Loop::send(Messages messages, const Now& now) {
+void Loop::send_to_brokers(const Messages& messages) {
   // A link that takes nothing is down or stalled: its heartbeats tell, and all that is lost with it
   // is repeated after the next snapshot.
-  for (auto& [broker, message] : messages.to_brokers) links_[broker].send(encode(message));
-  for (auto& [peer, message] : messages.to_clients)
-    // A full queue loses nothing either: results are sent again until acknowledged, and a client
-    // repeats a request that got no answer.
+  for (const auto& [broker, message] : messages.to_brokers) links_[broker].send(encode(message));
+}
+
+void Loop::send_to_clients(const Messages& messages, const Now& now) {
+  // A full queue loses nothing either: results are sent again until acknowledged, and a client
+  // repeats a request that got no answer.
+  for (const auto& [peer, message] : messages.to_clients)
     if (clients_.send(peer, encode(message)) == SendResult::kGone) core_.on_client_gone(peer, now);
 }
 
@@ -222,18 +236,21 @@ void Loop::start_commit(const Now& now) {
   }
 }
 
-void Loop::poll_commit(const Now& now) {
-  if (!commits_) return;
+/// Whether a commit has ended well.
+bool Loop::poll_commit(const Now& now) {
+  if (!commits_) return false;
   const auto done = commits_->poll();
-  if (!done) return;
+  if (!done) return false;
   if (!done->result) {
     const store::StoreError& error = done->result.error();
-    if (error.failure == store::Failure::kFull || error.failure == store::Failure::kLocked)
-      return on_full(error.detail, now);
+    if (error.failure == store::Failure::kFull || error.failure == store::Failure::kLocked) {
+      on_full(error.detail, now);
+      return false;
+    }
     broken_ = error;
     process::log_error("the store failed: stopping, since only a restart finds what is on the disk",
                        {{"error", error.detail}});
-    return;
+    return false;
   }
   if (done->tasks > 0) {
     queue_.committed();
@@ -244,6 +261,7 @@ void Loop::poll_commit(const Now& now) {
   set_store_state(done->low ? StoreReport::State::kLow : StoreReport::State::kOk);
   look_again_ = done->low ? now.mono + kLookAgain : kNever;
   core_.set_store_report(report_);
+  return true;
 }
 
 /// Nothing that waits for this batch was promised to anybody, so it can wait for room.

@@ -34,8 +34,10 @@ class Loop {
   bool drain_link(std::size_t broker, const Now& now);
   void apply(process::SignalFd& signals, const Now& now);
   void reopen(const std::vector<std::size_t>& brokers, process::SignalFd& signals);
-  void send(Messages messages, const Now& now);
-  void poll_commit(const Now& now);
+  void send_to_brokers(const Messages& messages);
+  void send_to_clients(const Messages& messages, const Now& now);
+  bool poll_commit(const Now& now);
+  void commit_and_release(const Now& now);
   void start_commit(const Now& now);
   void on_full(const std::string& detail, const Now& now);
   void set_store_state(StoreReport::State state, const std::string& detail = {});

@@ -32,17 +32,20 @@ TaskLog::TaskLog(std::initializer_list<LogEntry> entries) {
   for (const LogEntry& entry : entries) push_back(entry);
 }
 
-LogEntry TaskLog::Iterator::operator*() const {
+LogView TaskLog::Iterator::view() const {
   const Head head = head_at(at_);
   const char* const reason = at_ + sizeof head;
-  LogEntry entry;
-  entry.at_ms = head.at_ms;
-  entry.status = head.status;
-  entry.reason.assign(reason, head.reason_bytes);
-  if (head.node_bytes != 0)
-    entry.node_id = *NodeId::parse({reason + head.reason_bytes, head.node_bytes});
-  entry.attempt = head.attempt;
-  return entry;
+  return {head.at_ms,
+          head.status,
+          {reason, head.reason_bytes},
+          {reason + head.reason_bytes, head.node_bytes},
+          head.attempt};
+}
+
+LogEntry TaskLog::Iterator::operator*() const {
+  const LogView seen = view();
+  return {seen.at_ms, seen.status, std::string(seen.reason),
+          seen.node_id.empty() ? NodeId() : *NodeId::parse(seen.node_id), seen.attempt};
 }
 
 TaskLog::Iterator& TaskLog::Iterator::operator++() {

@@ -24,6 +24,14 @@ struct LogEntry {
   friend bool operator==(const LogEntry&, const LogEntry&) = default;
 };
 
+/// An entry where it stands.
+struct LogView {
+  std::uint64_t at_ms;
+  TaskStatus status;
+  std::string_view reason, node_id;
+  std::uint32_t attempt;
+};
+
 /// The entries in their order, as bytes one after the other: there are millions of tasks, each with
 /// a log that is hardly ever read. An entry costs 16 bytes, its reason and its node id. Not
 /// thread-safe.
@@ -42,6 +50,8 @@ class TaskLog {
     using reference = LogEntry;
 
     LogEntry operator*() const;
+    /// Without a copy; as long as the log stays as it is.
+    LogView view() const;
     Iterator& operator++();
     void operator++(int) { ++*this; }
     friend bool operator==(const Iterator&, const Iterator&) = default;

@@ -176,7 +176,7 @@ struct SqliteStore::Statements {
                " priority=?6, attempts=?7, log=?8, code=?9, info=?10, ended_ms=?11, fetched=?12,"
                " payload=iif(?14, NULL, payload), result=iif(?15, ?16, result)"
                " WHERE sequence=?13"),
-        fetched(db, "UPDATE tasks SET fetched=1, result=NULL WHERE sequence=?"),
+        fetched(db, "UPDATE tasks SET fetched=1, result=NULL WHERE sequence BETWEEN ? AND ?"),
         put_node(db,
                  "INSERT OR REPLACE INTO nodes(node_id, drained, assigned, completed, failed, lost)"
                  " VALUES(?,?,?,?,?,?)"),
@@ -184,7 +184,7 @@ struct SqliteStore::Statements {
                     "INSERT OR REPLACE INTO measures(node_id, model, size, runs, run_mean,"
                     " run_variance, loads, load_mean, load_variance, good, bad, lost, updated_ms)"
                     " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)"),
-        erase(db, "DELETE FROM tasks WHERE sequence=?"),
+        erase(db, "DELETE FROM tasks WHERE sequence BETWEEN ? AND ?"),
         put_blob(db, "INSERT INTO blobs(key, data) VALUES(?,?)"),
         drop_blob(db, "DELETE FROM blobs WHERE key=?") {}
 
@@ -199,6 +199,8 @@ struct SqliteStore::Statements {
 };
 
 Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const SqliteOptions& options) {
+  // Nobody asks how much memory it takes, and counting costs a lock for each allocation.
+  sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
   auto opened = DataDir::open(options.data_dir, options.reserve_bytes);
   if (!opened) return tl::unexpected(opened.error());
   const auto dir = std::make_shared<DataDir>(std::move(*opened));
@@ -417,8 +419,8 @@ void SqliteStore::write(const Batch& batch) {
   sql_->begin.exec();
   for (const TaskRecord& task : batch.added) insert(task);
   for (const Batch::Change& change : batch.changed) update(change);
-  for (const std::uint64_t sequence : batch.fetched) drop_result(sequence);
-  for (const std::uint64_t sequence : batch.erased) erase(sequence);
+  drop_results(batch.fetched);
+  erase(batch.erased);
   for (const NodeRow& node : batch.nodes) put_node(node);
   for (const MeasureRow& measure : batch.measures) put_measure(measure);
   sql_->commit.exec();
@@ -487,15 +489,31 @@ void SqliteStore::run(SQLite::Statement& sql, std::uint64_t key) {
   sql.exec();
 }
 
-void SqliteStore::erase(std::uint64_t sequence) {
-  run(sql_->erase, sequence);
-  drop_blob(payload_key(sequence));
-  drop_blob(result_key(sequence));
+/// One statement for neighbours: tasks mostly end in the order in which they came.
+void SqliteStore::run_over(SQLite::Statement& sql, std::vector<std::uint64_t> sequences) {
+  std::ranges::sort(sequences);
+  for (auto first = sequences.begin(); first != sequences.end();) {
+    auto last = first;
+    for (auto next = last + 1; next != sequences.end() && *next == *last + 1; ++next) last = next;
+    sql.reset();
+    bind(sql, 1, *first);
+    bind(sql, 2, *last);
+    sql.exec();
+    first = last + 1;
+  }
 }
 
-void SqliteStore::drop_result(std::uint64_t sequence) {
-  run(sql_->fetched, sequence);
-  drop_blob(result_key(sequence));
+void SqliteStore::erase(const std::vector<std::uint64_t>& sequences) {
+  run_over(sql_->erase, sequences);
+  for (const std::uint64_t sequence : sequences) {
+    drop_blob(payload_key(sequence));
+    drop_blob(result_key(sequence));
+  }
+}
+
+void SqliteStore::drop_results(const std::vector<std::uint64_t>& sequences) {
+  run_over(sql_->fetched, sequences);
+  for (const std::uint64_t sequence : sequences) drop_blob(result_key(sequence));
 }
 
 void SqliteStore::put_node(const NodeRow& node) {

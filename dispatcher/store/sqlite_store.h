@@ -50,8 +50,9 @@ class SqliteStore : public Store {
   static void run(SQLite::Statement& sql, std::uint64_t key);
   void insert(const TaskRecord& task);
   void update(const Batch::Change& change);
-  void drop_result(std::uint64_t sequence);
-  void erase(std::uint64_t sequence);
+  static void run_over(SQLite::Statement& sql, std::vector<std::uint64_t> sequences);
+  void drop_results(const std::vector<std::uint64_t>& sequences);
+  void erase(const std::vector<std::uint64_t>& sequences);
   void put_node(const NodeRow& node);
   void put_measure(const MeasureRow& row);
   void put_blob(std::uint64_t key, const Blob& data);

@@ -95,7 +95,9 @@ Expected<std::vector<T>> parse_rows(std::string_view text, std::size_t width, Re
 
 std::string log_text(const TaskLog& log) {
   std::string out = "[";
-  for (const LogEntry entry : log) {
+  out.reserve(2 * log.bytes());
+  for (auto it = log.begin(); it != log.end(); ++it) {
+    const LogView entry = it.view();
     out += out.size() > 1 ? ",[" : "[";
     append_number(out, entry.at_ms);
     out += ',';
@@ -103,7 +105,7 @@ std::string log_text(const TaskLog& log) {
     out += ',';
     append_quoted(out, entry.reason);
     out += ',';
-    append_quoted(out, entry.node_id.view());
+    append_quoted(out, entry.node_id);
     out += ',';
     append_number(out, entry.attempt);
     out += ']';
