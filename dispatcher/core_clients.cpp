@@ -193,7 +193,8 @@ void Core::on_client(const std::string& peer, msg::Submit& message, const Now& n
     accepted.verdicts.push_back(submit(peer, message.watch, submission, alone, now));
     if (accepted.verdicts.back().code != ErrorCode::kOk) refused_bytes += bytes;
   }
-  rates_.charge(payer(*asker_, peer), refused_bytes / kRefusedBytesPerUnit, now.mono);
+  if (refused_bytes != 0)
+    rates_.charge(payer(*asker_, peer), refused_bytes / kRefusedBytesPerUnit, now.mono);
   outbox_.reply(peer, std::move(accepted));
 }
 
