@@ -68,7 +68,6 @@ class SqliteStore : public Store {
   std::uint64_t free_page_bytes();
   void shrink();
   void look_at_room();
-  TaskRecord read(SQLite::Statement& row) const;
 
   struct Statements;
 
