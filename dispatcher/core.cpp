@@ -186,6 +186,7 @@ void Core::finish(Task& task, TaskStatus status, ErrorCode code, std::string rea
               by ? by->number : 0);
   trim_info(task.info);
   task.ended_by = by ? by->number : 0;
+  if (!progressed_.empty()) progressed_.erase(task.sequence);
   archive_.add(task);
   notify(task);
   for (const Watcher& watcher : task.watchers) clients_.enqueue(watcher.peer, task);

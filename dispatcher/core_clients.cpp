@@ -216,6 +216,7 @@ msg::Acceptance Core::submit(const std::string& peer, msg::WatchLevel level,
     if (known->digest != digest() || !may_see(*asker_, known->spec.tenant))
       return refuse(ErrorCode::kIdConflict, "this id was accepted with another content");
     watch(peer, level, *known);
+    settle_delivery(*known, now);
     const bool waits = known->status == TaskStatus::kUnscheduled && !known->recovering;
     return waits ? acceptance(*known, now) : msg::Acceptance{known->id, ErrorCode::kOk, ""};
   }
@@ -378,8 +379,8 @@ void Core::on_client(const std::string& peer, const msg::DeliverAck& message, co
 }
 
 void Core::acknowledge_delivery(const std::string& peer, const TaskId& id, const Now& now) {
-  Task* task = visible(id);
-  if (!task || !is_terminal(task->status)) return;
+  Task* task = tasks_.find_present(id);  // of one that is past all is settled
+  if (!task || !may_see(*asker_, task->spec.tenant) || !is_terminal(task->status)) return;
   // Who only watches has not lost what it never got, and others may wait for it.
   const bool counts = may(*asker_, Right::kSubmit) || clients_.is_on_its_way(peer, *task);
   clients_.acknowledged(peer, *task);

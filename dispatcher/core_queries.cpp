@@ -63,13 +63,13 @@ bool Core::look_on(Listing& listing, std::size_t& looks, const Now& now) {
     const Card& card = *it->second;
     listing.after = card.id;
     if (listing.status && card.status() != *listing.status) continue;
-    card.look([&](const Task& task) {
-      if (!may_see(listing.asker, task.spec.tenant)) return;
-      if (listing.page.tasks.size() >= listing.limit)
-        listing.page.more = true;
-      else
+    if (!may_see(listing.asker, card.tenant())) continue;
+    if (listing.page.tasks.size() >= listing.limit)
+      listing.page.more = true;
+    else
+      card.look([&](const Task& task) {
         listing.page.tasks.push_back(Reports::task(*this, task, false, now, explanations));
-    });
+      });
   }
   rates_.charge(listing.payer(),
                 listing.page.tasks.size() - listed + (before - looks) / kLooksPerUnit, now.mono);

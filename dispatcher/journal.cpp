@@ -42,6 +42,7 @@ void Journal::drop(Task& task, Duration at) {
 }
 
 void Journal::erase_lazily(std::uint64_t sequence, Duration now) {
+  if (!enabled_) return;
   due_at_ = std::min(due_at_, now + kLazyTime);
   erased_.push_back(sequence);
 }

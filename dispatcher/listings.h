@@ -33,7 +33,7 @@ class Listings {
   /// Of one key, over however many connections.
   static constexpr std::size_t kMaxOfOne = 8;
   /// How many tasks one turn may look at.
-  static constexpr std::size_t kTurn = 10'000;
+  static constexpr std::size_t kTurn = 1000;
 
   const Listing* of(std::string_view peer) const {
     for (const Listing& listing : open_)

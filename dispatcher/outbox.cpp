@@ -44,6 +44,7 @@ Outbox::Queue& Outbox::NodeQueues::of(const Provider& provider) {
     place = static_cast<std::uint32_t>(queues_.size());
     queues_.push_back({{}, provider.session, provider.broker});
   }
+  queues_[place].broker = provider.broker;  // it may have moved to another within the pass
   return queues_[place];
 }
 

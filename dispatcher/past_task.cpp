@@ -36,6 +36,12 @@ PastTask::Head PastTask::head() const {
   return take<Head>(bytes);
 }
 
+std::string_view PastTask::tenant() const {
+  return std::string_view(bytes_).substr(sizeof(Head), head().tenant_bytes);
+}
+
+static_assert(limits::kMaxNameBytes <= UINT8_MAX);
+
 PastTask::PastTask(const Task& task) {
   GENAI_CHECK(is_terminal(task.status) && task.fetched && task.watchers.empty());
   GENAI_CHECK(task.payload.empty() && task.result.empty());
@@ -53,7 +59,10 @@ PastTask::PastTask(const Task& task) {
   head.drains = task.drains;
   head.ended_by = task.ended_by;
   head.current = task.current;
-  head.spec_bytes = static_cast<std::uint32_t>(task.spec.raw.size());
+  head.tenant_bytes = static_cast<std::uint8_t>(task.spec.tenant.size());
+  head.label_bytes = static_cast<std::uint8_t>(task.spec.label.size());
+  head.model_bytes = static_cast<std::uint8_t>(task.spec.needs.model.size());
+  head.priority = task.spec.priority;
   head.info_bytes = static_cast<std::uint32_t>(info.size());
   head.issued = static_cast<std::uint32_t>(task.issued.size());
   head.priority_override = static_cast<std::int16_t>(task.priority_override);
@@ -61,10 +70,12 @@ PastTask::PastTask(const Task& task) {
   head.status = task.status;
   head.acknowledged = task.acknowledged;
   head.stored = task.stored.exists;
-  bytes_.reserve(sizeof head + task.spec.raw.size() + info.size() +
+  bytes_.reserve(sizeof head + task.spec.tenant.size() + task.spec.label.size() +
+                 task.spec.needs.model.size() + info.size() +
                  task.issued.size() * sizeof(IssuedAttempt) + task.log.bytes());
   put(bytes_, head);
-  bytes_.append(task.spec.raw).append(info);
+  bytes_.append(task.spec.tenant).append(task.spec.label).append(task.spec.needs.model);
+  bytes_.append(info);
   for (const IssuedAttempt& attempt : task.issued) put(bytes_, attempt);
   bytes_.append(task.log.raw());
 }
@@ -74,7 +85,10 @@ std::unique_ptr<Task> PastTask::revive(const TaskId& id) const {
   const Head head = take<Head>(bytes);
   auto task = std::make_unique<Task>();
   task->id = id;
-  task->spec = *decode_spec(take(bytes, head.spec_bytes));
+  task->spec.tenant = take(bytes, head.tenant_bytes);
+  task->spec.label = take(bytes, head.label_bytes);
+  task->spec.needs.model = take(bytes, head.model_bytes);
+  task->spec.priority = head.priority;
   if (head.info_bytes != 0) task->info = *decode_map(take(bytes, head.info_bytes));
   task->issued.reserve(head.issued);
   for (std::uint32_t i = 0; i < head.issued; ++i)

@@ -1,17 +1,19 @@
-// A task that is over, as bytes: its result was fetched, or it was cancelled, and what is left is
+// A task that is over, as bytes: its end was told to its client, or dropped, and what is left is
 // its history and the knowledge of its id.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "dispatcher/task.h"
 
 namespace genai::dispatcher {
 
 /// A third of the memory of a Task, in one piece: there are hundreds of thousands of them, and
-/// hardly any is ever asked for. Not thread-safe.
+/// hardly any is ever asked for. Of its spec it keeps what is told of it: no node gets it any more,
+/// and whoever names it must not make a large spec be decoded. Not thread-safe.
 class PastTask {
  public:
   PastTask() = default;  // none
@@ -23,8 +25,9 @@ class PastTask {
   std::uint64_t sequence() const { return head().sequence; }
   Duration ended_at() const { return head().ended_at; }
   bool is_stored() const { return head().stored; }
+  std::string_view tenant() const;
 
-  /// The task as it was.
+  /// The task as it was, but for the rest of its spec.
   std::unique_ptr<Task> revive(const TaskId& id) const;
 
  private:
@@ -34,7 +37,8 @@ class PastTask {
     Duration accepted_at, acknowledged_at, ended_at;
     std::uint64_t log_entries;  // that are stored
     std::uint32_t faults, losses, drains, ended_by, current;
-    std::uint32_t spec_bytes, info_bytes, issued;
+    std::uint32_t info_bytes, issued;
+    std::uint8_t tenant_bytes, label_bytes, model_bytes, priority;
     std::int16_t priority_override;
     ErrorCode code;
     TaskStatus status;
@@ -42,7 +46,7 @@ class PastTask {
   };
   Head head() const;
 
-  std::string bytes_;  // Head, spec, info, attempts, log
+  std::string bytes_;  // Head, tenant, label, model, info, attempts, log
 };
 
 }  // namespace genai::dispatcher

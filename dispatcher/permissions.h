@@ -57,7 +57,7 @@ inline bool may(const Identity& who, Right right) {
 inline bool is_bound(const Identity& who) {
   return who.kind != Identity::Kind::kAnyone && !who.is_admin;
 }
-inline bool may_see(const Identity& who, const std::string& tenant) {
+inline bool may_see(const Identity& who, std::string_view tenant) {
   return !is_bound(who) || who.tenant == tenant || GENAI_PLANTED(kSeeOtherTenants);
 }
 

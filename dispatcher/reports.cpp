@@ -71,14 +71,18 @@ ValueMap Reports::task(Core& core, const Task& task, bool with_log, const Now& n
   if (!is_terminal(task.status)) add_estimate(map, task, now);
   if (is_terminal(task.status)) {
     map["code"] = name(task.code);
-    const ValueMap info = told_info(task);
+    const ValueMap own = own_info(task);
+    const auto told = [&](const char* key) -> const Value* {
+      for (const ValueMap* info : {&own, &task.info})
+        if (const auto it = info->find(key); it != info->end()) return &it->second;
+      return nullptr;
+    };
     // Of nodes, who may say anything in it: a page of tasks must stay within a frame.
     for (const char* key : {"node_id", "error"})
-      if (auto it = info.find(key); it != info.end())
-        if (const auto* text = std::get_if<std::string>(&it->second.v)) map[key] = clip_text(*text);
+      if (const Value* value = told(key))
+        if (const auto* text = std::get_if<std::string>(&value->v)) map[key] = clip_text(*text);
     for (const char* key : {"run_ms", "queued_ms", "total_ms"})
-      if (auto it = info.find(key); it != info.end() && is_scalar(it->second))
-        map[key] = it->second;
+      if (const Value* value = told(key); value && is_scalar(*value)) map[key] = *value;
   }
   if (with_log) map["log"] = log_of(task);
   return map;

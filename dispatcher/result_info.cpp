@@ -46,6 +46,24 @@ void drop_unknown(ValueMap& info) {
           [](const auto& entry) { return !is_known(entry.first) || is_nested(entry.second); });
 }
 
+/// Calls `enter` with each of our own keys, in their order, and its value. Those of a task of an
+/// earlier process are in its info.
+template <class Enter>
+void each_own(const Task& task, Enter enter) {
+  if (!is_terminal(task.status) || task.info.contains("attempts")) return;
+  enter("attempts", task.issued.empty() ? 0u : task.issued.back().number);
+  if (const IssuedAttempt* by = task.attempt(task.ended_by)) enter("node_id", by->node_id.view());
+  if (task.acknowledged_at != Duration{0})
+    enter("queued_ms", to_ms(task.acknowledged_at - task.accepted_at));
+  enter("total_ms", to_ms(task.ended_at - task.accepted_at));
+}
+
+ValueMap map_of(ValueMap::sequence_type in_order) {
+  ValueMap map;
+  map.adopt_sequence(boost::container::ordered_unique_range, std::move(in_order));
+  return map;
+}
+
 }  // namespace
 
 bool is_scalar(const Value& value) {
@@ -71,25 +89,24 @@ void trim_info(ValueMap& info) {
   });
 }
 
+ValueMap own_info(const Task& task) {
+  ValueMap::sequence_type entries;
+  each_own(task, [&](std::string_view key, Value value) {
+    entries.emplace_back(std::string(key), std::move(value));
+  });
+  return map_of(std::move(entries));
+}
+
 ValueMap told_info(const Task& task) {
-  // Those of a task of an earlier process are in it.
-  if (!is_terminal(task.status) || task.info.contains("attempts")) return task.info;
   ValueMap::sequence_type entries;
   entries.reserve(task.info.size() + kOwn.size());
   auto said = task.info.begin();
-  const auto enter = [&](std::string_view key, Value value) {  // in their order
+  each_own(task, [&](std::string_view key, Value value) {
     for (; said != task.info.end() && said->first < key; ++said) entries.push_back(*said);
     entries.emplace_back(std::string(key), std::move(value));
-  };
-  enter("attempts", task.issued.empty() ? 0u : task.issued.back().number);
-  if (const IssuedAttempt* by = task.attempt(task.ended_by)) enter("node_id", by->node_id.view());
-  if (task.acknowledged_at != Duration{0})
-    enter("queued_ms", to_ms(task.acknowledged_at - task.accepted_at));
-  enter("total_ms", to_ms(task.ended_at - task.accepted_at));
+  });
   entries.insert(entries.end(), said, task.info.end());
-  ValueMap info;
-  info.adopt_sequence(boost::container::ordered_unique_range, std::move(entries));
-  return info;
+  return map_of(std::move(entries));
 }
 
 void bound_info(ValueMap& info) {

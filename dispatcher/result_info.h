@@ -18,6 +18,8 @@ void trim_info(ValueMap& info);
 /// What is told of a task that has ended, and stored: what its node said, and attempts, node_id,
 /// total_ms and queued_ms.
 ValueMap told_info(const Task& task);
+/// Of that what is ours to say; empty of a task of an earlier process, whose info has it.
+ValueMap own_info(const Task& task);
 /// Drops what SPEC.md does not know when it takes more than the text that it may be.
 void bound_info(ValueMap& info);
 /// Drops what is not known, and clips the error: what is told of a task that was fetched.

@@ -196,7 +196,7 @@ Scheduler::Choice Scheduler::choose(TaskClass& group, const Task& task, const No
   }
   const Standing *best = nullptr, *avoided = nullptr;
   double finish = 0;  // of the best
-  bool settled = false;
+  bool settled = false, best_is_timed = false;
   for (std::size_t looked = 0; looked < kMaxLooked + task.issued.size(); ++looked) {
     const Standing* standing = with_room.next();
     if (!standing) break;
@@ -216,10 +216,14 @@ Scheduler::Choice Scheduler::choose(TaskClass& group, const Task& task, const No
                              : with_room.finish();
     if (best && there >= finish) continue;
     best = standing;
+    best_is_timed = with_room.is_timed();
     finish = there;
     if (there <= with_room.finish() + kExact) break;
   }
   if (best) {
+    // In a large fleet it may not have been looked at since what is expected has changed, while
+    // those that are busy are.
+    if (!best_is_timed) finish = ranking.finish_s(fleet_.offer(*best->provider, group, now.mono));
     const double others = sooner_elsewhere(group, task, *best, finish, now);
     if (others >= static_cast<double>(group.queued)) return {};
     return {best, false, others};

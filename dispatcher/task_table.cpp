@@ -43,6 +43,11 @@ Task* TaskTable::find(const TaskId& id) {
   return (*it)->task ? (*it)->task.get() : &revive(**it);
 }
 
+Task* TaskTable::find_present(const TaskId& id) {
+  const auto it = by_id_.find(id.view());
+  return it == by_id_.end() ? nullptr : (*it)->task.get();
+}
+
 const Task* TaskTable::find(const TaskId& id) const {
   return const_cast<TaskTable*>(this)->find(id);
 }
@@ -212,7 +217,7 @@ void TaskTable::forget_deadline(Task& task) {
 
 void TaskTable::check_invariants() const {
   std::array<std::size_t, 6> counts{};
-  std::size_t bytes = 0, deadlines = 0;
+  std::size_t bytes = 0, deadlines = 0, settled = 0;
   for (const auto& [id, card] : cards_) {
     ++counts[static_cast<std::size_t>(card->status())];
     GENAI_CHECK(id == card->id.view() && *by_id_.find(id) == card.get());
@@ -220,6 +225,12 @@ void TaskTable::check_invariants() const {
     if (!card->task) continue;
     const Task* const task = card->task.get();
     GENAI_CHECK(task->id == card->id && task->card == card.get());
+    if (task->settled_slot != Task::kNotSettled) {
+      ++settled;
+      GENAI_CHECK(settled_[task->settled_slot] == task);
+      GENAI_CHECK(task->fetched && is_terminal(task->status) &&
+                  task->status != TaskStatus::kFailed);
+    }
     GENAI_CHECK(!task->log.empty() && task->log.last_status() == task->status);
     if (is_terminal(task->status)) {
       GENAI_CHECK(task->payload.empty() || task->status == TaskStatus::kFailed);
@@ -239,6 +250,8 @@ void TaskTable::check_invariants() const {
   GENAI_CHECK(counts == counts_);
   GENAI_CHECK(bytes == queued_bytes_);
   GENAI_CHECK(deadlines == deadlines_.size());
+  for (const Task* task : settled_) settled += task == nullptr;
+  GENAI_CHECK(settled == settled_.size());
 }
 
 }  // namespace genai::dispatcher

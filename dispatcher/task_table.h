@@ -26,6 +26,7 @@ struct Card {
   PastTask past;
 
   TaskStatus status() const { return task ? task->status : past.status(); }
+  std::string_view tenant() const { return task ? task->spec.tenant : past.tenant(); }
   /// Calls `f` with the task; a past one lives only that long.
   template <class F>
   void look(F f) const {
@@ -46,6 +47,8 @@ class TaskTable {
   Task* find(const TaskId& id);
   const Task* find(const TaskId& id) const;
   bool knows(const TaskId& id) const { return by_id_.contains(id.view()); }
+  /// Null also of a past task: for those to whom it makes no difference.
+  Task* find_present(const TaskId& id);
 
   /// A new Unscheduled task; its id must not be known yet. Deadlines must be set before.
   Task& insert(std::unique_ptr<Task> task, const Now& now, std::string_view reason = "accepted");

@@ -228,7 +228,7 @@ Result<Loaded> SqliteStore::load() {
       where = "task " + task.id.str();
       const bool has_payload = !is_terminal(task.status) || task.status == TaskStatus::kFailed;
       if ((!has_payload && !task.payload.empty()) ||
-          (task.status != TaskStatus::kCompleted && !task.result.empty()))
+          ((task.status != TaskStatus::kCompleted || task.fetched) && !task.result.empty()))
         throw std::invalid_argument("it has data that do not go with its status");
       if (has_payload && content_digest(task.spec.raw, task.payload.view()) != task.digest)
         throw std::invalid_argument("its payload is not what was accepted");

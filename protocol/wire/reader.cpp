@@ -112,8 +112,7 @@ ValueMap read_entries(const Token& head, Cursor& cursor, const Path& path, Room&
   if (!in_order) {
     std::ranges::sort(entries, {}, &ValueMap::value_type::first);
     const auto twice = std::ranges::adjacent_find(entries, {}, &ValueMap::value_type::first);
-    if (twice != entries.end())
-      refuse(ErrorCode::kMalformed, path, "duplicate key '" + twice->first + "'");
+    if (twice != entries.end()) refuse(ErrorCode::kMalformed, path, "duplicate key");
   }
   ValueMap map;
   map.adopt_sequence(boost::container::ordered_unique_range, std::move(entries));

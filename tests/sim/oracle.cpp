@@ -237,8 +237,15 @@ void Oracle::check_replay(const Core& core) {
 /// What was asked, and what is told of it.
 void Oracle::check_words(const Task& task, const dispatcher::store::TaskRecord& kept) {
   const std::string& id = task.id.str();
-  require(task.spec == kept.spec && task.digest == kept.digest &&
-              task.created_ms == kept.created_ms && task.priority_override == kept.priority,
+  // Of one that is past only what is told of its spec is kept.
+  const bool same_spec = task.spec.raw.empty()
+                             ? task.fetched && task.spec.label == kept.spec.label &&
+                                   task.spec.tenant == kept.spec.tenant &&
+                                   task.spec.priority == kept.spec.priority &&
+                                   task.spec.needs.model == kept.spec.needs.model
+                             : task.spec == kept.spec;
+  require(same_spec && task.digest == kept.digest && task.created_ms == kept.created_ms &&
+              task.priority_override == kept.priority,
           "{}: something else was asked, says the disk", id);
   ValueMap info = kept.info;
   if (task.fetched && task.status != TaskStatus::kFailed) dispatcher::keep_known_info(info);

@@ -145,3 +145,38 @@ TEST_CASE("a past task is forgotten at the end of its retention") {
   CHECK(w.core.tasks().knows(task_id("b")));
   CHECK(w.core.tasks().count(TaskStatus::kCompleted) == 1);
 }
+
+TEST_CASE("past tasks of another tenant are not listed, nor known") {
+  World w;
+  w.snapshot({World::entry(1), World::entry(2)});
+  live(w, "t");
+  w.fetch("t");
+  REQUIRE(is_past(w, "t"));
+  w.who = {.kind = Identity::Kind::kClient,
+           .key = "key of another",
+           .node = {},
+           .tenant = "another",
+           .may_submit = true,
+           .may_watch = true};
+  w.from_client(msg::List{4, {}});
+  const auto listed = w.take_to_client<msg::Tasks>();
+  REQUIRE(listed.size() == 1);
+  CHECK(listed[0].tasks.empty());
+  CHECK(w.cancel("t").code == ErrorCode::kUnknownTask);
+}
+
+TEST_CASE("a past task that nobody watches any more is past again") {
+  World w;
+  w.snapshot({World::entry(1), World::entry(2)});
+  w.submit("t");
+  auto [node, ref] = w.take_only_assigned();
+  w.ack(node, ref);
+  w.result(node, ref);
+  w.fetch("t");
+  REQUIRE(is_past(w, "t"));
+  w.submit("t");  // is watched by that, and told at once
+  w.step();
+  CHECK(!is_past(w, "t"));
+  w.submit("t", {}, msg::WatchLevel::kNone);
+  CHECK(is_past(w, "t"));
+}
