@@ -18,7 +18,7 @@ std::size_t Archive::bytes_of(const Task& task) {
          task.issued.size() * sizeof(IssuedAttempt) + kRecordBytes;
 }
 
-// What ends now is the last of its order.
+// To each order the end is where to look first: what ends now is the last of it.
 
 void Archive::enter_history(Task& task) {
   keep_known_info(task.info);

@@ -323,9 +323,7 @@ void Core::enforce_retention(const Now& now) {
                   "result dropped: nobody fetched it within the retention limits",
                   {{"task_id", task->id.str()}}});
     task->info["error"] = "the result was dropped: nobody fetched it within the retention limits";
-    archive_.acknowledge(*task);
-    tasks_.settle(*task);
-    journal_.note_lazily(*task, now.mono);
+    drop_result(*task, now);
   }
   while (Task* task = archive_.overdue_failed(now.mono)) {
     outbox_.note({Note::Level::kWarn,
@@ -339,7 +337,6 @@ void Core::enforce_retention(const Now& now) {
 /// The task is about to be forgotten.
 void Core::unlink(Task& task) {
   archive_.remove(task);
-  progressed_.erase(task.sequence);
   for (const Watcher& watcher : task.watchers) clients_.unwatch(watcher.peer, task);
 }
 

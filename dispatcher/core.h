@@ -251,6 +251,7 @@ class Core {
   void notify_progressed();
   void deliver_ready(const Now& now);
   void settle_delivery(Task& task, const Now& now);
+  void drop_result(Task& task, const Now& now);
   void acknowledge_delivery(const std::string& peer, const TaskId& id, const Now& now);
   template <class M>
   void refuse_role(const std::string& peer, const M& message, const Now& now);

@@ -394,10 +394,14 @@ void Core::settle_delivery(Task& task, const Now& now) {
   if (!is_terminal(task.status) || !task.watchers.empty()) return;
   if (task.fetched) return tasks_.settle(task);
   if (!task.acknowledged) return;
+  drop_result(task, now);
+  ++totals_.delivered;
+}
+
+void Core::drop_result(Task& task, const Now& now) {
   archive_.acknowledge(task);
   tasks_.settle(task);
   journal_.note_lazily(task, now.mono);
-  ++totals_.delivered;
 }
 
 // ---- everything else

@@ -134,8 +134,7 @@ int Loop::run(process::SignalFd& signals) {
     if (poll_.readable(kSignals)) on_signals(signals, now);
     if (const KeySet revoked = guard_.take_revoked(); !revoked.empty())
       core_.on_keys_revoked(revoked, now);
-    // The next commit begins, and what waited for this one leaves, before anything new is looked
-    // at.
+    // Before anything new is looked at the next commit begins, and what waited for this one leaves.
     if (poll_commit(now)) commit_and_release(now);
     if (broken_) return store::exit_code(broken_->failure);
     more = false;

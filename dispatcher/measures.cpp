@@ -198,7 +198,7 @@ void Measures::restore(Account& account, ModelAccount measured) {
   account_of(account, measured.model, measured.updated_ms) = std::move(measured);
 }
 
-void Measures::compare(Account& account) const {
+void Measures::compare(Account& account) {
   ++version_;
   account.speed = {};
   for (const ModelAccount& own : account.models) {

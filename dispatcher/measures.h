@@ -90,7 +90,7 @@ class Measures {
   /// Takes up what an earlier process measured: first of all providers, then each is compared
   /// with the fleet.
   void restore(Account& account, ModelAccount measured);
-  void compare(Account& account) const;
+  void compare(Account& account);
 
  private:
   Expectation work_out(const Account& account, ModelId model, SizeClass size) const;
@@ -99,7 +99,7 @@ class Measures {
   ModelAccount& account_of(Account& account, ModelId model, std::uint64_t now_ms);
 
   bool blind_;
-  mutable std::uint64_t version_ = 1;
+  std::uint64_t version_ = 1;
   std::vector<std::string> names_{""};
   std::unordered_map<std::string, ModelId> ids_{{"", 0}};
   std::vector<ModelAccount> fleet_;  // of all providers together, by model

@@ -10,7 +10,7 @@ namespace genai::dispatcher {
 
 /// Neither text, bytes, list nor map: of a size that its sender cannot choose.
 bool is_scalar(const Value& value);
-/// What it takes while it is held, which can be fifty times of what it took on the wire.
+/// What it takes while it is held, which can be forty times of what it took on the wire.
 std::size_t memory_of(const ValueMap& map);
 /// Room for our own keys, which are not a node's to say: it may fill its info to the limit of a
 /// map, and what a client cannot decode could never be delivered.

@@ -37,15 +37,20 @@ void append(Task& task, std::string_view reason, const Now& now, const NodeId& n
 
 }  // namespace
 
-Task* TaskTable::find(const TaskId& id) {
+Card* TaskTable::card_of(const TaskId& id) const {
   const auto it = by_id_.find(id.view());
-  if (it == by_id_.end()) return nullptr;
-  return (*it)->task ? (*it)->task.get() : &revive(**it);
+  return it == by_id_.end() ? nullptr : *it;
+}
+
+Task* TaskTable::find(const TaskId& id) {
+  Card* const card = card_of(id);
+  if (!card) return nullptr;
+  return card->task ? card->task.get() : &revive(*card);
 }
 
 Task* TaskTable::find_present(const TaskId& id) {
-  const auto it = by_id_.find(id.view());
-  return it == by_id_.end() ? nullptr : (*it)->task.get();
+  Card* const card = card_of(id);
+  return card ? card->task.get() : nullptr;
 }
 
 const Task* TaskTable::find(const TaskId& id) const {
@@ -220,7 +225,7 @@ void TaskTable::check_invariants() const {
   std::size_t bytes = 0, deadlines = 0, settled = 0;
   for (const auto& [id, card] : cards_) {
     ++counts[static_cast<std::size_t>(card->status())];
-    GENAI_CHECK(id == card->id.view() && *by_id_.find(id) == card.get());
+    GENAI_CHECK(id == card->id.view() && card_of(card->id) == card.get());
     GENAI_CHECK((card->task == nullptr) != card->past.empty());
     if (!card->task) continue;
     const Task* const task = card->task.get();

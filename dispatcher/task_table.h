@@ -46,7 +46,7 @@ class TaskTable {
   /// A past task is revived, until the next compact().
   Task* find(const TaskId& id);
   const Task* find(const TaskId& id) const;
-  bool knows(const TaskId& id) const { return by_id_.contains(id.view()); }
+  bool knows(const TaskId& id) const { return card_of(id) != nullptr; }
   /// Null also of a past task: for those to whom it makes no difference.
   Task* find_present(const TaskId& id);
 
@@ -103,6 +103,7 @@ class TaskTable {
   void forget_deadline(Task& task);
 
   Task& enter(std::unique_ptr<Task> task);
+  Card* card_of(const TaskId& id) const;
   Task& revive(Card& card);
   void remove(Card& card);
 

@@ -18,7 +18,7 @@ namespace genai {
 bool is_valid_id(std::string_view text);
 
 /// `Tag` only makes the types different. Holds its text itself: a task's life passes so many of
-/// them on that an allocation for each was half of all it took.
+/// them on that an allocation for each was a good part of all that it took.
 template <class Tag>
 class TextId {
  public:

@@ -6,17 +6,6 @@ using namespace genai::dispatcher;
 using genai::dispatcher::test::task_id;
 using genai::dispatcher::test::World;
 
-namespace {
-
-void complete(World& w, const std::string& id, const std::string& data = "picture") {
-  w.submit(id);
-  auto [node, ref] = w.take_only_assigned();
-  w.ack(node, ref);
-  w.result(node, ref, data);
-}
-
-}  // namespace
-
 TEST_CASE("the same id with the same content is the same task") {
   World w;
   w.snapshot({World::entry(1)});
@@ -41,7 +30,7 @@ TEST_CASE("the same id with another content is refused") {
 TEST_CASE("a repeated submit of a finished task gets its result") {
   World w;
   w.snapshot({World::entry(1)});
-  complete(w, "t");
+  w.complete("t");
   w.take_delivered();
   CHECK(w.submit("t", {}, msg::WatchLevel::kResult, "other").code == ErrorCode::kOk);
   CHECK(w.take_delivered("other").at(0).data.view() == "picture");
@@ -50,7 +39,7 @@ TEST_CASE("a repeated submit of a finished task gets its result") {
 TEST_CASE("a result is sent again until it is acknowledged") {
   World w;
   w.snapshot({World::entry(1)});
-  complete(w, "t");
+  w.complete("t");
   CHECK(w.take_delivered().size() == 1);
   w.run_for(4'900);
   CHECK(w.take_delivered().empty());
@@ -72,7 +61,7 @@ TEST_CASE("a result is sent again until it is acknowledged") {
 TEST_CASE("a client that reconnects watches again and gets what it missed") {
   World w;
   w.snapshot({World::entry(1)});
-  complete(w, "t");
+  w.complete("t");
   w.core.on_client_gone("client", w.now);
   w.take_delivered();
   w.run_for(30'000);
@@ -106,7 +95,7 @@ TEST_CASE("a slow client has a bounded window of results on their way") {
   World w;
   w.snapshot({World::entry(1)});
   const std::string big(30u << 20, 'x');
-  for (const char* id : {"a", "b", "c", "d"}) complete(w, id, big);
+  for (const char* id : {"a", "b", "c", "d"}) w.complete(id, big);
   CHECK(w.take_delivered().size() == 3);  // the window of 64 MiB is full with the third
   w.fetch("a");
   auto next = w.take_delivered();
@@ -120,8 +109,8 @@ TEST_CASE("results nobody fetches go by age and by bytes, the oldest first, with
   config.result_retention = from_ms(60'000);
   World w(config);
   w.snapshot({World::entry(1)});
-  complete(w, "a", std::string(4'000, 'x'));
-  complete(w, "b", std::string(4'000, 'x'));
+  w.complete("a", std::string(4'000, 'x'));
+  w.complete("b", std::string(4'000, 'x'));
   w.step();
   CHECK(w.task("a").result.empty());
   CHECK(!w.task("b").result.empty());
@@ -136,7 +125,7 @@ TEST_CASE("histories are kept for a while and then forgotten") {
   config.history_retention = from_ms(10'000);
   World w(config);
   w.snapshot({World::entry(1)});
-  complete(w, "t");
+  w.complete("t");
   w.fetch("t");
   w.run_for(9'000);
   CHECK(w.core.tasks().size() == 1);
@@ -264,7 +253,7 @@ TEST_CASE("whatever nodes say of them, as many tasks as can be asked for fit a f
 TEST_CASE("nodes and stats tell what is there") {
   World w;
   w.snapshot({World::entry(1, 2)});
-  complete(w, "t");
+  w.complete("t");
   w.from_client(msg::NodesQuery{3});
   auto nodes = w.take_to_client<msg::NodeList>().at(0).nodes;
   REQUIRE(nodes.size() == 1);

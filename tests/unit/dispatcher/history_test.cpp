@@ -15,9 +15,10 @@ LogEntry entry(unsigned number) {
           number % 2 ? kNode : NodeId(), number};
 }
 
+/// Of the only task.
 bool is_past(const World& w, const std::string& id) {
-  return w.core.tasks().after(*TaskId::parse("-"))->second->id == task_id(id) &&
-         !w.core.tasks().after(*TaskId::parse("-"))->second->task;
+  const Card& card = *w.core.tasks().begin()->second;
+  return card.id == task_id(id) && !card.task;
 }
 
 /// A life with an error and a result, fetched.
@@ -35,6 +36,12 @@ void live(World& w, const std::string& id) {
   w.run_for(250);
   w.result(second.first, second.second);
   REQUIRE(w.take_delivered().size() == 1);
+}
+
+void become_past(World& w, const std::string& id) {
+  live(w, id);
+  w.fetch(id);
+  REQUIRE(is_past(w, id));
 }
 
 ValueMap told(World& w, const std::string& id) {
@@ -116,9 +123,7 @@ TEST_CASE("a fetched task is past, and everything of it can still be asked") {
 TEST_CASE("a past task is known to who submits it again, and told to who watches it") {
   World w;
   w.snapshot({World::entry(1), World::entry(2)});
-  live(w, "t");
-  w.fetch("t");
-  REQUIRE(is_past(w, "t"));
+  become_past(w, "t");
   CHECK(w.submit("t").code == ErrorCode::kIdConflict);  // without label and tenant
   w.from_client(msg::Watch{3, msg::WatchLevel::kResult, {task_id("t")}}, "other");
   auto again = w.take_delivered("other");
@@ -149,9 +154,7 @@ TEST_CASE("a past task is forgotten at the end of its retention") {
 TEST_CASE("past tasks of another tenant are not listed, nor known") {
   World w;
   w.snapshot({World::entry(1), World::entry(2)});
-  live(w, "t");
-  w.fetch("t");
-  REQUIRE(is_past(w, "t"));
+  become_past(w, "t");
   w.who = {.kind = Identity::Kind::kClient,
            .key = "key of another",
            .node = {},
@@ -168,10 +171,7 @@ TEST_CASE("past tasks of another tenant are not listed, nor known") {
 TEST_CASE("a past task that nobody watches any more is past again") {
   World w;
   w.snapshot({World::entry(1), World::entry(2)});
-  w.submit("t");
-  auto [node, ref] = w.take_only_assigned();
-  w.ack(node, ref);
-  w.result(node, ref);
+  w.complete("t");
   w.fetch("t");
   REQUIRE(is_past(w, "t"));
   w.submit("t");  // is watched by that, and told at once
