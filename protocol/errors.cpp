@@ -20,6 +20,7 @@ constexpr std::array kNames = std::to_array<std::pair<ErrorCode, std::string_vie
     {ErrorCode::kSuperseded, "superseded"},
     {ErrorCode::kUnreachable, "unreachable"},
     {ErrorCode::kPeerFull, "peer_full"},
+    {ErrorCode::kNodeIdInUse, "node_id_in_use"},
     {ErrorCode::kUnknownTask, "unknown_task"},
     {ErrorCode::kIdConflict, "id_conflict"},
     {ErrorCode::kQueueFull, "queue_full"},
@@ -48,6 +49,8 @@ constexpr std::array kNames = std::to_array<std::pair<ErrorCode, std::string_vie
     {ErrorCode::kDeadlineMissed, "deadline_missed"},
     {ErrorCode::kQuarantined, "quarantined"},
     {ErrorCode::kTakenBack, "taken_back"},
+    {ErrorCode::kImpossible, "impossible"},
+    {ErrorCode::kNodeUnfit, "node_unfit"},
 });
 
 }  // namespace

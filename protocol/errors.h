@@ -26,6 +26,7 @@ enum class ErrorCode : std::uint16_t {
   kSuperseded = 203,
   kUnreachable = 204,
   kPeerFull = 205,
+  kNodeIdInUse = 206,
   // Requests about tasks and nodes.
   kUnknownTask = 300,
   kIdConflict = 301,
@@ -57,6 +58,8 @@ enum class ErrorCode : std::uint16_t {
   kDeadlineMissed = 510,
   kQuarantined = 511,
   kTakenBack = 512,
+  kImpossible = 513,
+  kNodeUnfit = 514,
 };
 
 /// The snake_case name of a code as SPEC.md, logs and --json print it; "unknown" for other numbers.

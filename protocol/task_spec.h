@@ -37,6 +37,10 @@ struct TaskSpec {
   std::uint8_t priority = limits::kDefaultPriority;  // 0..kMaxPriority, the highest first
   std::uint64_t not_before_ms = 0;                   // Unix time; 0: at once
   std::uint64_t deadline_ms = 0;                     // Unix time; 0: only ttl_ms counts
+  // The same from the acceptance on, by the dispatcher's clock: the sender's clock may be wrong.
+  // With both given the later start and the earlier deadline count. 0: not given; up to kMaxTtlMs.
+  std::uint64_t start_in_ms = 0;
+  std::uint64_t deadline_in_ms = 0;
 
   // Cost against time.
   double max_cost = kUnlimited;             // providers that ask for more are not eligible

@@ -96,6 +96,8 @@ void read_keys(KeyReader& keys, TaskSpec& spec) {
   keys.uint("priority", spec.priority, 0, kMaxPriority);
   keys.uint("not_before_ms", spec.not_before_ms, 0, kMaxUnixMs);
   keys.uint("deadline_ms", spec.deadline_ms, 0, kMaxUnixMs);
+  keys.uint("start_in_ms", spec.start_in_ms, 0, kMaxTtlMs);
+  keys.uint("deadline_in_ms", spec.deadline_in_ms, 0, kMaxTtlMs);
   keys.real("max_cost", spec.max_cost);
   keys.real("time_to_money_ratio", spec.time_to_money_ratio);
   keys.real("work", spec.work);
@@ -147,6 +149,8 @@ ValueMap map_from(const TaskSpec& spec) {
   put_unless(map, "priority", std::uint32_t{spec.priority}, std::uint32_t{defaults.priority});
   put_unless(map, "not_before_ms", spec.not_before_ms, defaults.not_before_ms);
   put_unless(map, "deadline_ms", spec.deadline_ms, defaults.deadline_ms);
+  put_unless(map, "start_in_ms", spec.start_in_ms, defaults.start_in_ms);
+  put_unless(map, "deadline_in_ms", spec.deadline_in_ms, defaults.deadline_in_ms);
   put_unless(map, "max_cost", spec.max_cost, defaults.max_cost);
   put_unless(map, "time_to_money_ratio", spec.time_to_money_ratio, defaults.time_to_money_ratio);
   put_unless(map, "work", spec.work, defaults.work);
