@@ -25,7 +25,7 @@ class Installed(FleetTest):
             self.run_tool(prefix / "bin" / program, "--version")
 
         build = self.folder / "consumer"
-        self.run_tool("cmake", "-S", SOURCE, "-B", build, f"-DCMAKE_PREFIX_PATH={prefix}")
+        self.run_tool("cmake", "-S", SOURCE, "-B", build, "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={prefix}")
         self.run_tool("cmake", "--build", build)
         output = self.run_tool(build / "consumer", self.nodes_endpoint, self.clients_endpoint)
         self.assertEqual(output, "A LIGHTHOUSE AT DUSK by consumer\n")

@@ -141,7 +141,8 @@ def main():
     options.out = options.out.resolve()
     options.out.mkdir(parents=True, exist_ok=True)
     if options.bin is None:
-        subprocess.run([str(SCRIPTS / "build")], check=True, stdin=subprocess.DEVNULL)
+        print("Building the programs; the first time this takes a few minutes", flush=True)
+        subprocess.run([str(SCRIPTS / "build"), "--programs"], check=True, stdin=subprocess.DEVNULL)
 
     fleet, cleanup, failed = Fleet((options.bin or ROOT / "build" / "bin").resolve()), [], True
     try:
