@@ -73,6 +73,8 @@ class World {
   TaskResult result() {
     TaskResult result = TaskResult::ok(draw_.text(), draw_.text(SIZE_MAX));
     if (in_.one_in(4)) result = TaskResult::error(draw_.text(SIZE_MAX), 1);
+    if (in_.one_in(8)) result = TaskResult::impossible(draw_.text());
+    if (in_.one_in(8)) result = TaskResult::returned(draw_.text(SIZE_MAX));
     if (in_.one_in(8)) result = TaskResult::dropped();
     result.load_ms = in_.byte();
     if (in_.one_in(4)) result.loaded_models = {{draw_.text(SIZE_MAX)}};

@@ -19,8 +19,8 @@ struct Line {
   bool has_run = false;
 };
 
-Line line_of(Kind kind) {
-  switch (kind) {
+Line line_of(const Event& event) {
+  switch (event.kind) {
     case Kind::kJoined:
       return {LogLevel::kInfo, "joined", "with"};
     case Kind::kNoBroker:
@@ -41,6 +41,8 @@ Line line_of(Kind kind) {
     case Kind::kTaskAborted:
       return {LogLevel::kInfo, "task aborted", "reason", true};
     case Kind::kTaskReturned:
+      if (!event.text.empty())
+        return {LogLevel::kWarn, "task given back: this node cannot run it", "reason", true};
       return {LogLevel::kInfo, "task given back", "", true};
     case Kind::kTaskDropped:
       return {LogLevel::kWarn, "task dropped on purpose", ""};
@@ -57,7 +59,7 @@ Line line_of(Kind kind) {
 }  // namespace
 
 void EventLog::write(const Event& event) {
-  const Line line = line_of(event.kind);
+  const Line line = line_of(event);
   const bool noisy = event.kind == Kind::kRefused || event.kind == Kind::kProtocolError;
   if (noisy && !noisy_.allow(transport::read_clock().mono)) return;
   std::vector<process::Field> fields;

@@ -12,9 +12,12 @@
 
 #include "protocol/limits.h"
 #include "tools/node/exec_runner.h"
+#include "tools/node/fitness.h"
 
 namespace genai::node {
 namespace {
+
+constexpr int kNotExecutable = 126, kNotFound = 127;  // as shells say it, and env, nice, timeout
 
 /// Readable once the task is aborted.
 class AbortFd {
@@ -84,16 +87,20 @@ std::chrono::milliseconds effective_time_limit(const Task& task,
 Handler exec_handler(ExecOptions options) {
   return [options = std::move(options)](const Task& task, TaskContext& context) {
     const AbortFd abort_fd(context);
-    if (abort_fd.fd() < 0) return TaskResult::error(std::string("eventfd: ") + strerror(errno));
+    if (abort_fd.fd() < 0) return TaskResult::returned(std::string("eventfd: ") + strerror(errno));
     Command command;
     command.text = options.command;
     command.environment = task_environment(task, environ);
     command.payload = task.payload;
     command.time_limit = effective_time_limit(task, options.task_timeout);
     command.content_type = options.content_type;
-    return run_command(command, abort_fd.fd(), [&](double fraction, std::string_view text) {
-      context.progress(fraction, text);
-    });
+    TaskResult result = run_command(
+        command, abort_fd.fd(),
+        [&](double fraction, std::string_view text) { context.progress(fraction, text); });
+    if (result.exit_code == kNotExecutable || result.exit_code == kNotFound)
+      if (auto problem = command_problem(options.command))
+        return TaskResult::returned(std::move(*problem));
+    return result;
   };
 }
 

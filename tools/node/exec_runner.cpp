@@ -11,16 +11,17 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
-#include <filesystem>
+#include <new>
 #include <optional>
+#include <stdexcept>
 #include <system_error>
 #include <utility>
 
 #include "protocol/limits.h"
 #include "protocol/transport/descriptor.h"
 #include "tools/node/line_reader.h"
+#include "tools/node/scratch.h"
 #include "tools/node/supervisor.h"
 
 namespace genai::node {
@@ -47,29 +48,6 @@ struct Pipe {
   Descriptor read, write;
 };
 
-/// A private directory, gone with all that is in it.
-class ScratchDir {
- public:
-  ScratchDir() {
-    const char* base = std::getenv("TMPDIR");
-    path_ = std::string(base && *base ? base : "/tmp") + "/genai-node-XXXXXX";
-    if (!mkdtemp(path_.data())) {
-      const int error = errno;
-      throw std::system_error(error, std::generic_category(), "cannot make " + path_);
-    }
-  }
-  ~ScratchDir() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  ScratchDir(const ScratchDir&) = delete;
-  ScratchDir& operator=(const ScratchDir&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
 /// Standard input as a file in memory: nothing has to be fed while the command runs.
 Descriptor memory_file(std::string_view content) {
   Descriptor fd(memfd_create("genai-payload", MFD_CLOEXEC));
@@ -84,29 +62,38 @@ Descriptor memory_file(std::string_view content) {
   return fd;
 }
 
-std::string too_large() {
-  return fmt::format("the result is larger than the limit of {} bytes", kMaxResultBytes);
+TaskResult too_large() {
+  return TaskResult::too_large(
+      fmt::format("the result is larger than the limit of {} bytes", kMaxResultBytes));
 }
 
-/// What $GENAI_RESULT_FILE holds; nothing when it is missing or empty. Throws.
+/// The command is to blame: an error of the task, not of the node.
+struct WrongResult : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// What $GENAI_RESULT_FILE holds; nothing when it is missing or empty; kMaxResultBytes + 1 bytes at
+/// most. Throws WrongResult, or std::system_error when the machine does not let us read it.
 std::optional<std::string> read_result_file(const std::string& path) {
+  constexpr char kCannotRead[] = "cannot read the result file";
   Descriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (fd.get() < 0) {
     if (errno == ENOENT) return std::nullopt;
-    refuse("cannot read the result file");
+    if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EIO) refuse(kCannotRead);
+    throw WrongResult(std::string(kCannotRead) + ": " + strerror(errno));
   }
   struct stat info {};
-  if (fstat(fd.get(), &info) != 0) refuse("cannot read the result file");
-  if (!S_ISREG(info.st_mode)) throw std::runtime_error("the result file is not a regular file");
+  if (fstat(fd.get(), &info) != 0) refuse(kCannotRead);
+  if (!S_ISREG(info.st_mode)) throw WrongResult("the result file is not a regular file");
   if (info.st_size == 0) return std::nullopt;
   if (static_cast<std::size_t>(info.st_size) > kMaxResultBytes)
-    throw std::runtime_error(too_large());
+    return std::string(kMaxResultBytes + 1, '\0');
   std::string content(static_cast<std::size_t>(info.st_size), '\0');
   std::size_t used = 0;
   while (used < content.size()) {
     const ssize_t got = read(fd.get(), content.data() + used, content.size() - used);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) refuse("cannot read the result file");
+    if (got < 0) refuse(kCannotRead);
     if (got == 0) break;
     used += static_cast<std::size_t>(got);
   }
@@ -118,18 +105,14 @@ std::optional<std::string> read_result_file(const std::string& path) {
 class Execution {
  public:
   Execution(const Command& command, int abort_fd, const ProgressCallback& progress)
-      : command_(command),
-        abort_fd_(abort_fd),
-        progress_(progress),
-        result_file_(scratch_.path() + "/result") {
+      : command_(command), abort_fd_(abort_fd), progress_(progress) {
     const Descriptor payload = memory_file(command.payload);
     std::vector<std::string> environment = command.environment;
-    environment.push_back("GENAI_RESULT_FILE=" + result_file_);
+    environment.push_back("GENAI_RESULT_FILE=" + scratch_.result_file());
     environment.push_back("GENAI_PROGRESS_FD=3");
-    supervised_ =
-        start_supervised(command.text, environment,
-                         {payload.get(), out_.write.get(), err_.write.get(), lines_.write.get()},
-                         result_file_, scratch_.path());
+    supervised_ = start_supervised(
+        command.text, environment,
+        {payload.get(), out_.write.get(), err_.write.get(), lines_.write.get()}, scratch_);
     control_ = Descriptor(supervised_.control);
     out_.write.reset();
     err_.write.reset();
@@ -138,17 +121,16 @@ class Execution {
   }
 
   ~Execution() {
-    // After an exception: the end of file makes the supervisor kill the group.
+    // After an exception: the end of file makes the supervisor kill the command.
     control_.reset();
-    while (waitpid(supervised_.pid, nullptr, 0) < 0 && errno == EINTR) {
-    }
+    finish_supervised(supervised_);
   }
   Execution(const Execution&) = delete;
   Execution& operator=(const Execution&) = delete;
 
   TaskResult run() {
     while (!ended_) wait();
-    // The group is dead: what it wrote is in the pipes.
+    // Nobody writes any more: what was written is in the pipes.
     drain(out_.read);
     drain(err_.read);
     drain(lines_.read);
@@ -161,7 +143,7 @@ class Execution {
                       {out_.read.get(), POLLIN, 0},
                       {err_.read.get(), POLLIN, 0},
                       {lines_.read.get(), POLLIN, 0},
-                      {why_ended_.empty() ? abort_fd_ : -1, POLLIN, 0}};
+                      {ended_by_us_ ? -1 : abort_fd_, POLLIN, 0}};
     if (poll(waits, std::size(waits), timeout_ms()) < 0) {
       if (errno == EINTR) return;
       refuse("poll");
@@ -169,31 +151,32 @@ class Execution {
     if (waits[1].revents) read_some(out_.read);
     if (waits[2].revents) read_some(err_.read);
     if (waits[3].revents) read_some(lines_.read);
-    if (waits[4].revents) terminate("aborted");
+    if (waits[4].revents) terminate(TaskResult::error("aborted"));
     if (deadline_ && Clock::now() >= *deadline_)
-      terminate(fmt::format("time limit of {:g} s exceeded",
-                            static_cast<double>(command_.time_limit.count()) / 1000));
-    if (waits[0].revents) read_status();
+      terminate(TaskResult::time_limit(
+          fmt::format("time limit of {:g} s exceeded",
+                      static_cast<double>(command_.time_limit.count()) / 1000)));
+    if (waits[0].revents) read_end();
   }
 
   int timeout_ms() const {
-    if (!deadline_ || !why_ended_.empty()) return -1;
+    if (!deadline_ || ended_by_us_) return -1;
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(*deadline_ - Clock::now());
     return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 3'600'000));
   }
 
-  void terminate(std::string why) {
-    if (!why_ended_.empty()) return;
-    why_ended_ = std::move(why);
+  void terminate(TaskResult why) {
+    if (ended_by_us_) return;
+    ended_by_us_ = std::move(why);
     [[maybe_unused]] const auto sent = send(control_.get(), &kTerminate, 1, MSG_NOSIGNAL);
   }
 
-  void read_status() {
-    int status = 0;
-    const ssize_t got = recv(control_.get(), &status, sizeof status, MSG_WAITALL);
+  void read_end() {
+    CommandEnd end;
+    const ssize_t got = recv(control_.get(), &end, sizeof end, MSG_WAITALL);
     if (got < 0 && errno == EINTR) return;
     ended_ = true;
-    if (got == sizeof status) status_ = status;
+    if (got == sizeof end) end_ = end;
   }
 
   /// False when nothing is left now, or for ever.
@@ -218,7 +201,7 @@ class Execution {
     if (&from == &lines_.read)
       return splitter_.add(bytes, [&](std::string_view line) { take_line(line); });
     if (output_.size() + bytes.size() > kMaxResultBytes) return terminate(too_large());
-    if (why_ended_.empty()) output_ += bytes;
+    if (!ended_by_us_) output_ += bytes;
   }
 
   void take_line(std::string_view line) {
@@ -229,6 +212,8 @@ class Execution {
     } else if (auto model = parse_loaded(line)) {
       if (!loaded_) loaded_.emplace();
       if (loaded_->size() < limits::kMaxModels) loaded_->push_back(std::move(*model));
+    } else if (auto reason = parse_impossible(line)) {
+      impossible_ = std::move(*reason);
     }
   }
 
@@ -240,17 +225,28 @@ class Execution {
   }
 
   TaskResult outcome() {
-    if (!why_ended_.empty()) return TaskResult::error(why_ended_);
-    if (!status_) return TaskResult::error("the command's supervisor died");
-    if (WIFSIGNALED(*status_)) {
-      const int signo = WTERMSIG(*status_);
+    if (impossible_) return TaskResult::impossible(*impossible_);
+    if (ended_by_us_) return *ended_by_us_;
+    if (!end_) return TaskResult::error("the command's supervisor died");
+    if (end_->start_error != 0) return not_started(end_->start_error);
+    const int status = end_->status;
+    if (WIFSIGNALED(status)) {
+      const int signo = WTERMSIG(status);
       return failure(fmt::format("killed by signal {} ({})", signo, strsignal(signo)), 128 + signo);
     }
-    const int code = WEXITSTATUS(*status_);
+    const int code = WEXITSTATUS(status);
     if (code != 0) return failure(fmt::format("exit code {}", code), code);
-    if (auto content = read_result_file(result_file_))
-      return TaskResult::ok(std::move(*content), command_.content_type);
-    return TaskResult::ok(std::move(output_), command_.content_type);
+    auto content = read_result_file(scratch_.result_file());
+    if (!content) return TaskResult::ok(std::move(output_), command_.content_type);
+    if (content->size() > kMaxResultBytes) return too_large();
+    return TaskResult::ok(std::move(*content), command_.content_type);
+  }
+
+  static TaskResult not_started(int error) {
+    std::string what = std::string("cannot start the command: ") + strerror(error);
+    // Too long are the parameters of this task; everything else is the machine's trouble.
+    if (error == E2BIG) return TaskResult::error(std::move(what));
+    return TaskResult::returned(std::move(what));
   }
 
   TaskResult failure(std::string what, int exit_code) const {
@@ -261,8 +257,7 @@ class Execution {
   const Command& command_;
   const int abort_fd_;
   const ProgressCallback& progress_;
-  ScratchDir scratch_;
-  const std::string result_file_;
+  Scratch scratch_;
   Pipe out_, err_, lines_;
   Supervised supervised_{};
   Descriptor control_;
@@ -274,18 +269,26 @@ class Execution {
   LineSplitter splitter_;
   std::uint64_t load_ms_ = 0;
   std::optional<std::vector<std::string>> loaded_;  // as the command says
-  std::string why_ended_;                           // we ended it, and why
+  std::optional<std::string> impossible_;           // likewise: why no attempt can succeed
+  std::optional<TaskResult> ended_by_us_;
   bool ended_ = false;
-  std::optional<int> status_;
+  std::optional<CommandEnd> end_;
 };
 
 }  // namespace
 
 TaskResult run_command(const Command& command, int abort_fd, const ProgressCallback& progress) {
   try {
-    return Execution(command, abort_fd, progress).run();
-  } catch (const std::exception& error) {
+    TaskResult result = Execution(command, abort_fd, progress).run();
+    // Is there no room even for the next one, then its failure tells nothing of the task.
+    if (result.exit_code) Scratch();
+    return result;
+  } catch (const WrongResult& error) {
     return TaskResult::error(error.what());
+  } catch (const std::bad_alloc&) {
+    return TaskResult::returned("no memory");
+  } catch (const std::exception& error) {  // the system refuses something
+    return TaskResult::returned(error.what());
   }
 }
 

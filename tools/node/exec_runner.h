@@ -22,12 +22,14 @@ struct Command {
 
 using ProgressCallback = std::function<void(double fraction, std::string_view text)>;
 
-/// Blocks until the command and its process group have ended. The result is the content of
+/// Blocks until the command, and all that it has started, have ended. The result is the content of
 /// $GENAI_RESULT_FILE when that is not empty, else what came on standard output. An exit code other
 /// than 0 is an error with the last lines of standard error; so is a result over kMaxResultBytes
-/// and a time limit exceeded. When `abort_fd` (-1: none) becomes readable the group is ended with
-/// SIGTERM and, 2 s later, SIGKILL; the result is then an error "aborted". Also when the system
-/// refuses something the result is an error.
+/// and a time limit exceeded. When `abort_fd` (-1: none) becomes readable, or the time limit
+/// passes, all are ended with SIGTERM and, 2 s later, SIGKILL; after an abort the result is an
+/// error "aborted". A line "impossible REASON" on descriptor 3 makes the result one that no attempt
+/// can mend, whatever else happened. The task is returned when this machine cannot run it: the
+/// system refuses a folder, a process or a descriptor, or its disk is full.
 TaskResult run_command(const Command& command, int abort_fd, const ProgressCallback& progress);
 
 }  // namespace genai::node

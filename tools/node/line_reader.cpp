@@ -57,4 +57,11 @@ std::optional<std::string> parse_loaded(std::string_view line) {
   return std::string(line.substr(kKey.size()));
 }
 
+std::optional<std::string> parse_impossible(std::string_view line) {
+  constexpr std::string_view kKey = "impossible";
+  if (line == kKey) return "the program said that no attempt can succeed";
+  if (!line.starts_with(kKey) || line[kKey.size()] != ' ') return std::nullopt;
+  return clip_text(line.substr(kKey.size() + 1));
+}
+
 }  // namespace genai::node

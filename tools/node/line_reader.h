@@ -35,6 +35,9 @@ std::optional<std::uint64_t> parse_load_ms(std::string_view line);
 /// "loaded NAME": a model that is in memory. Nothing when it is not one.
 std::optional<std::string> parse_loaded(std::string_view line);
 
+/// "impossible REASON": no attempt can succeed. Nothing when it is not one.
+std::optional<std::string> parse_impossible(std::string_view line);
+
 /// Cuts a stream into lines. An overlong line is dropped.
 class LineSplitter {
  public:

@@ -8,7 +8,6 @@
 #include <fstream>
 #include <sstream>
 
-#include "protocol/ids.h"
 #include "protocol/limits.h"
 #include "protocol/text.h"
 #include "tools/node/exec_runner.h"
@@ -99,20 +98,6 @@ std::optional<Gpu> gpu_from_smi(std::string_view csv) {
 
 std::string gpu_type_from_driver(std::string_view information) {
   return clip_text(line_after(information, "Model:"), limits::kMaxNameBytes);
-}
-
-std::string node_id_from(std::string_view hostname, long pid) {
-  const std::string suffix = "-" + std::to_string(pid);
-  std::string id(hostname.substr(0, limits::kMaxIdBytes - suffix.size()));
-  for (char& c : id)
-    if (!is_valid_id({&c, 1})) c = '-';
-  return (id.empty() ? "node" : id) + suffix;
-}
-
-std::string default_node_id() {
-  char hostname[256] = "";
-  if (gethostname(hostname, sizeof hostname - 1) != 0) hostname[0] = '\0';
-  return node_id_from(hostname, getpid());
 }
 
 Machine detect_machine(AskGpu ask_gpu) {

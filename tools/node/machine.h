@@ -20,9 +20,6 @@ enum class AskGpu { kNo, kYes };
 /// Asks the system, and for the GPU nvidia-smi if it is installed: that may take up to 5 s.
 Machine detect_machine(AskGpu ask_gpu);
 
-/// HOSTNAME-PID in the alphabet of ids, at most 64 characters.
-std::string default_node_id();
-
 // The parts that read texts, for tests.
 
 /// MemTotal of /proc/meminfo in MiB; 0 when it is not there.
@@ -35,6 +32,5 @@ struct Gpu {
 std::optional<Gpu> gpu_from_smi(std::string_view csv);
 /// The "Model:" line of /proc/driver/nvidia/gpus/*/information; empty when there is none.
 std::string gpu_type_from_driver(std::string_view information);
-std::string node_id_from(std::string_view hostname, long pid);
 
 }  // namespace genai::node

@@ -5,14 +5,19 @@
 #include "protocol/process/signals.h"
 #include "tools/node/drain_signals.h"
 #include "tools/node/event_log.h"
+#include "tools/node/fitness.h"
+#include "tools/node/init.h"
 #include "tools/node/program_options.h"
+#include "tools/node/scratch.h"
+#include "tools/node/supervisor.h"
 
 namespace {
 
 using namespace genai;
 using Phase = process::DrainState::Phase;
 
-void log_start(const node::NodeConfig& config) {
+void log_start(const node::ProgramOptions& options) {
+  const node::NodeConfig& config = options.node;
   process::log_info("node starts", {{"node_id", config.node_id},
                                     {"broker", config.broker_endpoint},
                                     {"slots", config.slots},
@@ -20,6 +25,19 @@ void log_start(const node::NodeConfig& config) {
                                     {"ram_mib", config.ram_mib},
                                     {"gpu_type", config.gpu_type},
                                     {"vram_mib", config.vram_mib}});
+  if (!options.default_id.why_not_kept.empty())
+    process::log_warn("the node id is new at each start; --node-id gives it one",
+                      {{"reason", options.default_id.why_not_kept}});
+}
+
+/// Before the first command is run.
+void prepare_exec(const std::string& command) {
+  node::adopt_orphans();
+  if (const std::size_t folders = node::sweep_scratch(); folders > 0)
+    process::log_info("removed what a killed node left behind", {{"folders", folders}});
+  // It may be mended while the node runs, so the node serves, and gives back what it cannot run.
+  if (const auto problem = node::fitness_problem(command))
+    process::log_error("no task can be run here", {{"reason", *problem}});
 }
 
 int serve(const node::ProgramOptions& options, process::SignalFd& signals) {
@@ -43,13 +61,15 @@ int serve(const node::ProgramOptions& options, process::SignalFd& signals) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (const auto exit_code = node::become_init()) return *exit_code;
   node::ProgramOptions options;
   if (const auto exit_code = node::parse_options(argc, argv, options)) return *exit_code;
   process::init_logging("genai-node", options.log_level, options.log_format);
   try {
     process::SignalFd signals;
+    if (!options.is_echo) prepare_exec(options.exec.command);
     node::complete_with_machine(options);
-    log_start(options.node);
+    log_start(options);
     return serve(options, signals);
   } catch (const std::exception& error) {
     process::log_error("stopped by an unexpected failure", {{"what", error.what()}});

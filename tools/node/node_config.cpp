@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "genai/node.h"
+#include "protocol/errors.h"
 #include "protocol/ids.h"
 #include "protocol/limits.h"
 #include "protocol/text.h"
@@ -32,6 +33,12 @@ std::size_t bytes_of(const std::vector<std::string>& texts) {
   std::size_t bytes = 0;
   for (const auto& text : texts) bytes += text.size() + kEntryOverheadBytes;
   return bytes;
+}
+
+TaskResult coded(ErrorCode code, std::string text) {
+  TaskResult result = TaskResult::error(std::move(text));
+  result.code = static_cast<std::uint16_t>(code);
+  return result;
 }
 
 }  // namespace
@@ -73,6 +80,25 @@ TaskResult TaskResult::error(std::string text, std::optional<int> exit_code) {
   result.kind = Kind::kError;
   result.error_text = std::move(text);
   result.exit_code = exit_code;
+  return result;
+}
+
+TaskResult TaskResult::impossible(std::string text) {
+  return coded(ErrorCode::kImpossible, std::move(text));
+}
+
+TaskResult TaskResult::too_large(std::string text) {
+  return coded(ErrorCode::kResultTooLarge, std::move(text));
+}
+
+TaskResult TaskResult::time_limit(std::string text) {
+  return coded(ErrorCode::kTimeLimit, std::move(text));
+}
+
+TaskResult TaskResult::returned(std::string reason) {
+  TaskResult result;
+  result.kind = Kind::kReturned;
+  result.error_text = std::move(reason);
   return result;
 }
 

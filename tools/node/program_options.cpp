@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "protocol/limits.h"
+#include "protocol/process/state_dir.h"
 #include "protocol/transport/endpoint.h"
 #include "protocol/transport/system.h"
 #include "tools/node/machine.h"
@@ -25,7 +26,8 @@ std::string option_of(std::string member) {
   return member;
 }
 
-std::optional<OptionProblem> validate(const ProgramOptions& options) {
+/// `has_id`: some option gave one; else it is taken later.
+std::optional<OptionProblem> validate(const ProgramOptions& options, bool has_id) {
   const bool is_exec = !options.exec.command.empty();
   if (is_exec && options.is_echo)
     return OptionProblem{{"exec", "echo"}, "give either --exec or --echo, not both"};
@@ -40,9 +42,17 @@ std::optional<OptionProblem> validate(const ProgramOptions& options) {
   if (const auto what = transport::connect_problem(
           options.node.broker_endpoint, !options.node.server_key.empty(), options.insecure))
     return OptionProblem{{"broker"}, *what};
-  if (const auto problem = config_problem(options.node))
+  NodeConfig config = options.node;
+  if (!has_id) config.node_id = "to-be-taken";
+  if (const auto problem = config_problem(config))
     return OptionProblem{{option_of(problem->member)}, problem->what};
   return std::nullopt;
+}
+
+/// Empty where there is neither a home nor another place for state.
+std::string state_folder() {
+  std::string folder = process::default_state_dir(kProgram);
+  return folder.starts_with('/') ? folder : "";
 }
 
 void declare_node(process::Options& parser, NodeConfig& node) {
@@ -51,7 +61,9 @@ void declare_node(process::Options& parser, NodeConfig& node) {
   parser.add("key-file", node.key_file, "Our secret key (genai-ctl keygen)");
   parser.add("server-key", node.server_key,
              "The broker's public key, or its file: connect to no other, encrypted");
-  parser.add("node-id", node.node_id, "Name of this node, one process per name");
+  parser.add(
+      "node-id", node.node_id,
+      "Name of this node, one process per name (default: HOST-RANDOM, the same at each start)");
   parser.add("slots", node.slots, "Tasks at once", Range(1, limits::kMaxSlots));
   parser.add("model", node.models,
              "A model that can be run here; tasks that ask for one go only to nodes that name it");
@@ -82,12 +94,11 @@ void declare_work(process::Options& parser, ProgramOptions& options) {
 
 std::optional<int> parse_options(int argc, const char* const* argv, ProgramOptions& options) {
   process::Options parser(kProgram, "Takes tasks from a broker and runs a command for each.");
-  options.node.node_id = default_node_id();
   declare_node(parser, options.node);
   parser.add("insecure", options.insecure,
              "Connect to a broker on another machine although nothing is encrypted");
   declare_work(parser, options);
-  parser.on_validate([&] { return validate(options); });
+  parser.on_validate([&] { return validate(options, parser.is_given("node-id")); });
   if (const auto exit_code = parser.parse(argc, argv)) return exit_code;
   if (!parser.is_given("seed"))
     transport::fill_random(&options.echo.seed, sizeof options.echo.seed);
@@ -107,6 +118,9 @@ void complete_with_machine(ProgramOptions& options) {
   if (!options.knows_ram) options.node.ram_mib = machine.ram_mib;
   if (!options.knows_gpu) options.node.gpu_type = machine.gpu_type;
   if (!options.knows_vram) options.node.vram_mib = machine.vram_mib;
+  if (!options.node.node_id.empty()) return;
+  options.default_id = claim_default_id(state_folder(), host_name());
+  options.node.node_id = options.default_id.id;
 }
 
 }  // namespace genai::node

@@ -5,6 +5,7 @@
 
 #include "genai/node.h"
 #include "protocol/process/options.h"
+#include "tools/node/default_id.h"
 #include "tools/node/echo_handler.h"
 #include "tools/node/exec_handler.h"
 
@@ -23,12 +24,13 @@ struct ProgramOptions {
   bool knows_ram = false;
   bool knows_gpu = false;
   bool knows_vram = false;
+  DefaultId default_id;  // of a node that was given no id
 };
 
 /// Fills `options`; the exit code when the program is to end at once, having said why.
 std::optional<int> parse_options(int argc, const char* const* argv, ProgramOptions& options);
 
-/// Asks the machine for what no option said.
+/// Finds out what no option said: asks the machine, and takes a node id.
 void complete_with_machine(ProgramOptions& options);
 
 }  // namespace genai::node

@@ -134,7 +134,7 @@ class SessionCore {
   void forget(Held& held, Effects& effects);
   void finish(Held& held, TaskResult result, const Now& now, Effects& effects);
   static bool are_names(const std::vector<std::string>& models);
-  void give_back(Held& held, const Now& now, Effects& effects);
+  void give_back(Held& held, const Now& now, Effects& effects, const std::string& unfit = {});
   void send_result(Held& held, const Now& now);
   void send_results(const Now& now, bool all);
   void send_progress(const Now& now);

@@ -207,8 +207,11 @@ bool SessionCore::are_names(const std::vector<std::string>& models) {
 
 void SessionCore::finish(Held& held, TaskResult result, const Now& now, Effects& effects) {
   if (result.kind == TaskResult::Kind::kOk && result.data.size() > kMaxResultBytes)
-    result = TaskResult::error(fmt::format("the result has {} bytes, the limit is {}",
-                                           result.data.size(), kMaxResultBytes));
+    result = TaskResult::too_large(fmt::format("the result has {} bytes, the limit is {}",
+                                               result.data.size(), kMaxResultBytes));
+  if (result.kind == TaskResult::Kind::kReturned)
+    return give_back(held, now, effects,
+                     result.error_text.empty() ? "no reason given" : result.error_text);
   const Duration run = now.mono - held.started;
   const bool ok = result.kind == TaskResult::Kind::kOk;
   msg::Result::Entry& entry = held.result;
@@ -227,6 +230,7 @@ void SessionCore::finish(Held& held, TaskResult result, const Now& now, Effects&
     effects.events.push_back(task_event(Kind::kTaskDone, held.ref, run));
   } else {
     entry.info["error"] = clip_text(result.error_text);
+    if (result.code != 0) entry.info["code"] = Value(std::uint64_t{result.code});
     effects.events.push_back(task_event(Kind::kTaskFailed, held.ref, run, result.error_text));
   }
   held.state = Held::State::kFinished;
@@ -234,16 +238,23 @@ void SessionCore::finish(Held& held, TaskResult result, const Now& now, Effects&
   if (joined()) send_result(held, now);
 }
 
-void SessionCore::give_back(Held& held, const Now& now, Effects& effects) {
+/// `unfit`: why this node can run nothing, or empty.
+void SessionCore::give_back(Held& held, const Now& now, Effects& effects,
+                            const std::string& unfit) {
   const bool started = held.state == Held::State::kRunning;
   const Duration run = started ? now.mono - held.started : Duration(0);
   held.result = {held.ref, msg::Outcome::kReturned, {{"started", Value(started)}}, {}};
   if (started) held.result.info["run_ms"] = Value(to_ms(run));
+  if (!unfit.empty()) {
+    held.result.info["error"] = clip_text(unfit);
+    held.result.info["code"] =
+        Value(std::uint64_t{static_cast<std::uint16_t>(ErrorCode::kNodeUnfit)});
+  }
   held.state = Held::State::kFinished;
   held.progress.reset();
   held.spec = {};
   held.payload = {};
-  effects.events.push_back(task_event(Kind::kTaskReturned, held.ref, run));
+  effects.events.push_back(task_event(Kind::kTaskReturned, held.ref, run, unfit));
   if (joined()) send_result(held, now);
 }
 

@@ -1,19 +1,16 @@
 // Real commands. Nothing waits for time to pass: whatever is awaited is awaited on a condition.
 #include "tools/node/exec_runner.h"
 
-#include <fcntl.h>
-#include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
-#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 
 #include "tests/unit/temp_folder.h"
 #include "tools/node/exec_handler.h"
@@ -37,30 +34,31 @@ TaskResult run(const std::string& text, std::string payload = {}) {
   return run_command(command_of(text, std::move(payload)), -1, {});
 }
 
-/// Opens a fifo's reading end: readable-with-end-of-file when its last writer has died.
-struct Fifo {
-  explicit Fifo(const std::string& path) {
-    REQUIRE(mkfifo(path.c_str(), 0600) == 0);
-    fd = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    REQUIRE(fd >= 0);
+/// Sets TMPDIR for a while.
+class TmpDir {
+ public:
+  explicit TmpDir(const std::string& path) {
+    const char* before = std::getenv("TMPDIR");
+    if (before) before_ = before;
+    setenv("TMPDIR", path.c_str(), 1);
   }
-  ~Fifo() { close(fd); }
-  /// Waits until somebody has written, or until all writers are gone.
-  bool wait_line() const {
-    pollfd wait{fd, POLLIN, 0};
-    char byte = 0;
-    return poll(&wait, 1, 20'000) == 1 && read(fd, &byte, 1) == 1;
-  }
-  bool wait_end() const {
-    char buffer[64];
-    for (;;) {
-      pollfd wait{fd, POLLIN, 0};
-      if (poll(&wait, 1, 20'000) != 1) return false;
-      if (read(fd, buffer, sizeof buffer) == 0) return true;
-    }
-  }
-  int fd;
+  ~TmpDir() { before_ ? setenv("TMPDIR", before_->c_str(), 1) : unsetenv("TMPDIR"); }
+
+ private:
+  std::optional<std::string> before_;
 };
+
+/// Runs `body` in a child process and returns what it returns, 0 to 255.
+template <class Body>
+int in_child(Body body) {
+  const pid_t pid = fork();
+  REQUIRE(pid >= 0);
+  if (pid == 0) _exit(body());
+  int status = 0;
+  REQUIRE(waitpid(pid, &status, 0) == pid);
+  REQUIRE(WIFEXITED(status));
+  return WEXITSTATUS(status);
+}
 
 TEST_CASE("stdin comes back on stdout, byte for byte, however large") {
   std::string payload;
@@ -103,7 +101,7 @@ TEST_CASE("a long line on stderr is cut at its beginning, wrong bytes are replac
   CHECK(result.error_text.ends_with("xend\xef\xbf\xbd"));
 }
 
-TEST_CASE("a command that cannot be found, and one that is killed") {
+TEST_CASE("an exit code says that the command was not found, or by what it was killed") {
   const TaskResult missing = run("no-such-command-here");
   CHECK(missing.exit_code == 127);
   CHECK(missing.error_text.find("no-such-command-here") != std::string::npos);
@@ -122,16 +120,10 @@ TEST_CASE("a result file that is not empty counts instead of stdout") {
 
 TEST_CASE("the scratch directory is under TMPDIR, private, and gone afterwards") {
   const TempFolder temp;
-  const char* before = std::getenv("TMPDIR");
-  const std::string saved = before ? before : "";
-  setenv("TMPDIR", temp.path.c_str(), 1);
+  const TmpDir tmp_dir(temp.path);
   const TaskResult result =
       run("dirname \"$GENAI_RESULT_FILE\"; stat -c %a \"$(dirname \"$GENAI_RESULT_FILE\")\"; "
           "touch \"$GENAI_RESULT_FILE.other\"");
-  if (before)
-    setenv("TMPDIR", saved.c_str(), 1);
-  else
-    unsetenv("TMPDIR");
   CHECK(result.data.starts_with(temp.path + "/"));
   CHECK(result.data.ends_with("\n700\n"));
   CHECK(std::filesystem::is_empty(temp.path));
@@ -143,6 +135,8 @@ TEST_CASE("a result over the limit ends the task with a clear error") {
   CHECK(out.error_text == "the result is larger than the limit of 50331648 bytes");
   const TaskResult file = run("truncate -s 50331649 \"$GENAI_RESULT_FILE\"");
   CHECK(file.error_text == out.error_text);
+  CHECK(out.code == 505);
+  CHECK(file.code == 505);
 }
 
 TEST_CASE("progress lines on descriptor 3") {
@@ -174,22 +168,6 @@ TEST_CASE("nothing but the given descriptors and variables is inherited") {
   CHECK(result.data == "0 1 2 3 4 GENAI_PROGRESS_FD\nGENAI_RESULT_FILE\nPATH\nPWD\n");
 }
 
-TEST_CASE("abort ends the whole process group, grandchildren too") {
-  const TempFolder temp;
-  const Fifo fifo(temp / "fifo");
-  const int abort_fd = eventfd(0, EFD_CLOEXEC);
-  const std::string path = temp / "fifo";
-  // The grandchild ignores SIGTERM and holds the fifo open until it dies.
-  const Command command = command_of("(trap '' TERM; exec 9>" + path +
-                                     "; echo 0 >&3; while :; do sleep 100; done) & wait");
-  const TaskResult result =
-      run_command(command, abort_fd, [&](double, std::string_view) { eventfd_write(abort_fd, 1); });
-  close(abort_fd);
-  CHECK(result.kind == Kind::kError);
-  CHECK(result.error_text == "aborted");
-  CHECK(fifo.wait_end());
-}
-
 TEST_CASE("a command that ignores SIGTERM is killed after the grace") {
   const int abort_fd = eventfd(0, EFD_CLOEXEC);
   const TaskResult result =
@@ -199,46 +177,80 @@ TEST_CASE("a command that ignores SIGTERM is killed after the grace") {
   CHECK(result.error_text == "aborted");
 }
 
+TEST_CASE("after SIGTERM everybody below the command has the grace, not only the command") {
+  const int abort_fd = eventfd(0, EFD_CLOEXEC);
+  const TempFolder temp;
+  // The command itself ends at once; the other one is slow to tidy up.
+  const TaskResult result =
+      run_command(command_of("(trap 'sleep 0.2; echo tidy > " + (temp / "end") +
+                             "; exit' TERM; echo 0 >&3; while :; do sleep 0.01; done) & wait"),
+                  abort_fd, [&](double, std::string_view) { eventfd_write(abort_fd, 1); });
+  close(abort_fd);
+  CHECK(result.error_text == "aborted");
+  CHECK(std::filesystem::exists(temp / "end"));
+}
+
 TEST_CASE("the time limit") {
   Command command = command_of("while :; do sleep 100; done");
   command.time_limit = 50ms;
   const TaskResult result = run_command(command, -1, {});
   CHECK(result.kind == Kind::kError);
   CHECK(result.error_text == "time limit of 0.05 s exceeded");
+  CHECK(result.code == 503);
 }
 
-TEST_CASE("what a command leaves behind ends with it") {
-  const TempFolder temp;
-  const Fifo fifo(temp / "fifo");
-  const TaskResult result =
-      run("(exec 9>" + (temp / "fifo") + "; echo 0 >&9; while :; do sleep 100; done) & head -c1 <" +
-          (temp / "fifo") + " >/dev/null; printf done");
-  CHECK(result.data == "done");
-  CHECK(fifo.wait_end());
+TEST_CASE("a command says that no attempt can succeed, however it ends") {
+  for (const char* end : {"exit 1", "exit 0", "kill -9 $$", "exit 127"}) {
+    INFO(end);
+    const TaskResult result = run(std::string("echo 'impossible 3 hands' >&3; ") + end);
+    CHECK(result.kind == Kind::kError);
+    CHECK(result.code == 513);
+    CHECK(result.error_text == "3 hands");
+  }
+  CHECK(run("echo impossible-things >&3; exit 1").code == 0);
 }
 
-TEST_CASE("when the node is killed, command, grandchildren and scratch directory go too") {
+TEST_CASE("a machine that can run nothing gives the task back without blame") {
   const TempFolder temp;
-  const TempFolder scratch;
-  const Fifo fifo(temp / "fifo");
-  const std::string text = "(exec 9>" + (temp / "fifo") +
-                           "; echo 0 >&9; while :; do sleep 100; done) & touch "
-                           "\"$GENAI_RESULT_FILE\"; while :; do sleep 100; done";
-  prctl(PR_SET_CHILD_SUBREAPER, 1);  // to see the end of all that the killed one leaves
-  const pid_t node = fork();
-  REQUIRE(node >= 0);
-  if (node == 0) {
-    setenv("TMPDIR", scratch.path.c_str(), 1);
-    run(text);
-    _exit(0);
+  SECTION("no scratch folder") {
+    const TmpDir tmp_dir(temp / "missing");
+    const TaskResult result = run("true");
+    CHECK(result.kind == Kind::kReturned);
+    CHECK(result.error_text ==
+          "cannot make a folder in " + (temp / "missing") + ": No such file or directory");
   }
-  CHECK(fifo.wait_line());
-  kill(node, SIGKILL);
-  CHECK(fifo.wait_end());
-  while (waitpid(-1, nullptr, 0) > 0) {
+  SECTION("no descriptor") {
+    rlimit before{};
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    const rlimit few{5, before.rlim_max};
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &few) == 0);
+    const TaskResult result = run("true");
+    setrlimit(RLIMIT_NOFILE, &before);
+    CHECK(result.kind == Kind::kReturned);
+    CHECK(result.error_text.find("Too many open files") != std::string::npos);
   }
-  CHECK(std::filesystem::is_empty(scratch.path));
-  prctl(PR_SET_CHILD_SUBREAPER, 0);
+  SECTION("no process, for the supervisor or for the command") {
+    if (geteuid() != 0) return;  // only root can become somebody who has no other process
+    for (const rlim_t processes : {1, 2}) {
+      INFO(processes);
+      CHECK(in_child([&] {
+              const rlimit few{processes, processes};
+              if (setrlimit(RLIMIT_NPROC, &few) != 0 || setuid(54'321) != 0) return 1;
+              const TaskResult result = run("true");
+              if (result.kind != Kind::kReturned) return 2;
+              return result.error_text.find("temporarily unavailable") == std::string::npos ? 3 : 0;
+            }) == 0);
+    }
+  }
+}
+
+TEST_CASE("parameters that are too long for a program are the task's fault") {
+  Command command = command_of("true");
+  command.environment.push_back("LONG=" + std::string(200'000, 'x'));
+  const TaskResult result = run_command(command, -1, {});
+  CHECK(result.kind == Kind::kError);
+  CHECK(result.code == 0);
+  CHECK(result.error_text.find("Argument list too long") != std::string::npos);
 }
 
 TEST_CASE("the environment of a task") {

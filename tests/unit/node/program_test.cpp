@@ -1,7 +1,6 @@
 // The small parts of genai-node: machine, echo, output lines, options.
 #include <catch2/catch.hpp>
 
-#include "protocol/ids.h"
 #include "tools/node/echo_handler.h"
 #include "tools/node/line_reader.h"
 #include "tools/node/machine.h"
@@ -88,16 +87,6 @@ TEST_CASE("what the machine says of itself") {
   CHECK(machine.ram_mib > 0);
 }
 
-TEST_CASE("the default node id is a valid id whatever the host is called") {
-  CHECK(node_id_from("box", 42) == "box-42");
-  CHECK(node_id_from("b\xc3\xb6x 1", 42) == "b--x-1-42");
-  CHECK(node_id_from("", 42) == "node-42");
-  const std::string longest = node_id_from(std::string(255, 'h'), 4194304);
-  CHECK(is_valid_id(longest));
-  CHECK(longest.ends_with("-4194304"));
-  CHECK(is_valid_id(default_node_id()));
-}
-
 TEST_CASE("the tail of an output") {
   Tail tail;
   CHECK(tail.text().empty());
@@ -121,6 +110,15 @@ TEST_CASE("progress lines") {
   for (const char* wrong : {"", "x", "0.5x", "-0.1", "1.1", "nan", "inf 1", " 0.5"}) {
     INFO(wrong);
     CHECK(!parse_progress(wrong));
+  }
+}
+
+TEST_CASE("a line that says that no attempt can succeed") {
+  CHECK(parse_impossible("impossible no such model: x") == "no such model: x");
+  CHECK(!parse_impossible("impossible")->empty());
+  for (const char* wrong : {"", "impossibly", "Impossible x", " impossible x"}) {
+    INFO(wrong);
+    CHECK(!parse_impossible(wrong));
   }
 }
 
@@ -148,13 +146,17 @@ TEST_CASE("exactly one of --exec and --echo") {
   CHECK(options.exec.command == "cat");
   options = {};
   CHECK(parse({"--echo", "--node-id", "a b"}, options) == process::kExitUsage);
+  options = {};
+  CHECK(parse({"--echo", "--node-id="}, options) == process::kExitUsage);
 }
 
 TEST_CASE("what an option says is not asked of the machine") {
   ProgramOptions options;
-  REQUIRE(!parse({"--echo", "--ncpu", "0", "--ram-mib", "7", "--gpu-type", "X", "--vram-mib", "9"},
+  REQUIRE(!parse({"--echo", "--node-id", "n", "--ncpu", "0", "--ram-mib", "7", "--gpu-type", "X",
+                  "--vram-mib", "9"},
                  options));
   complete_with_machine(options);
+  CHECK(options.node.node_id == "n");
   CHECK(options.node.ncpu == 0);
   CHECK(options.node.ram_mib == 7);
   CHECK(options.node.gpu_type == "X");

@@ -211,6 +211,34 @@ TEST_CASE("a result over the limit becomes an error that says so") {
   const auto result = s.next_entry<msg::Result>();
   CHECK(result.outcome == msg::Outcome::kError);
   CHECK(get_string(result.info, "error").find("50331649") != std::string::npos);
+  CHECK(get_uint(result.info, "code") == 505);
+}
+
+TEST_CASE("the code of an error goes with it, an ordinary error has none") {
+  for (const auto& [result, code] : {std::pair(TaskResult::impossible("no"), 513),
+                                     {TaskResult::time_limit("late"), 503},
+                                     {TaskResult::too_large("big"), 505},
+                                     {TaskResult::error("bad"), 0}}) {
+    Session s = running();
+    s.finish(kT1, result);
+    const auto sent = s.next_entry<msg::Result>();
+    CHECK(sent.outcome == msg::Outcome::kError);
+    CHECK(get_uint(sent.info, "code") == static_cast<std::uint64_t>(code));
+    CHECK(sent.info.contains("code") == (code != 0));
+  }
+}
+
+TEST_CASE("what a node cannot run is given back with the reason") {
+  Session s = running();
+  s.finish(kT1, TaskResult::returned("the disk is full"));
+  const auto result = s.next_entry<msg::Result>();
+  CHECK(result.outcome == msg::Outcome::kReturned);
+  CHECK(get_string(result.info, "error") == "the disk is full");
+  CHECK(get_uint(result.info, "code") == 514);
+  CHECK(s.count(Kind::kTaskReturned) == 1);
+  CHECK(s.count(Kind::kTaskFailed) == 0);
+  s.ack_result(kT1);
+  CHECK(s.core.held().empty());
 }
 
 TEST_CASE("a result of exactly the limit is sent, and again later than a small one") {

@@ -72,14 +72,25 @@ struct Task {
 struct TaskResult {
   enum class Kind {
     kOk,
-    kError,    // the task failed here
-    kDropped,  // fault injection for tests: forgotten without a word, as a faulty node would
+    kError,     // the task failed here
+    kDropped,   // fault injection for tests: forgotten without a word, as a faulty node would
+    kReturned,  // this node can run nothing now: somebody else is to run it
   };
 
   /// `content_type`: a MIME type of at most 128 bytes, or empty.
   static TaskResult ok(std::string data, std::string content_type = {});
   /// `text`: why, for people; the first 4096 bytes are sent.
   static TaskResult error(std::string text, std::optional<int> exit_code = std::nullopt);
+  /// An error that another attempt would repeat, wherever it runs: the task ends with it.
+  static TaskResult impossible(std::string text);
+  /// The result would be over kMaxResultBytes: the task ends with that.
+  static TaskResult too_large(std::string text);
+  /// Task::time_limit_ms has passed.
+  static TaskResult time_limit(std::string text);
+  /// The trouble is this node's and not the task's (its disk is full, its program is missing): the
+  /// task goes elsewhere without blame, and this node gets nothing for a while. `reason`: for
+  /// people.
+  static TaskResult returned(std::string reason);
   static TaskResult dropped();
 
   Kind kind = Kind::kOk;
@@ -93,6 +104,8 @@ struct TaskResult {
   /// What is in memory now, if it may have changed: see Node::set_loaded_models. Ignored when a
   /// name is over 128 bytes, or not UTF-8.
   std::optional<std::vector<std::string>> loaded_models;
+  /// Of an error that says more than that the task failed: 503, 505 or 513 of SPEC.md's table.
+  std::uint16_t code = 0;
 };
 
 /// The library's side of a running task. Valid until the handler returns. Thread-safe.
@@ -130,7 +143,7 @@ struct Event {
     kTaskDone,
     kTaskFailed,    // text: the error
     kTaskAborted,   // text: why
-    kTaskReturned,  // given back by a leaving node
+    kTaskReturned,  // given back by a leaving node, or by TaskResult::returned; text: its reason
     kTaskDropped,   // TaskResult::dropped
     kLeaving,       // text: the reason given
     kLeft,
