@@ -49,7 +49,8 @@ std::optional<int> SignalFd::read() {
 }
 
 void restore_default_signals() noexcept {
-  set_action(SIGPIPE, SIG_DFL);
+  // SIGKILL, SIGSTOP and glibc's own refuse, and need it not.
+  for (int signo = 1; signo < NSIG; ++signo) set_action(signo, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);

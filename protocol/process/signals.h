@@ -31,8 +31,8 @@ class SignalFd {
   int fd_ = -1;
 };
 
-/// Unblocks all signals and gives SIGPIPE its default action. For a child between fork and exec:
-/// async-signal-safe.
+/// Gives all signals their default actions and unblocks them: a program that is started must not
+/// inherit what this one ignores. For a child between fork and exec: async-signal-safe.
 void restore_default_signals() noexcept;
 
 /// What the signals so far ask for: the first SIGTERM or SIGINT to drain, the second to stop now.
