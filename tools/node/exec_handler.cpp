@@ -59,20 +59,26 @@ std::string text_of(const Param& param) {
 
 }  // namespace
 
-std::vector<std::string> task_environment(const Task& task, const char* const* inherited) {
+tl::expected<std::vector<std::string>, std::string> task_environment(const Task& task,
+                                                                     const char* const* inherited) {
+  std::vector<std::pair<std::string, std::string>> own{
+      {"GENAI_TASK_ID", task.id},
+      {"GENAI_ATTEMPT", std::to_string(task.attempt)},
+      {"GENAI_MODEL", task.model},
+      {"GENAI_LABEL", task.label}};
+  for (const auto& [key, param] : task.params) own.emplace_back(param_name(key), text_of(param));
   std::vector<std::string> environment;
   for (; *inherited; ++inherited)
     if (!std::string_view(*inherited).starts_with("GENAI_")) environment.emplace_back(*inherited);
-  std::set<std::string> names;
-  const auto put = [&](std::string name, const std::string& value) {
-    if (value.find('\0') != std::string::npos || !names.insert(name).second) return;
-    environment.push_back(std::move(name) + "=" + value);
-  };
-  put("GENAI_TASK_ID", task.id);
-  put("GENAI_ATTEMPT", std::to_string(task.attempt));
-  put("GENAI_MODEL", task.model);
-  put("GENAI_LABEL", task.label);
-  for (const auto& [key, param] : task.params) put(param_name(key), text_of(param));
+  std::set<std::string_view> names;
+  for (const auto& [name, value] : own) {
+    if (!names.insert(name).second)
+      return tl::unexpected(fmt::format("two params become the same variable, {}", name));
+    if (value.find('\0') != std::string::npos)
+      return tl::unexpected(fmt::format(
+          "{} would hold a NUL byte, which ends a variable: send such in the payload", name));
+    environment.push_back(name + "=" + value);
+  }
   return environment;
 }
 
@@ -86,11 +92,13 @@ std::chrono::milliseconds effective_time_limit(const Task& task,
 
 Handler exec_handler(ExecOptions options) {
   return [options = std::move(options)](const Task& task, TaskContext& context) {
+    auto environment = task_environment(task, environ);
+    if (!environment) return TaskResult::impossible(std::move(environment.error()));
     const AbortFd abort_fd(context);
     if (abort_fd.fd() < 0) return TaskResult::returned(std::string("eventfd: ") + strerror(errno));
     Command command;
     command.text = options.command;
-    command.environment = task_environment(task, environ);
+    command.environment = std::move(*environment);
     command.payload = task.payload;
     command.time_limit = effective_time_limit(task, options.task_timeout);
     command.content_type = options.content_type;

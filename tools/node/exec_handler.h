@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <string>
+#include <tl/expected.hpp>
 #include <vector>
 
 #include "genai/node.h"
@@ -19,9 +20,10 @@ Handler exec_handler(ExecOptions options);
 
 /// The variables of `inherited` ("NAME=value", null-terminated) but GENAI_..., then those of the
 /// task: GENAI_TASK_ID, GENAI_ATTEMPT, GENAI_MODEL, GENAI_LABEL and GENAI_PARAM_<KEY>. In the key
-/// letters become upper case and what is neither letter nor digit becomes '_'; of two keys that
-/// become the same the first in byte order counts. A value that holds a NUL byte is left out.
-std::vector<std::string> task_environment(const Task& task, const char* const* inherited);
+/// letters become upper case and what is neither letter nor digit becomes '_'. The error says what
+/// cannot be told to a program so: two keys that become the same, a value that holds a NUL byte.
+tl::expected<std::vector<std::string>, std::string> task_environment(const Task& task,
+                                                                     const char* const* inherited);
 
 /// The smaller of both limits; 0: none.
 std::chrono::milliseconds effective_time_limit(const Task& task, std::chrono::seconds task_timeout);

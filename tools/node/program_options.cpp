@@ -1,5 +1,6 @@
 #include "tools/node/program_options.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 
 #include "protocol/limits.h"
@@ -16,6 +17,29 @@ using process::Range;
 
 constexpr char kProgram[] = "genai-node";
 constexpr int kMaxTaskTimeoutS = 30 * 24 * 3600;
+
+/// What the author of a command must know.
+constexpr char kFooter[] = R"(The command of --exec:
+  stdin         the payload of the task
+  environment   GENAI_TASK_ID, GENAI_ATTEMPT, GENAI_MODEL, GENAI_LABEL and GENAI_PARAM_<KEY>,
+                (lists and maps as JSON), beside that of genai-node without its own GENAI_...
+  result        $GENAI_RESULT_FILE if it is not empty, else stdout; at most 48 MiB
+  descriptor 3  lines: '0.35 sampling' is progress; 'load_ms 12000', so long did loading the
+                model take; 'loaded NAME', a model that is in memory now; 'impossible REASON',
+                no attempt can succeed: the task ends with that, whatever the exit code
+  exit code     0 is success, another one an error with the end of stderr as its text
+  its end       Nothing outlives the task. On a cancel, at the time limit and on a forced stop
+                the command and all that it has started get SIGTERM, 2 s later SIGKILL. What
+                still runs when the command ends, or when genai-node dies, is killed at once,
+                also in sessions of its own.
+
+A task is given back without blame when it cannot be run here: $TMPDIR (or /tmp) is missing,
+full or not writable; no process or descriptor is left; the command ends with 126 or 127 and
+the program that it begins with is missing or not executable. 126 and 127 for another reason
+are errors.
+
+Without --node-id the node is HOST-RANDOM. The name is kept in /var/lib/genai-node (as root),
+$XDG_STATE_HOME/genai-node or ~/.local/state/genai-node; a second node at once has a second one.)";
 
 /// The option that sets a member of NodeConfig.
 std::string option_of(std::string member) {
@@ -94,6 +118,7 @@ void declare_work(process::Options& parser, ProgramOptions& options) {
 
 std::optional<int> parse_options(int argc, const char* const* argv, ProgramOptions& options) {
   process::Options parser(kProgram, "Takes tasks from a broker and runs a command for each.");
+  parser.app().footer(kFooter);
   declare_node(parser, options.node);
   parser.add("insecure", options.insecure,
              "Connect to a broker on another machine although nothing is encrypted");

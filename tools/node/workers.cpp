@@ -9,18 +9,21 @@
 #include <utility>
 
 #include "protocol/codec.h"
+#include "tools/node/json_text.h"
 
 namespace genai::node {
 namespace {
 
-std::map<std::string, Param> scalar_params(const ValueMap& params) {
+std::map<std::string, Param> params_from(const ValueMap& params) {
   std::map<std::string, Param> out;
   for (const auto& [key, value] : params)
     std::visit(
-        [&, &key = key](const auto& v) {
-          if constexpr (std::is_constructible_v<Param, decltype(v)> &&
-                        !std::is_same_v<std::decay_t<decltype(v)>, std::monostate>)
+        [&, &key = key, &value = value](const auto& v) {
+          using V = std::decay_t<decltype(v)>;
+          if constexpr (std::is_constructible_v<Param, V> && !std::is_same_v<V, std::monostate>)
             out.emplace(key, v);
+          else
+            out.emplace(key, json_text(value));
         },
         value.v);
   return out;
@@ -34,7 +37,7 @@ Task task_from(const Effects::Start& start) {
   task.label = start.spec.label;
   task.time_limit_ms = start.spec.time_limit_ms;
   if (const auto spec = decode_map(start.spec.raw))
-    task.params = scalar_params(get_map(*spec, "params"));
+    task.params = params_from(get_map(*spec, "params"));
   task.payload = std::string(start.payload.view());
   return task;
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -168,6 +169,20 @@ TEST_CASE("nothing but the given descriptors and variables is inherited") {
   CHECK(result.data == "0 1 2 3 4 GENAI_PROGRESS_FD\nGENAI_RESULT_FILE\nPATH\nPWD\n");
 }
 
+TEST_CASE(
+    "a command finds all signals as a fresh process does, whatever the node was started with") {
+  CHECK(in_child([] {
+          for (const int signo : {SIGINT, SIGHUP, SIGUSR1, SIGXFSZ, SIGCHLD, SIGPIPE, SIGTERM})
+            signal(signo, SIG_IGN);
+          sigset_t all;
+          sigfillset(&all);
+          sigprocmask(SIG_SETMASK, &all, nullptr);
+          // grep itself, without a shell that might change some.
+          const TaskResult result = run("exec grep -E '^Sig(Blk|Ign)' /proc/self/status");
+          return result.data == "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n" ? 0 : 1;
+        }) == 0);
+}
+
 TEST_CASE("a command that ignores SIGTERM is killed after the grace") {
   const int abort_fd = eventfd(0, EFD_CLOEXEC);
   const TaskResult result =
@@ -260,16 +275,27 @@ TEST_CASE("the environment of a task") {
   task.model = "sdxl";
   task.params = {{"steps", std::int64_t{20}},
                  {"cfg.scale", 7.5},
-                 {"CFG_SCALE", 8.0},
                  {"hires", true},
-                 {"prompt", std::string("a \"cat\" = 1")},
-                 {"nul", std::string("a\0b", 3)}};
+                 {"prompt", std::string("a \"cat\" = 1")}};
   const char* inherited[] = {"PATH=/bin", "GENAI_NODE_BROKER=secret", nullptr};
-  CHECK(task_environment(task, inherited) ==
+  CHECK(*task_environment(task, inherited) ==
         std::vector<std::string>{"PATH=/bin", "GENAI_TASK_ID=t1", "GENAI_ATTEMPT=2",
-                                 "GENAI_MODEL=sdxl", "GENAI_LABEL=", "GENAI_PARAM_CFG_SCALE=8",
+                                 "GENAI_MODEL=sdxl", "GENAI_LABEL=", "GENAI_PARAM_CFG_SCALE=7.5",
                                  "GENAI_PARAM_HIRES=true", "GENAI_PARAM_PROMPT=a \"cat\" = 1",
                                  "GENAI_PARAM_STEPS=20"});
+}
+
+TEST_CASE("a parameter that cannot reach the command ends the task, and is named") {
+  const char* inherited[] = {nullptr};
+  Task task;
+  task.params = {{"cfg.scale", 7.5}, {"CFG_SCALE", 8.0}};
+  CHECK(task_environment(task, inherited).error() ==
+        "two params become the same variable, GENAI_PARAM_CFG_SCALE");
+  task.params = {{"prompt", std::string("a\0b", 3)}};
+  CHECK(task_environment(task, inherited).error().starts_with("GENAI_PARAM_PROMPT would hold"));
+  task.params = {};
+  task.label = std::string("\0", 1);
+  CHECK(task_environment(task, inherited).error().starts_with("GENAI_LABEL would hold"));
 }
 
 TEST_CASE("the smaller time limit counts, 0 is none") {

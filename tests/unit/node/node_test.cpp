@@ -106,15 +106,17 @@ TEST_CASE("a task runs with its fields, reports progress and gives its result") 
   Running running(broker, [](const Task& task, TaskContext& context) {
     context.progress(0.5, "half");
     const auto steps = std::get<std::int64_t>(task.params.at("steps"));
-    return TaskResult::ok(task.id + task.model + task.payload + std::to_string(steps), "text/x");
+    const auto nested = std::get<std::string>(task.params.at("nested"));
+    return TaskResult::ok(task.id + task.model + task.payload + std::to_string(steps) + nested,
+                          "text/x");
   });
   broker.welcome();
   TaskSpec spec;
   spec.needs.model = "sdxl";
-  const ValueMap params{{"steps", Value(20)}, {"nested", Value(ValueMap{})}};
+  const ValueMap params{{"steps", Value(20)}, {"nested", Value(ValueList{Value("a"), Value()})}};
   broker.assign(ref_of("t1"), make_spec(spec, {{"params", Value(params)}}));
   const auto result = broker.await<msg::Result>().entries.at(0);
-  CHECK(result.data.view() == "t1sdxlin20");
+  CHECK(result.data.view() == "t1sdxlin20[\"a\",null]");
   CHECK(get_string(result.info, "content_type") == "text/x");
   broker.say(msg::ResultAck{{{ref_of("t1"), ErrorCode::kOk}}});
   running.node.leave("enough");

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "tools/node/echo_handler.h"
+#include "tools/node/json_text.h"
 #include "tools/node/line_reader.h"
 #include "tools/node/machine.h"
 #include "tools/node/program_options.h"
@@ -85,6 +86,14 @@ TEST_CASE("what the machine says of itself") {
   const Machine machine = detect_machine(AskGpu::kNo);
   CHECK(machine.ncpu > 0);
   CHECK(machine.ram_mib > 0);
+}
+
+TEST_CASE("what is no scalar is told as JSON") {
+  const ValueMap map{{"b", Value(Bytes{std::string("\x00\xff", 2)})},
+                     {"list", Value(ValueList{Value(1), Value(2.5), Value(true), Value()})},
+                     {"text", Value("\"\xc3\xb6\0")}};
+  CHECK(json_text(Value(map)) == R"({"b":"00ff","list":[1,2.5,true,null],"text":"\"\u00f6"})");
+  CHECK(json_text(Value()) == "null");
 }
 
 TEST_CASE("the tail of an output") {

@@ -64,7 +64,7 @@ struct Task {
   std::string model;                    // empty: none asked for
   std::string label;                    // for people
   std::uint64_t time_limit_ms = 0;      // of this execution, the handler's to keep; 0: none given
-  std::map<std::string, Param> params;  // the scalar entries of the task's params
+  std::map<std::string, Param> params;  // lists, maps, nil and bytes as a text of JSON
   std::string payload;                  // bytes, opaque to everyone between client and node
 };
 
