@@ -139,7 +139,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--broker", default="tcp://127.0.0.1:7700")
     add_key_options(parser)
-    parser.add_argument("--node-id", default=f"python-{os.getpid()}")
+    parser.add_argument("--node-id", default=f"python-{os.urandom(6).hex()}")
     parser.add_argument("--slots", type=int, default=1)
     parser.add_argument("--model", action="append", default=[])
     parser.add_argument("--echo", action="store_true", help="give the payload back as it is")
