@@ -124,6 +124,8 @@ class Execution {
     // After an exception: the end of file makes the supervisor kill the command.
     control_.reset();
     finish_supervised(supervised_);
+    // A killed supervisor's programs, where this process could not adopt them.
+    if (!end_) end_programs_of(scratch_.path());
   }
   Execution(const Execution&) = delete;
   Execution& operator=(const Execution&) = delete;

@@ -74,21 +74,6 @@ bool has_variable(pid_t pid, const std::string& variable) {
   return all.find('\0' + variable + '\0') != std::string::npos;
 }
 
-void end_programs_of(const std::string& path) {
-  const std::string mark = "GENAI_RESULT_FILE=" + path + "/result";
-  for (int round = 0; round < kMaxKillRounds; ++round) {
-    bool found = false;
-    Processes all;
-    for (Processes::Entry entry; all.next(entry);) {
-      if (entry.is_zombie || entry.pid == getpid() || !has_variable(entry.pid, mark)) continue;
-      found = true;
-      kill(entry.pid, SIGKILL);
-    }
-    if (!found) return;
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-}
-
 }  // namespace
 
 Scratch::Scratch() {
@@ -122,6 +107,21 @@ void Scratch::make() {
 Scratch::~Scratch() {
   std::error_code ignored;
   fs::remove_all(path_, ignored);
+}
+
+void end_programs_of(const std::string& scratch_path) {
+  const std::string mark = "GENAI_RESULT_FILE=" + scratch_path + "/result";
+  for (int round = 0; round < kMaxKillRounds; ++round) {
+    bool found = false;
+    Processes all;
+    for (Processes::Entry entry; all.next(entry);) {
+      if (entry.is_zombie || entry.pid == getpid() || !has_variable(entry.pid, mark)) continue;
+      found = true;
+      kill(entry.pid, SIGKILL);
+    }
+    if (!found) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
 }
 
 std::size_t sweep_scratch() {

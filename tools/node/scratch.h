@@ -29,6 +29,9 @@ class Scratch {
   transport::Descriptor lock_;
 };
 
+/// Kills the programs that were started with this folder's $GENAI_RESULT_FILE.
+void end_programs_of(const std::string& scratch_path);
+
 /// Removes the folders of owners that have died (kill -9 of node and supervisor), of this user
 /// alone, and ends the programs that still run with such a folder's $GENAI_RESULT_FILE. Returns how
 /// many folders. Never throws for what cannot be removed.

@@ -143,8 +143,20 @@ void Workers::start(Effects::Start task) {
   contexts_.emplace(task.ref, context);
   const std::lock_guard lock(mutex_);
   jobs_.push_back({std::move(task), std::move(context)});
-  if (jobs_.size() > idle_ && threads_.size() < slots_) threads_.emplace_back([this] { work(); });
+  if (jobs_.size() > idle_ && threads_.size() < slots_) add_thread();
   wake_.notify_one();
+}
+
+/// For the newest job, which goes back if there can be none.
+void Workers::add_thread() {
+  try {
+    threads_.emplace_back([this] { work(); });
+  } catch (const std::system_error& error) {
+    mailbox_.put(Report::Finished{
+        jobs_.back().task.ref,
+        TaskResult::returned(std::string("cannot start a thread: ") + error.what())});
+    jobs_.pop_back();
+  }
 }
 
 void Workers::stop(const AssignmentRef& ref) {

@@ -86,6 +86,7 @@ class Workers {
     std::shared_ptr<Context> context;
   };
 
+  void add_thread();
   void work();
   void run(const Job& job);
 

@@ -220,24 +220,26 @@ TEST_CASE("other tasks go on when a supervisor is killed") {
   CHECK(status_of(node) == 0);
 }
 
-TEST_CASE("a process that has children already does not take them for what tasks left") {
+TEST_CASE("a node that was started with children spares them when a supervisor is killed") {
   const TempFolder temp;
-  const Fifo helper(temp / "helper");
+  const Fifo helper(temp / "helper"), escaped(temp / "escaped");
   const pid_t node = start_child([&] {
     const pid_t child = fork();
     if (child == 0) {
-      execl("/bin/sh", "sh", "-c", ("exec 9>" + helper.path + "; echo >&9; exec sleep 100").c_str(),
-            nullptr);
+      const std::string text = "exec 9>" + helper.path + "; echo >&9; exec sleep 100";
+      execl("/bin/sh", "sh", "-c", text.c_str(), nullptr);
       _exit(1);
     }
     if (!helper.wait_byte()) return 1;
     adopt_orphans();
-    run("kill -9 $PPID; while :; do :; done");
+    run(escaping("setsid", escaped) + " head -c1 <" + escaped.path + " >/dev/null; kill -9 $PPID;" +
+        kForEver);
     if (waitpid(child, nullptr, WNOHANG) != 0) return 2;
     kill(child, SIGKILL);
     return 0;
   });
   CHECK(status_of(node) == 0);
+  CHECK(escaped.wait_end());
 }
 
 TEST_CASE("the next start removes what a killed node and supervisor left, and ends its programs") {

@@ -15,6 +15,7 @@
 
 #include "tests/unit/temp_folder.h"
 #include "tools/node/exec_handler.h"
+#include "tools/node/workers.h"
 
 namespace genai::node {
 namespace {
@@ -257,6 +258,22 @@ TEST_CASE("a machine that can run nothing gives the task back without blame") {
             }) == 0);
     }
   }
+}
+
+TEST_CASE("a task for which there can be no thread is given back, and the node lives") {
+  if (geteuid() != 0) return;  // only root can become somebody who has no other process
+  CHECK(in_child([] {
+          const rlimit one{1, 1};
+          if (setrlimit(RLIMIT_NPROC, &one) != 0 || setuid(54'321) != 0) return 1;
+          Mailbox mailbox;
+          Workers workers(
+              1, [](const Task&, TaskContext&) { return TaskResult::ok(""); }, mailbox);
+          workers.start({{*TaskId::parse("t1"), 1, 1}, {}, {}});
+          const auto reports = mailbox.take();
+          const auto* finished =
+              reports.empty() ? nullptr : std::get_if<Report::Finished>(&reports[0]);
+          return finished && finished->result.kind == Kind::kReturned ? 0 : 2;
+        }) == 0);
 }
 
 TEST_CASE("parameters that are too long for a program are the task's fault") {

@@ -180,7 +180,7 @@ class Node {
 
   /// Serves until the node has left or its session was replaced. Call it once. When the broker
   /// cannot be reached it keeps trying. Returns after all handlers have returned. Throws
-  /// std::system_error when the system refuses threads or descriptors.
+  /// std::system_error when the system refuses what the connection needs.
   RunEnd run();
 
   /// Takes no new tasks, gives back those not started, finishes the running ones, waits until all
