@@ -1,5 +1,6 @@
 #include "tools/node/init.h"
 
+#include <linux/close_range.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -44,6 +45,7 @@ std::optional<int> become_init() {
   const pid_t program = fork();
   if (program > 0) {
     prctl(PR_SET_NAME, "genai-init");
+    close_range(STDERR_FILENO + 1, ~0u, 0);
     return serve_as_init(program, all);
   }
   sigprocmask(SIG_SETMASK, &before, nullptr);

@@ -67,9 +67,8 @@ void report(int control, const CommandEnd& end) {
   _exit(127);
 }
 
-/// Signals all that is below this process, parents before children, and returns how many took it.
-/// One pass misses whoever is born meanwhile, and children of those that the pass has not come to
-/// yet.
+/// Signals all that is below this process, and returns how many took it. Whoever is born meanwhile
+/// may be missed.
 std::size_t signal_descendants(int signo) {
   constexpr std::size_t kMaxKnown = 1024;  // children of further ones are found once they are ours
   pid_t known[kMaxKnown] = {getpid()};
