@@ -10,7 +10,8 @@ from harness import BIN, FleetTest, wait_for
 from small_disk import fill
 
 # Ways out of a process group, and further.
-ESCAPES = ("timeout 300", "nice timeout 300", "setsid", "env -i setsid nohup", "setsid sh -c '\"$@\" & exit' sh")
+ESCAPES = ("timeout 300", "nice timeout 300", "setsid", "env -i setsid nohup",
+           "setsid sh -c '\"$@\" & exit' sh")
 
 
 def processes():
@@ -280,12 +281,33 @@ class Permanent(ExecTest):
         self.assertEqual(result["info"]["code"], 505)
 
 
+class Params(ExecTest):
+    """Nothing that a client says is dropped on its way to the command, or the task says what was."""
+
+    def test_lists_and_maps_reach_the_command_as_json(self):
+        self.start_node("node-1", "--exec",
+                        "echo \"$GENAI_PARAM_LORAS $GENAI_PARAM_SEED $GENAI_PARAM_VAE\"")
+        params = {"loras": [{"name": "a b", "weight": 0.5}], "seed": 7, "vae": None}
+        result = self.client.wait(self.client.submit(params=params))[0]
+        self.assertEqual(result["data"], b'[{"name":"a b","weight":0.5}] 7 null\n')
+
+    def test_what_cannot_reach_it_fails_the_task_and_is_named(self):
+        self.start_node("node-1", "--exec", "cat")
+        for params, error in (({"prompt": "a\0b"}, "GENAI_PARAM_PROMPT would hold a NUL byte"),
+                              ({"a-b": 1, "a_b": 2}, "two params become the same variable, GENAI_PARAM_A_B")):
+            with self.subTest(params=params):
+                result = self.client.wait(self.client.submit(params=params, max_attempts=1))[0]
+                self.assertEqual((result["status"], result["info"]["code"]), ("Failed", 513))
+                self.assertIn(error, result["info"]["error"])
+
+
 class Names(ExecTest):
     """Nodes that were given no name."""
 
     def setUp(self):
         super().setUp()
-        tried = subprocess.run(["unshare", "--mount", "--uts", "--pid", "--fork", "true"], capture_output=True)
+        tried = subprocess.run(["unshare", "--mount", "--uts", "--pid", "--fork", "true"],
+                               capture_output=True)
         if tried.returncode:
             self.skipTest(f"namespaces are not permitted here: {tried.stderr.decode().strip()}")
 

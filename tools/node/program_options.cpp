@@ -39,7 +39,9 @@ the program that it begins with is missing or not executable. 126 and 127 for an
 are errors.
 
 Without --node-id the node is HOST-RANDOM. The name is kept in /var/lib/genai-node (as root),
-$XDG_STATE_HOME/genai-node or ~/.local/state/genai-node; a second node at once has a second one.)";
+$XDG_STATE_HOME/genai-node or ~/.local/state/genai-node; a second node at once has a second one.
+
+As process 1 of a container genai-node stays there as init, and serves in a child.)";
 
 /// The option that sets a member of NodeConfig.
 std::string option_of(std::string member) {
