@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdlib>
+#include <cstring>
 
 #include "protocol/limits.h"
 #include "protocol/process/state_dir.h"
@@ -38,8 +40,9 @@ full or not writable; no process or descriptor is left; the command ends with 12
 the program that it begins with is missing or not executable. 126 and 127 for another reason
 are errors.
 
-Without --node-id the node is HOST-RANDOM. The name is kept in /var/lib/genai-node (as root),
-$XDG_STATE_HOME/genai-node or ~/.local/state/genai-node; a second node at once has a second one.
+Without --node-id the node is HOST-RANDOM. The name is kept in $STATE_DIRECTORY,
+/var/lib/genai-node (as root), or genai-node below $XDG_STATE_HOME or ~/.local/state; a second
+node at once has a second one.
 
 As process 1 of a container genai-node stays there as init, and serves in a child.)";
 
@@ -77,6 +80,9 @@ std::optional<OptionProblem> validate(const ProgramOptions& options, bool has_id
 
 /// Empty where there is neither a home nor another place for state.
 std::string state_folder() {
+  // Of a systemd unit with StateDirectory=, whose user may have no home.
+  if (const char* given = std::getenv("STATE_DIRECTORY"); given && *given == '/')
+    return std::string(given, std::strcspn(given, ":"));
   std::string folder = process::default_state_dir(kProgram);
   return folder.starts_with('/') ? folder : "";
 }
