@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "protocol/limits.h"
+#include "protocol/transport/ipc_lock.h"
 #include "protocol/transport/message.h"
 #include "protocol/transport/system.h"
 
@@ -40,6 +41,14 @@ Blob take_blob(zmq::message_t&& message) {
 // Only for a bracketed host: otherwise IPv4 endpoints would be reported in their IPv6 form.
 void choose_family(zmq::socket_t& socket, const std::string& endpoint) {
   socket.set(zmq::sockopt::ipv6, endpoint.find('[') != std::string::npos ? 1 : 0);
+}
+
+/// Empty where libzmq or the kernel see to it: names that libzmq makes up, and abstract ones.
+std::string ipc_path(const std::string& endpoint) {
+  constexpr std::string_view kScheme = "ipc://";
+  if (!endpoint.starts_with(kScheme)) return {};
+  std::string path = endpoint.substr(kScheme.size());
+  return path == "*" || path.starts_with('@') ? std::string() : path;
 }
 
 }  // namespace
@@ -85,6 +94,7 @@ std::optional<Received> Socket::receive() {
 
 Router::Router(Context& context, const SocketLimits& limits, const std::optional<KeyPair>& own)
     : Socket(context, zmq::socket_type::router, limits),
+      context_(&context),
       unsent_(limits.max_unsent_bytes, limits::kMaxUnsentBytes) {
   socket_.set(zmq::sockopt::router_mandatory, 1);
   if (!own) return;
@@ -99,6 +109,12 @@ Router::Router(Context& context, const SocketLimits& limits, const std::optional
 
 Expected<std::string> Router::bind(const std::string& endpoint) {
   try {
+    if (const std::string path = ipc_path(endpoint); !path.empty()) {
+      auto lock = lock_ipc_path(path);
+      if (!lock)
+        return fail(lock.error().code, "cannot bind " + endpoint + ": " + lock.error().detail);
+      context_->keep(std::move(*lock));
+    }
     choose_family(socket_, endpoint);
     socket_.bind(endpoint);
     return socket_.get(zmq::sockopt::last_endpoint);

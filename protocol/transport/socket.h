@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 #include <zmq.hpp>
 
@@ -14,6 +15,7 @@
 #include "protocol/errors.h"
 #include "protocol/limits.h"
 #include "protocol/time.h"
+#include "protocol/transport/descriptor.h"
 #include "protocol/transport/keys.h"
 #include "protocol/transport/unsent.h"
 
@@ -25,8 +27,11 @@ class Context {
  public:
   explicit Context(int io_threads = 1);
   zmq::context_t& zmq() { return context_; }
+  /// Closes it after the last of its sockets.
+  void keep(Descriptor lock) { locks_.push_back(std::move(lock)); }
 
  private:
+  std::vector<Descriptor> locks_;
   zmq::context_t context_;
 };
 
@@ -80,7 +85,8 @@ class Router : public Socket {
   /// With `own` every connection is encrypted, and an Authenticator, made before the bind, says who
   /// gets one.
   Router(Context& context, const SocketLimits& limits, const std::optional<KeyPair>& own = {});
-  /// The endpoint as bound (a port "*" is filled in). kMalformed with the reason when it cannot be.
+  /// The endpoint as bound (a port "*" is filled in). kMalformed with the reason when it cannot be:
+  /// where another process listens, also at an ipc path.
   Expected<std::string> bind(const std::string& endpoint);
   SendResult send(std::string_view peer, std::string frame);
   bool asks_for_keys() const { return asks_for_keys_; }
@@ -88,6 +94,7 @@ class Router : public Socket {
   std::size_t unsent_bytes() const { return unsent_.bytes(); }
 
  private:
+  Context* context_;
   Unsent unsent_;
 };
 

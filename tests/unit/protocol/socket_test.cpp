@@ -1,7 +1,10 @@
 // The traps of HAZARDS: whole messages only, unknown peers, oversized frames, full queues.
 #include "protocol/transport/socket.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -19,7 +22,10 @@ std::string endpoint() {
   struct Files {
     std::vector<std::string> paths;
     ~Files() {
-      for (const std::string& path : paths) unlink(path.c_str());
+      for (const std::string& path : paths) {
+        unlink(path.c_str());
+        unlink((path + ".lock").c_str());
+      }
     }
   };
   static Files files;
@@ -226,6 +232,74 @@ TEST_CASE("a port of any number is told as bound, in IPv4 form") {
   auto taken = other.bind(*bound);
   REQUIRE(!taken);
   CHECK(taken.error().detail.find(*bound) != std::string::npos);
+}
+
+TEST_CASE("an ipc path where somebody listens is not taken over") {
+  const std::string at = endpoint();
+  Context context;
+  Router router(context, kLimits);
+  REQUIRE(router.bind(at));
+  Router other(context, kLimits);
+  const auto taken = other.bind(at);
+  REQUIRE(!taken);
+  CHECK(taken.error().detail ==
+        "cannot bind " + at + ": Address already in use by process " + std::to_string(getpid()));
+  Dealer dealer(context, kLimits, at);
+  send(dealer, "hello");
+  CHECK(next(router).frame.view() == "hello");
+}
+
+TEST_CASE("an ipc path is free once the context of its socket has ended") {
+  const std::string at = endpoint();
+  for (int i = 0; i < 3; ++i) {
+    Context context;
+    Router router(context, kLimits);
+    REQUIRE(router.bind(at));
+    Dealer dealer(context, kLimits, at);
+    send(dealer, "hello");
+    CHECK(next(router).frame.view() == "hello");
+  }
+}
+
+TEST_CASE("what else is at an ipc path") {
+  const std::string at = endpoint(), path = at.substr(6);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  const auto listen_there = [&] {
+    Descriptor listener(socket(AF_UNIX, SOCK_STREAM, 0));
+    REQUIRE(bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    REQUIRE(listen(listener.get(), 1) == 0);
+    return listener;
+  };
+  Context context;
+  Router router(context, kLimits);
+  SECTION("a program that knows no lock is left alone") {
+    const Descriptor listener = listen_there();
+    const auto taken = router.bind(at);
+    REQUIRE(!taken);
+    CHECK(taken.error().detail.find("in use by another program") != std::string::npos);
+  }
+  SECTION("the socket of a program that has died is replaced") {
+    listen_there();
+    CHECK(router.bind(at));
+  }
+  SECTION("a file that is no socket is not deleted") {
+    { const Descriptor file(open(path.c_str(), O_CREAT | O_WRONLY, 0600)); }
+    const auto taken = router.bind(at);
+    REQUIRE(!taken);
+    CHECK(taken.error().detail.find("not a socket") != std::string::npos);
+    CHECK(access(path.c_str(), F_OK) == 0);
+  }
+  SECTION("a folder that is not there") { CHECK(!router.bind(at + "/no/such")); }
+}
+
+TEST_CASE("an abstract ipc name in use is refused by the kernel") {
+  const std::string at = "ipc://@genai-socket-test-" + std::to_string(getpid());
+  Context context;
+  Router router(context, kLimits), other(context, kLimits);
+  REQUIRE(router.bind(at));
+  CHECK(!other.bind(at));
 }
 
 TEST_CASE("routing ids differ from process start to process start") {

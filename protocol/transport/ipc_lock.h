@@ -1,0 +1,17 @@
+// The right to listen at an ipc path. ZeroMQ removes whatever is there and binds, so a second
+// process would take the path over from a living one in silence.
+#pragma once
+
+#include <string>
+
+#include "protocol/errors.h"
+#include "protocol/transport/descriptor.h"
+
+namespace genai::transport {
+
+/// Locks PATH.lock, a file that stays. What a dead process has left there is free to take; an
+/// error, with the reason, when somebody listens or when PATH is something other than a socket.
+/// Keep the lock until the socket and its file are gone: for as long as the ZeroMQ context lives.
+Expected<Descriptor> lock_ipc_path(const std::string& path);
+
+}  // namespace genai::transport
