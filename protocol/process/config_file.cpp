@@ -4,36 +4,22 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
-#include <memory>
 #include <optional>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include "protocol/process/escape.h"
+#include "protocol/process/read_file.h"
 
 namespace genai::process {
 namespace {
 
 using Unexpected = tl::unexpected<std::string>;
 
-Unexpected cannot_read(const std::string& path, int error) {
-  return Unexpected(fmt::format("{}: cannot read the configuration file: {}", escaped(path),
-                                std::generic_category().message(error)));
-}
-
 tl::expected<std::string, std::string> read_text(const std::string& path) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rbe"),
-                                                             &std::fclose);
-  if (file == nullptr) return cannot_read(path, errno);
-  std::string text(kMaxConfigFileBytes + 1, '\0');
-  const std::size_t bytes = std::fread(text.data(), 1, text.size(), file.get());
-  if (std::ferror(file.get()) != 0) return cannot_read(path, errno);
-  if (bytes > kMaxConfigFileBytes) return cannot_read(path, EFBIG);
-  text.resize(bytes);
-  return text;
+  return read_file(path, kMaxConfigFileBytes).map_error([&](const std::string& reason) {
+    return fmt::format("{}: cannot read the configuration file: {}", escaped(path), reason);
+  });
 }
 
 std::string_view kind(const toml::node& node) {

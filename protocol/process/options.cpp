@@ -8,6 +8,7 @@
 #include <cctype>
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <iostream>
 #include <stdexcept>
@@ -137,6 +138,7 @@ struct Options::Impl {
   MaybeFailure check();
   Failure failure(const Declared& option, std::string_view what) const;
   int report(const Failure& failure) const;
+  int printed() const;
 
   std::string program;
   CLI::App app;
@@ -210,7 +212,8 @@ std::optional<int> Options::Impl::parse_arguments(int argc, const char* const* a
     // These two ask about the options alone: no subcommand or argument is needed.
     if (!given("--check-config") && !given("--print-options-markdown")) return usage_error(error);
   } catch (const CLI::Success& success) {
-    return app.exit(success, std::cout, std::cerr);
+    app.exit(success, std::cout, std::cerr);
+    return printed();
   } catch (const CLI::ParseError& error) {
     return usage_error(error);
   }
@@ -332,6 +335,12 @@ int Options::Impl::report(const Failure& failure) const {
   return failure.exit_code;
 }
 
+/// The exit code when all that was asked for is a text on standard output.
+int Options::Impl::printed() const {
+  if (std::cout.flush() && std::fflush(stdout) == 0) return kExitOk;
+  return report({kExitFailure, "cannot write to stdout"});
+}
+
 Options::Options(std::string program, std::string summary, std::string_view version)
     : impl_(std::make_unique<Impl>(std::move(program), std::move(summary), version)) {}
 
@@ -350,15 +359,15 @@ CLI::App& Options::app() { return impl_->app; }
 std::optional<int> Options::parse(int argc, const char* const* argv) {
   if (const auto exit_code = impl_->parse_arguments(argc, argv)) return exit_code;
   if (impl_->app.get_option("--print-options-markdown")->count() > 0) {
-    std::cout << markdown_table() << std::flush;
-    return kExitOk;
+    std::cout << markdown_table();
+    return impl_->printed();
   }
   MaybeFailure failed = impl_->read_sources();
   if (!failed) failed = impl_->check();
   if (failed) return impl_->report(*failed);
   if (impl_->app.get_option("--check-config")->count() > 0) {
-    std::cout << "configuration ok" << std::endl;
-    return kExitOk;
+    std::cout << "configuration ok\n";
+    return impl_->printed();
   }
   return std::nullopt;
 }

@@ -8,7 +8,6 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <stdexcept>
 
 #include "protocol/text.h"
@@ -33,15 +32,34 @@ std::optional<std::string> rights_problem(int fd) {
   return "its mode is not 0600: chmod 600 it, or make a new one if others may have read it";
 }
 
+/// What is not whole is not left behind: it would be in the way of the next attempt.
 Expected<void> write_new(const std::string& path, mode_t mode, const std::string& text) {
   const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
   if (file.get() < 0)
     return problem(errno == EEXIST ? ErrorCode::kNotAllowed : ErrorCode::kMalformed, path,
                    std::strerror(errno));
-  if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
-      ::fsync(file.get()) != 0)
-    return problem(ErrorCode::kMalformed, path, std::strerror(errno));
-  return {};
+  errno = ENOSPC;  // of a part that was written, nothing says why the rest was not
+  if (::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+      ::fsync(file.get()) == 0)
+    return {};
+  const std::string reason = std::strerror(errno);
+  ::unlink(path.c_str());
+  return problem(ErrorCode::kMalformed, path, reason);
+}
+
+/// At most kMaxFileBytes and one more, which says that it is too long.
+Expected<std::string> read_text(int fd, const std::string& path) {
+  std::string text(kMaxFileBytes + 1, '\0');
+  std::size_t size = 0;
+  while (size < text.size()) {
+    const ssize_t got = ::read(fd, text.data() + size, text.size() - size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return problem(ErrorCode::kMalformed, path, std::strerror(errno));
+    if (got == 0) break;
+    size += static_cast<std::size_t>(got);
+  }
+  text.resize(size);
+  return text;
 }
 
 std::optional<std::string> secret_in(std::string_view text) {
@@ -77,12 +95,10 @@ Expected<KeyPair> read_key_file(const std::string& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.get() < 0) return problem(ErrorCode::kMalformed, path, std::strerror(errno));
   if (auto what = rights_problem(file.get())) return problem(ErrorCode::kNotAllowed, path, *what);
-  std::string text(kMaxFileBytes + 1, '\0');
-  const ssize_t size = ::read(file.get(), text.data(), text.size());
-  if (size < 0) return problem(ErrorCode::kMalformed, path, std::strerror(errno));
-  text.resize(static_cast<std::size_t>(size));
-  const auto secret = secret_in(text);
-  if (!secret || text.size() > kMaxFileBytes)
+  const auto text = read_text(file.get(), path);
+  if (!text) return tl::unexpected(text.error());
+  const auto secret = secret_in(*text);
+  if (!secret || text->size() > kMaxFileBytes)
     return problem(ErrorCode::kMalformed, path,
                    "expected one line with a secret key, as genai-ctl keygen writes it");
   std::array<char, kKeyChars + 1> public_key{};
@@ -96,18 +112,22 @@ Expected<void> write_key_file(const std::string& path, const KeyPair& keys) {
       path, 0600,
       "# Secret key: whoever has it is whoever it was authorized for.\n" + keys.secret_key + "\n");
   if (!written) return written;
-  return write_new(path + ".pub", 0644, keys.public_key + "\n");
+  written = write_new(path + ".pub", 0644, keys.public_key + "\n");
+  if (!written) ::unlink(path.c_str());  // a secret key is of no use without the public one
+  return written;
 }
 
 Expected<std::string> public_key_of(const std::string& key_or_file) {
   // The file first: a path of 40 characters has the shape of a key.
-  std::ifstream file(key_or_file);
-  if (!file && is_key(key_or_file)) return key_or_file;
-  if (!file)
+  const Descriptor file(::open(key_or_file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0 && is_key(key_or_file)) return key_or_file;
+  if (file.get() < 0 && errno == ENOENT)
     return fail(ErrorCode::kMalformed,
                 "neither a public key nor a file: " + clip_text(key_or_file));
-  std::string key;
-  std::getline(file, key);
+  if (file.get() < 0) return problem(ErrorCode::kMalformed, key_or_file, std::strerror(errno));
+  const auto text = read_text(file.get(), key_or_file);
+  if (!text) return tl::unexpected(text.error());
+  const std::string key = text->substr(0, text->find('\n'));
   if (!is_key(key)) return problem(ErrorCode::kMalformed, key_or_file, "expected a public key");
   return key;
 }

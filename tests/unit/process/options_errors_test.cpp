@@ -127,7 +127,8 @@ TEST_CASE("file: not readable") {
   const Outcome endless = r.run({"--config", "/dev/zero"});
   CHECK(endless.exit_code == 78);
   CHECK(endless.err ==
-        "genai-broker: /dev/zero: cannot read the configuration file: File too large\n");
+        "genai-broker: /dev/zero: cannot read the configuration file: it is longer than 1048576 "
+        "bytes\n");
 }
 
 TEST_CASE("environment: names the variable") {
