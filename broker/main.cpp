@@ -6,6 +6,7 @@
 #include "broker/options.h"
 #include "protocol/process/logging.h"
 #include "protocol/process/signals.h"
+#include "protocol/process/startup.h"
 #include "protocol/transport/system.h"
 
 namespace {
@@ -25,8 +26,10 @@ void raise_descriptor_limit(const broker::Config& config) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  process::prepare_process(process::Role::kDaemon);
   broker::Config config;
   if (const auto exit_code = broker::parse_options(argc, argv, config)) return *exit_code;
+  process::close_inherited();
   process::init_logging("genai-broker", config.log_level, config.log_format);
   try {
     process::SignalFd signals;

@@ -6,12 +6,15 @@
 #include "protocol/process/logging.h"
 #include "protocol/process/options.h"
 #include "protocol/process/signals.h"
+#include "protocol/process/startup.h"
 #include "protocol/transport/system.h"
 
 int main(int argc, char** argv) {
   using namespace genai;
+  process::prepare_process(process::Role::kDaemon);
   dispatcher::ProgramOptions options;
   if (const auto exit_code = dispatcher::parse_options(argc, argv, options)) return *exit_code;
+  process::close_inherited();
   process::init_logging("genai-dispatcher", options.log_level, options.log_format);
   try {
     process::SignalFd signals;

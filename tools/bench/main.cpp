@@ -3,12 +3,14 @@
 #include <iostream>
 
 #include "protocol/process/options.h"
+#include "protocol/process/startup.h"
 #include "protocol/transport/system.h"
 #include "tools/bench/options.h"
 #include "tools/bench/raw_proxy.h"
 
 int main(int argc, char** argv) {
   using namespace genai;
+  process::prepare_process(process::Role::kTool);
   bench::Options options;
   if (const auto exit_code = bench::parse_options(argc, argv, options)) return *exit_code;
   try {

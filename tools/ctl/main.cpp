@@ -4,6 +4,7 @@
 #include <map>
 
 #include "protocol/process/logging.h"
+#include "protocol/process/startup.h"
 #include "tools/ctl/keys.h"
 #include "tools/ctl/prompts.h"
 #include "tools/ctl/session.h"
@@ -58,6 +59,7 @@ int run(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  process::prepare_process(process::Role::kTool);
   Options options;
   if (const auto exit_code = parse_options(argc, argv, options)) return *exit_code;
   process::init_logging("genai-ctl", options.log_level, options.log_format);

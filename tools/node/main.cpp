@@ -3,6 +3,7 @@
 
 #include "protocol/process/logging.h"
 #include "protocol/process/signals.h"
+#include "protocol/process/startup.h"
 #include "tools/node/drain_signals.h"
 #include "tools/node/event_log.h"
 #include "tools/node/fitness.h"
@@ -61,9 +62,11 @@ int serve(const node::ProgramOptions& options, process::SignalFd& signals) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  process::prepare_process(process::Role::kDaemon);
   if (const auto exit_code = node::become_init()) return *exit_code;
   node::ProgramOptions options;
   if (const auto exit_code = node::parse_options(argc, argv, options)) return *exit_code;
+  process::close_inherited();
   process::init_logging("genai-node", options.log_level, options.log_format);
   try {
     process::SignalFd signals;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <string>
 
 using namespace genai::process;
 using Phase = DrainState::Phase;
@@ -89,6 +90,26 @@ TEST_CASE("a child gets the default signals back") {
   REQUIRE(waitpid(piping, &status, 0) == piping);
   CHECK(WIFSIGNALED(status));
   CHECK(WTERMSIG(status) == SIGPIPE);
+}
+
+TEST_CASE("a child gets back what this process ignores") {
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    for (const int signo : {SIGPIPE, SIGXFSZ, SIGUSR1, SIGTTOU, SIGRTMIN + 3})
+      signal(signo, SIG_IGN);
+    restore_default_signals();
+    dup2(ends[1], STDOUT_FILENO);
+    execlp("grep", "grep", "SigIgn", "/proc/self/status", nullptr);
+    _exit(1);
+  }
+  close(ends[1]);
+  char text[64] = "";
+  REQUIRE(read(ends[0], text, sizeof text - 1) > 0);
+  CHECK(std::string(text) == "SigIgn:\t0000000000000000\n");
+  close(ends[0]);
+  CHECK(waitpid(child, nullptr, 0) == child);
 }
 
 TEST_CASE("the first SIGTERM or SIGINT drains, the second forces") {
