@@ -3,18 +3,21 @@
 #include <fmt/format.h>
 #include <spdlog/logger.h>
 #include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/ansicolor_sink.h>
+#include <spdlog/sinks/base_sink.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdlib>
 #include <iterator>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 
 #include "protocol/process/escape.h"
+#include "protocol/process/log_writer.h"
 
 namespace genai::process {
 namespace {
@@ -91,13 +94,52 @@ std::string field_key(std::string_view key) {
   return name;
 }
 
+LogWriter& writer() {
+  // Never destroyed: threads and destructors may log until the very end.
+  static auto* one = new LogWriter(STDERR_FILENO);
+  return *one;
+}
+
+bool is_set(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value && *value;
+}
+
+/// https://no-color.org, and terminals that know no colours.
+bool wants_colours() {
+  return isatty(STDERR_FILENO) == 1 && !is_set("NO_COLOR") && is_set("TERM") &&
+         std::string_view(std::getenv("TERM")) != "dumb";
+}
+
+/// Gives whole lines to the writer.
+class WriterSink : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  explicit WriterSink(bool colours) : colours_(colours) {}
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& msg) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(msg, line);
+    std::string_view text(line.data(), line.size());
+    if (!colours_ || msg.color_range_end <= msg.color_range_start) return writer().write(text);
+    constexpr std::array<std::string_view, 5> kColours{"37", "36", "32", "33;1", "31;1"};
+    const std::string_view before = text.substr(0, msg.color_range_start);
+    const std::string_view level = text.substr(0, msg.color_range_end).substr(before.size());
+    writer().write(fmt::format("{}\033[{}m{}\033[m{}", before, kColours.at(msg.level), level,
+                               text.substr(msg.color_range_end)));
+  }
+  void flush_() override {}
+
+  const bool colours_;
+};
+
 class Log {
  public:
   Log(std::string_view program, LogFormat format)
       : program_(escaped(program, EscapeFor::kQuoted)),
         json_(format == LogFormat::kJson ||
               (format == LogFormat::kAuto && isatty(STDERR_FILENO) == 0)) {
-    auto sink = std::make_shared<spdlog::sinks::ansicolor_stderr_sink_mt>();
+    auto sink = std::make_shared<WriterSink>(wants_colours());
     sink->set_formatter(formatter());
     logger_ = std::make_unique<spdlog::logger>("genai", std::move(sink));
     // The threshold stands in detail::log_threshold alone.
@@ -105,11 +147,24 @@ class Log {
   }
 
   void write(LogLevel level, std::string_view message, std::span<const Field> fields) {
-    const std::string line = json_ ? json(level, message, fields) : text(message, fields);
+    const std::string line = content(level, message, fields);
     logger_->log(to_spdlog(level), spdlog::string_view_t(line));
   }
 
+  /// The same line, without colours and not written.
+  std::string line(LogLevel level, std::string_view message, std::span<const Field> fields) const {
+    const std::string whole = content(level, message, fields);
+    spdlog::memory_buf_t out;
+    formatter()->format({"", to_spdlog(level), spdlog::string_view_t(whole)}, out);
+    return {out.data(), out.size()};
+  }
+
  private:
+  std::string content(LogLevel level, std::string_view message,
+                      std::span<const Field> fields) const {
+    return json_ ? json(level, message, fields) : text(message, fields);
+  }
+
   std::unique_ptr<spdlog::formatter> formatter() const {
     auto made = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
     made->add_flag<LevelFlag>('*').set_pattern(json_ ? R"({"ts":"%Y-%m-%dT%H:%M:%S.%eZ",%v})"
@@ -148,9 +203,18 @@ class Log {
   std::unique_ptr<spdlog::logger> logger_;
 };
 
-std::unique_ptr<Log>& the_log() {
-  // Never destroyed: threads and destructors may log until the very end.
-  static auto* log = new std::unique_ptr<Log>(std::make_unique<Log>("genai", LogFormat::kAuto));
+std::shared_ptr<Log> make_log(std::string_view program, LogFormat format) {
+  auto log = std::make_shared<Log>(program, format);
+  writer().set_notice([log](std::uint64_t dropped) {
+    const Field count("lines", dropped);
+    return log->line(LogLevel::kWarn, "log lines were dropped: they could not be written",
+                     {&count, 1});
+  });
+  return log;
+}
+
+std::shared_ptr<Log>& the_log() {
+  static auto* log = new std::shared_ptr<Log>(make_log("genai", LogFormat::kAuto));  // like writer
   return *log;
 }
 
@@ -167,8 +231,10 @@ void write_log(LogLevel level, std::string_view message, std::span<const Field> 
 }  // namespace detail
 
 void init_logging(std::string_view program, LogLevel level, LogFormat format) {
-  the_log() = std::make_unique<Log>(program, format);
+  the_log() = make_log(program, format);
   detail::log_threshold.store(level, std::memory_order_relaxed);
 }
+
+bool flush_log(std::chrono::milliseconds limit) { return writer().flush(limit); }
 
 }  // namespace genai::process

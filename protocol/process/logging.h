@@ -10,6 +10,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <concepts>
 #include <cstdint>
 #include <initializer_list>
@@ -61,8 +62,9 @@ inline bool log_enabled(LogLevel level) {
   return level >= detail::log_threshold.load(std::memory_order_relaxed);
 }
 
-/// Writes one line, at once, from the calling thread. Thread-safe; never throws for what is in
-/// the texts; a stderr that fails loses lines.
+/// Writes one line without waiting for it (log_writer.h): while stderr takes nothing lines wait in
+/// memory, then they are dropped and counted. The end of the process waits up to 1 s for the last
+/// ones. Thread-safe; never throws for what is in the texts; a stderr that fails loses lines.
 inline void log(LogLevel level, std::string_view message, Fields fields = {}) {
   if (log_enabled(level)) detail::write_log(level, message, {fields.begin(), fields.size()});
 }
@@ -85,5 +87,8 @@ inline void log_warn(std::string_view message, Fields fields = {}) {
 inline void log_error(std::string_view message, Fields fields = {}) {
   log(LogLevel::kError, message, fields);
 }
+
+/// Waits until all lines are written, but not longer than that. True when they are.
+bool flush_log(std::chrono::milliseconds limit);
 
 }  // namespace genai::process

@@ -8,13 +8,17 @@
 #include <cstdio>
 #include <string>
 
+#include "protocol/process/logging.h"
+
 /// Points descriptor 2 at a temporary file, or at `fd` when one is given, for its lifetime.
 class StderrCapture {
  public:
   explicit StderrCapture(int fd = -1) : saved_(dup(STDERR_FILENO)), file_(std::tmpfile()) {
+    flush();
     dup2(fd >= 0 ? fd : fileno(file_), STDERR_FILENO);
   }
   ~StderrCapture() {
+    flush();
     dup2(saved_, STDERR_FILENO);
     close(saved_);
     std::fclose(file_);
@@ -29,7 +33,9 @@ class StderrCapture {
   std::ptrdiff_t lines() const { return std::ranges::count(whole(), '\n'); }
 
  private:
+  static void flush() { genai::process::flush_log(std::chrono::seconds(60)); }
   std::string read(std::size_t most) const {
+    flush();
     std::string out(most, '\0');
     const ssize_t bytes = pread(fileno(file_), out.data(), out.size(), 0);
     out.resize(bytes > 0 ? static_cast<std::size_t>(bytes) : 0);
