@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <iostream>
 #include <set>
 
 #include "protocol/limits.h"
@@ -140,7 +141,10 @@ std::optional<int> parse_options(int argc, char** argv, Options& options) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? process::kExitOk : process::kExitUsage;
+    if (app.exit(error) != 0) return process::kExitUsage;
+    if (std::cout.flush()) return process::kExitOk;
+    std::cerr << "genai-bench: cannot write to stdout\n";
+    return process::kExitFailure;
   }
   if (app.got_subcommand("raw")) options.command = Command::kRaw;
   if (app.got_subcommand("hop")) options.command = Command::kHop;
