@@ -26,11 +26,10 @@ std::string process_named_in(int lock) {
 }
 
 /// A program that knows nothing of the lock may listen there.
-bool is_listening(const std::string& path) {
+bool is_listening(const Descriptor& probe, const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   path.copy(address.sun_path, sizeof address.sun_path - 1);
-  const Descriptor probe(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
     return true;
   return errno != ECONNREFUSED && errno != ENOENT;  // else it is busy, or not for us
@@ -47,7 +46,9 @@ Expected<Descriptor> lock_ipc_path(const std::string& path) {
   if (lock.get() < 0) return fail(ErrorCode::kMalformed, name + ": " + std::strerror(errno));
   if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
     return in_use(process_named_in(lock.get()));
-  if (is_listening(path)) return in_use("another program");
+  const Descriptor probe(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (probe.get() < 0) return fail(ErrorCode::kMalformed, std::strerror(errno));
+  if (is_listening(probe, path)) return in_use("another program");
   const std::string pid = std::to_string(getpid());
   // For people only.
   if (ftruncate(lock.get(), 0) == 0) [[maybe_unused]]
