@@ -30,8 +30,8 @@ void ignore_unless_caught(int signo) {
 void ignore_signals(Role role) {
   ignore_unless_caught(SIGXFSZ);
   if (role != Role::kDaemon) return;
-  for (const int signo : {SIGPIPE, SIGALRM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGPROF, SIGIO, SIGPWR,
-                          SIGSTKFLT, SIGTTIN, SIGTTOU})
+  for (const int signo :
+       {SIGALRM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT, SIGTTIN, SIGTTOU})
     ignore_unless_caught(signo);
   for (int signo = SIGRTMIN; signo <= SIGRTMAX; ++signo) ignore_unless_caught(signo);
 }

@@ -5,7 +5,7 @@ namespace genai::process {
 
 enum class Role {
   kDaemon,  // a stray signal does not end it
-  kTool,    // ends like any other command: at a closed pipe, for instance
+  kTool,    // ends like any other command
 };
 
 /// Call it first in every main, before a descriptor or a thread exists.
@@ -15,11 +15,12 @@ enum class Role {
 /// - No umask takes away the owner's own rights to what is made.
 /// - No signal stays blocked.
 /// - SIGXFSZ is ignored: a file that may not grow is an error of the write. A daemon also ignores
-///   the signals that would end it without being meant to: SIGPIPE, SIGALRM, SIGUSR1, SIGUSR2,
-///   SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT and the real-time ones, and those that would stop
-///   it when it writes to a terminal in the background. Left alone are SIGQUIT and the signals of
-///   crashes, which leave a core, SIGXCPU, a limit that somebody set, and what a profiler or a
-///   sanitizer has caught already. SIGTERM, SIGINT and SIGHUP are the SignalFd's.
+///   the signals that would end it without being meant to: SIGALRM, SIGUSR1, SIGUSR2, SIGVTALRM,
+///   SIGPROF, SIGIO, SIGPWR, SIGSTKFLT and the real-time ones, and those that would stop it when it
+///   writes to a terminal in the background. Left alone are SIGQUIT and the signals of crashes,
+///   which leave a core, SIGXCPU, a limit that somebody set, and what a profiler or a sanitizer has
+///   caught already. SIGTERM, SIGINT, SIGHUP and SIGPIPE are the SignalFd's: until then a daemon
+///   ends like a tool, at `--help | head` too.
 void prepare_process(Role role);
 
 /// Closes all descriptors above 2. For a daemon, once its options are read, which may name

@@ -94,6 +94,16 @@ class ClosedDescriptors(Careless):
                                       preexec_fn=closing(0, 2), timeout=LIMIT_S)
                 self.assertEqual(done.returncode, 0)
 
+    def test_help_ends_quietly_when_nobody_reads_on(self):
+        for program in PROGRAMS:
+            with self.subTest(program=program):
+                read_end, write_end = os.pipe()
+                os.close(read_end)
+                done = subprocess.run([BIN / program, "--help"], stdout=write_end, stderr=subprocess.PIPE,
+                                      timeout=LIMIT_S)
+                os.close(write_end)
+                self.assertEqual((done.returncode, done.stderr), (-signal.SIGPIPE, b""))
+
 
 class OddSurroundings(Careless):
     @staticmethod

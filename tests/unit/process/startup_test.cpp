@@ -66,8 +66,8 @@ TEST_CASE("inherited descriptors are not passed on, and a daemon gives them up")
 }
 
 TEST_CASE("stray signals do not end a daemon") {
-  const int signo = GENERATE(SIGPIPE, SIGXFSZ, SIGALRM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGPROF, SIGIO,
-                             SIGPWR, SIGSTKFLT, SIGTTIN, SIGTTOU, SIGRTMIN, SIGRTMAX);
+  const int signo = GENERATE(SIGXFSZ, SIGALRM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGPROF, SIGIO, SIGPWR,
+                             SIGSTKFLT, SIGTTIN, SIGTTOU, SIGRTMIN, SIGRTMAX);
   INFO("signal " << signo);
   CHECK(status_of([&] {
           signal(signo, SIG_DFL);
@@ -77,14 +77,15 @@ TEST_CASE("stray signals do not end a daemon") {
 }
 
 TEST_CASE("a tool ends at a closed pipe like any other, but not at a file that may not grow") {
-  const auto status_after = [](int signo) {
+  const auto status_after = [](int signo, Role role = Role::kTool) {
     return status_of([&] {
       signal(signo, SIG_DFL);
-      prepare_process(Role::kTool);
+      prepare_process(role);
       raise(signo);
     });
   };
   CHECK(WTERMSIG(status_after(SIGPIPE)) == SIGPIPE);
+  CHECK(WTERMSIG(status_after(SIGPIPE, Role::kDaemon)) == SIGPIPE);  // while it reads its options
   CHECK(WTERMSIG(status_after(SIGUSR1)) == SIGUSR1);
   CHECK(status_after(SIGXFSZ) == 0);
 }
