@@ -1,5 +1,6 @@
 #include "protocol/process/startup.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <signal.h>
@@ -7,10 +8,28 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <initializer_list>
+#include <utility>
+#include <vector>
 
 namespace genai::process {
 namespace {
+
+std::vector<int>& inherited() {
+  static std::vector<int> all;
+  return all;
+}
+
+/// Without /proc none are found: then they are kept, but not passed on.
+void find_inherited() {
+  DIR* const folder = opendir("/proc/self/fd");
+  if (!folder) return;
+  while (const dirent* entry = readdir(folder))
+    if (const int fd = std::atoi(entry->d_name); fd > STDERR_FILENO && fd != dirfd(folder))
+      inherited().push_back(fd);
+  closedir(folder);
+}
 
 /// open() gives the lowest number, so the lower ones must be there already.
 void occupy(int fd) {
@@ -45,6 +64,7 @@ void keep_owners_rights() {
 
 void prepare_process(Role role) {
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) occupy(fd);
+  find_inherited();
   close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC);
   keep_owners_rights();
   ignore_signals(role);
@@ -53,6 +73,8 @@ void prepare_process(Role role) {
   sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-void close_inherited() { close_range(STDERR_FILENO + 1, ~0u, 0); }
+void close_inherited() {
+  for (const int fd : std::exchange(inherited(), {})) close(fd);
+}
 
 }  // namespace genai::process

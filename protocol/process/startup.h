@@ -23,8 +23,9 @@ enum class Role {
 ///   ends like a tool, at `--help | head` too.
 void prepare_process(Role role);
 
-/// Closes all descriptors above 2. For a daemon, once its options are read, which may name
-/// /dev/fd/N: it would hold a parent's locks and pipes for as long as it lives.
+/// Closes the descriptors above 2 that were there at prepare_process. For a daemon, once its
+/// options are read, which may name /dev/fd/N: it would hold a parent's locks and pipes for as long
+/// as it lives.
 void close_inherited();
 
 }  // namespace genai::process

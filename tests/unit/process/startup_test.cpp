@@ -60,8 +60,10 @@ TEST_CASE("inherited descriptors are not passed on, and a daemon gives them up")
           const int inherited = dup2(0, 77);
           prepare_process(Role::kTool);
           if (fcntl(inherited, F_GETFD) != FD_CLOEXEC) return false;
+          const int own = open("/dev/null", O_RDONLY);
           close_inherited();
-          return fcntl(inherited, F_GETFD) < 0 && fcntl(2, F_GETFD) >= 0;
+          return fcntl(inherited, F_GETFD) < 0 && fcntl(2, F_GETFD) >= 0 &&
+                 fcntl(own, F_GETFD) >= 0;
         }) == 0);
 }
 
