@@ -231,7 +231,8 @@ void write_log(LogLevel level, std::string_view message, std::span<const Field> 
 }  // namespace detail
 
 void init_logging(std::string_view program, LogLevel level, LogFormat format) {
-  the_log() = make_log(program, format);
+  std::shared_ptr<Log>& log = the_log();  // first: making it sets the writer's notice
+  log = make_log(program, format);
   detail::log_threshold.store(level, std::memory_order_relaxed);
 }
 

@@ -120,6 +120,7 @@ class UnreadLogs(FleetTest):
                 self.assertEqual(lines[0]["msg"], first)
                 self.assertGreater(lines[-1]["lines"], 100)
                 self.assertEqual(lines[-1]["level"], "warn")
+                self.assertEqual(lines[-1]["program"], lines[0]["program"])
         self.broker.read_until(b"broker ready")
 
     def test_daemons_whose_logs_nobody_reads_stop(self):
