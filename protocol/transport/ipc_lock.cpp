@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 
 namespace genai::transport {
 namespace {
@@ -37,7 +38,11 @@ bool is_listening(const Descriptor& probe, const std::string& path) {
 
 }  // namespace
 
-Expected<Descriptor> lock_ipc_path(const std::string& path) {
+Expected<Descriptor> lock_ipc_path(const std::string& endpoint) {
+  constexpr std::string_view kScheme = "ipc://";
+  if (!endpoint.starts_with(kScheme)) return Descriptor();
+  const std::string path = endpoint.substr(kScheme.size());
+  if (path == "*" || path.starts_with('@')) return Descriptor();
   struct stat info {};
   if (lstat(path.c_str(), &info) == 0 && !S_ISSOCK(info.st_mode))
     return fail(ErrorCode::kMalformed, "there is a file that is not a socket");

@@ -43,14 +43,6 @@ void choose_family(zmq::socket_t& socket, const std::string& endpoint) {
   socket.set(zmq::sockopt::ipv6, endpoint.find('[') != std::string::npos ? 1 : 0);
 }
 
-/// Empty where libzmq or the kernel see to it: names that libzmq makes up, and abstract ones.
-std::string ipc_path(const std::string& endpoint) {
-  constexpr std::string_view kScheme = "ipc://";
-  if (!endpoint.starts_with(kScheme)) return {};
-  std::string path = endpoint.substr(kScheme.size());
-  return path == "*" || path.starts_with('@') ? std::string() : path;
-}
-
 }  // namespace
 
 Context::Context(int io_threads) : context_(io_threads) {
@@ -108,13 +100,10 @@ Router::Router(Context& context, const SocketLimits& limits, const std::optional
 }
 
 Expected<std::string> Router::bind(const std::string& endpoint) {
+  auto lock = lock_ipc_path(endpoint);
+  if (!lock) return fail(lock.error().code, "cannot bind " + endpoint + ": " + lock.error().detail);
+  context_->keep(std::move(*lock));
   try {
-    if (const std::string path = ipc_path(endpoint); !path.empty()) {
-      auto lock = lock_ipc_path(path);
-      if (!lock)
-        return fail(lock.error().code, "cannot bind " + endpoint + ": " + lock.error().detail);
-      context_->keep(std::move(*lock));
-    }
     choose_family(socket_, endpoint);
     socket_.bind(endpoint);
     return socket_.get(zmq::sockopt::last_endpoint);
