@@ -48,10 +48,7 @@ int serve(const node::ProgramOptions& options, process::SignalFd& signals) {
       options.is_echo ? node::echo_handler(options.echo) : node::exec_handler(options.exec),
       [&](const node::Event& event) { log.write(event); });
   const node::DrainSignals drain(signals, [&](Phase phase) {
-    if (phase == Phase::kForced)
-      node.force();
-    else
-      node.leave("told to stop by a signal");
+    phase == Phase::kForced ? node.force() : node.leave("told to stop by a signal");
   });
   const node::RunEnd end = node.run();
   if (end.kind == node::RunEnd::Kind::kLeft) return process::kExitOk;
