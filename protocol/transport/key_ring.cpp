@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <optional>
+#include <stdexcept>
 
 #include "protocol/limits.h"
 #include "protocol/process/config_file.h"
+#include "protocol/process/draft.h"
 #include "protocol/process/escape.h"
 #include "protocol/text.h"
 #include "protocol/transport/keys.h"
@@ -210,19 +211,17 @@ Expected<std::string> authorize(const std::string& folder, const Identity& ident
   fs::create_directories(folder, error);
   const std::string path = folder + "/" + file_name(identity.key);
   if (const auto free = room_for(folder, identity.key); !free) return tl::unexpected(free.error());
-  const std::string fresh = path + ".new";  // is not read: its name does not end in .toml
-  std::ofstream file(fresh, std::ios::trunc);
-  file << authorization_text(identity);
-  file.close();
-  if (!file) return fail(ErrorCode::kMalformed, "cannot write " + fresh);
-  // What a daemon would refuse must not get in.
-  if (const auto read = Reader(fresh).read(); !read || *read != identity) {
-    fs::remove(fresh, error);
-    return read ? fail(ErrorCode::kMalformed, "this cannot be authorized")
-                : tl::unexpected(read.error());
+  try {
+    process::Draft draft(path, 0666);  // is not read: its name does not end in .toml
+    draft.write(authorization_text(identity));
+    // What a daemon would refuse must not get in.
+    if (const auto read = Reader(draft.path()).read(); !read || *read != identity)
+      return read ? fail(ErrorCode::kMalformed, "this cannot be authorized")
+                  : tl::unexpected(read.error());
+    draft.publish();
+  } catch (const std::runtime_error& failure) {
+    return fail(ErrorCode::kMalformed, failure.what());
   }
-  fs::rename(fresh, path, error);
-  if (error) return fail(ErrorCode::kMalformed, "cannot write " + path + ": " + error.message());
   if (const auto whole = check_whole(folder); !whole) return tl::unexpected(whole.error());
   return path;
 }

@@ -97,11 +97,17 @@ class Backup(CtlTest):
             self.assertIn(b"is the store itself", done.stderr)
         self.assertEqual(self.client.status(task)["status"], "Unscheduled")
 
-    def test_an_interrupted_backup_is_in_nobodys_way(self):
-        (self.copies / "tasks.backup.tmp").write_text("half of it")
-        (self.copies / "tasks.backup.tmp-journal").write_text("would be rolled back")
+    def test_links_planted_beside_the_copy_are_not_followed(self):
+        precious = self.folder / "precious"
+        precious.write_text("precious")
+        planted = [self.copies / f"{self.file.name}{end}" for end in (".tmp", ".tmp-journal", ".part")]
+        for link in planted:
+            link.symlink_to(precious)
         self.client.submit(2)
         self.assertIn("2 tasks", self.backup())
+        self.assertEqual(precious.read_text(), "precious")
+        for link in planted:
+            link.unlink()
         self.assertEqual(len(self.assert_alone(self.file)), 2)
 
     def test_what_cannot_be_is_said_and_leaves_nothing(self):

@@ -13,6 +13,7 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "protocol/process/draft.h"
 #include "protocol/process/escape.h"
 #include "tools/ctl/json.h"
 #include "tools/ctl/session.h"
@@ -31,52 +32,31 @@ constexpr const char* kCompanions[] = {"-journal", "-wal", "-shm"};
   throw std::runtime_error(what + ": " + std::generic_category().message(error));
 }
 
-class Descriptor {
+/// Says why a file cannot be read better than SQLite does.
+void check_readable(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) fail("cannot open " + path, errno);
+  close(fd);
+}
+
+void remove_companions(const std::string& path) {
+  for (const char* companion : kCompanions) unlink((path + companion).c_str());
+}
+
+/// The copy while it is made. What SQLite puts beside it is gone when it is published or not.
+class Copy {
  public:
-  Descriptor(const std::string& path, int flags, const char* what)
-      : fd_(open(path.c_str(), flags | O_CLOEXEC, 0600)), path_(path) {
-    if (fd_ < 0) fail(fmt::format("cannot {} {}", what, path), errno);
-  }
-  ~Descriptor() { close(fd_); }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  void sync() const {
-    if (fsync(fd_) != 0) fail("cannot sync " + path_, errno);
+  explicit Copy(const std::string& file) : draft_(file, 0600) {}
+  ~Copy() { remove_companions(draft_.path()); }
+
+  const std::string& path() const { return draft_.path(); }
+  void publish(const std::string& file) {
+    remove_companions(file);
+    draft_.publish();
   }
 
  private:
-  const int fd_;
-  const std::string path_;
-};
-
-/// The copy while it is made; it and what SQLite puts beside it are gone unless it was published.
-class Draft {
- public:
-  explicit Draft(std::string path) : path_(std::move(path)) {
-    remove();  // what an interrupted run left
-    const Descriptor made(path_, O_WRONLY | O_CREAT | O_EXCL, "create");
-  }
-  ~Draft() { remove(); }
-  Draft(const Draft&) = delete;
-  Draft& operator=(const Draft&) = delete;
-
-  const std::string& path() const { return path_; }
-  void publish(const fs::path& file) {
-    Descriptor(path_, O_RDONLY, "open").sync();
-    for (const char* companion : kCompanions) unlink((file.string() + companion).c_str());
-    if (rename(path_.c_str(), file.c_str()) != 0)
-      fail(fmt::format("cannot rename {} to {}", path_, file.string()), errno);
-    const fs::path folder = file.parent_path();
-    Descriptor(folder.empty() ? "." : folder.string(), O_RDONLY | O_DIRECTORY, "open").sync();
-  }
-
- private:
-  void remove() const {
-    unlink(path_.c_str());
-    for (const char* companion : kCompanions) unlink((path_ + companion).c_str());
-  }
-
-  const std::string path_;
+  process::Draft draft_;
 };
 
 bool exists(const std::string& path) {
@@ -113,19 +93,19 @@ std::uint64_t finish(SQLite::Database& copy) {
 
 BackupSummary back_up(const std::string& data_dir, const std::string& file, bool force) {
   const std::string store = data_dir + "/tasks.db";
-  { const Descriptor readable(store, O_RDONLY, "open"); }  // says why not better than SQLite does
+  check_readable(store);
   check_target(store, file, force);
-  Draft draft(file + ".tmp");
+  Copy copied(file);
   BackupSummary summary;
   try {
-    SQLite::Database copy(draft.path(), SQLite::OPEN_READWRITE);
+    SQLite::Database copy(copied.path(), SQLite::OPEN_READWRITE);
     copy_pages(store, copy);
     summary.tasks = finish(copy);
   } catch (const std::exception& error) {
     throw std::runtime_error(fmt::format("cannot copy {} to {}: {}", store, file, error.what()));
   }
-  summary.bytes = fs::file_size(draft.path());
-  draft.publish(file);
+  summary.bytes = fs::file_size(copied.path());
+  copied.publish(file);
   return summary;
 }
 

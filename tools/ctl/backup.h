@@ -11,9 +11,9 @@ struct BackupSummary {
 };
 
 /// Copies DATA_DIR/tasks.db, as it is at one moment, to `file`: one file of mode 0600 that needs no
-/// other beside it. It appears under its name when it is whole, checked and on the disk; until then
-/// it is FILE.tmp. What exists already is refused, or replaced with `force`; the store itself never
-/// is. std::runtime_error says what went wrong, and then nothing is left behind.
+/// other beside it. It appears under its name when it is whole, checked and on the disk. What
+/// exists already is refused, or replaced with `force`; the store itself never is.
+/// std::runtime_error says what went wrong, and then nothing is left behind.
 BackupSummary back_up(const std::string& data_dir, const std::string& file, bool force);
 
 }  // namespace genai::ctl
