@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "protocol/limits.h"
+#include "protocol/transport/family.h"
 #include "protocol/transport/ipc_lock.h"
 #include "protocol/transport/message.h"
 #include "protocol/transport/system.h"
@@ -36,11 +37,6 @@ Blob take_blob(zmq::message_t&& message) {
   auto owner = std::make_shared<zmq::message_t>(std::move(message));
   const std::string_view view = owner->to_string_view();
   return Blob(std::move(owner), view);
-}
-
-// Only for a bracketed host: otherwise IPv4 endpoints would be reported in their IPv6 form.
-void choose_family(zmq::socket_t& socket, const std::string& endpoint) {
-  socket.set(zmq::sockopt::ipv6, endpoint.find('[') != std::string::npos ? 1 : 0);
 }
 
 }  // namespace
@@ -104,7 +100,8 @@ Expected<std::string> Router::bind(const std::string& endpoint) {
   if (!lock) return fail(lock.error().code, "cannot bind " + endpoint + ": " + lock.error().detail);
   context_->keep(std::move(*lock));
   try {
-    choose_family(socket_, endpoint);
+    // Only for an address in brackets: otherwise IPv4 endpoints would be reported in IPv6 form.
+    socket_.set(zmq::sockopt::ipv6, endpoint.find('[') != std::string::npos ? 1 : 0);
     socket_.bind(endpoint);
     return socket_.get(zmq::sockopt::last_endpoint);
   } catch (const zmq::error_t& error) {
@@ -138,7 +135,7 @@ Dealer::Dealer(Context& context, const SocketLimits& limits, const std::string& 
     socket_.set(zmq::sockopt::curve_publickey, curve->own.public_key);
     socket_.set(zmq::sockopt::curve_secretkey, curve->own.secret_key);
   }
-  choose_family(socket_, endpoint);
+  socket_.set(zmq::sockopt::ipv6, needs_ipv6(endpoint) ? 1 : 0);
   socket_.connect(endpoint);
 }
 

@@ -1,5 +1,6 @@
 """The socket of both programs, with keys if they are given (SPEC.md, "Security")."""
 import pathlib
+import socket
 
 import zmq
 
@@ -20,5 +21,18 @@ def make_dealer(endpoint, key_file=None, server_key=None):
         secret = next(line for line in lines if line and not line.startswith("#")).encode()
         dealer.curve_secretkey, dealer.curve_publickey = secret, zmq.curve_public(secret)
         dealer.curve_serverkey = server_key.encode()
+    dealer.ipv6 = needs_ipv6(endpoint)
     dealer.connect(endpoint)
     return dealer
+
+
+def needs_ipv6(endpoint):
+    """Whether its host is an IPv6 address, or a name without an IPv4 address."""
+    host = endpoint.removeprefix("tcp://").rpartition(":")[0]
+    if not endpoint.startswith("tcp://") or host.startswith("["):
+        return host.startswith("[")
+    try:
+        families = {entry[0] for entry in socket.getaddrinfo(host, None)}
+    except OSError:  # nobody knows the name now
+        return False
+    return socket.AF_INET6 in families and socket.AF_INET not in families
