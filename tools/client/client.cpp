@@ -116,6 +116,8 @@ struct Client::Impl {
   /// for it at hand, soon.
   void come_back(bool more_at_hand);
   void acknowledge();
+  /// Of these, the result that the caller has now stays with the dispatcher.
+  void leave(const std::vector<TaskId>& ids);
   Event give(std::deque<Event>::iterator event);
 
   Config config;
@@ -131,12 +133,11 @@ struct Client::Impl {
   std::unordered_map<std::string, Verdict> verdicts;
   std::unordered_map<std::uint64_t, Message> replies;
   std::function<void(const std::string&)> notice;
-  const int exceptions = std::uncaught_exceptions();
 };
 
-/// When an exception ends the caller's work nobody knows what became of its last result.
+/// Nobody knows what became of the caller's last result, so that it is not acknowledged.
 Client::Impl::~Impl() {
-  if (std::uncaught_exceptions() > exceptions) given.reset();
+  given.reset();
   notice = {};
   try {
     come_back(false);
@@ -161,6 +162,13 @@ void Client::Impl::come_back(bool more_at_hand) {
 
 void Client::Impl::acknowledge() {
   core.acknowledge(std::exchange(safe, {}));
+  carry_out();
+}
+
+void Client::Impl::leave(const std::vector<TaskId>& ids) {
+  if (!given || std::ranges::find(ids, *given) == ids.end()) return;
+  core.leave({*given});
+  given.reset();
   carry_out();
 }
 
@@ -326,17 +334,19 @@ std::vector<TaskInfo> Client::watch(const std::vector<std::string>& texts, Watch
   each_page(ids, [&](const std::vector<TaskId>& page) {
     // Entered before it is asked for: a finished task's result may come with the answer.
     impl_->core.watch(page, level, transport::read_clock());
+    if (watch == Watch::kNone) impl_->leave(page);
     std::vector<TaskInfo> tasks = impl_->tasks_of(msg::Watch{0, level, page});
     for (const TaskId& id : page)
       if (std::ranges::none_of(tasks, [&](const TaskInfo& t) { return t.id == id.str(); }))
         impl_->core.unwatch(id);
-    if (watch == Watch::kNone) impl_->core.leave(page);
     std::ranges::move(tasks, std::back_inserter(known));
   });
   return known;
 }
 
 void Client::acknowledge() { impl_->come_back(false); }
+
+void Client::leave(const std::string& id) { impl_->leave(parse_ids({id})); }
 
 std::optional<Event> Client::next(Millis timeout) {
   impl_->come_back(!impl_->events.empty());
@@ -419,14 +429,25 @@ std::vector<TaskInfo> Client::list(std::optional<Status> status, std::size_t lim
   constexpr std::size_t kPage = 1000;
   std::vector<TaskInfo> all;
   for (bool more = true; more && all.size() < limit;) {
-    ValueMap filter{{"limit", std::uint64_t{std::min(kPage, limit - all.size())}}};
-    if (status) filter["status"] = name(*status);
-    if (!all.empty()) filter["after"] = all.back().id;
-    std::vector<TaskInfo> page = impl_->tasks_of(msg::List{0, std::move(filter)}, &more);
-    if (page.empty()) break;
-    std::ranges::move(page, std::back_inserter(all));
+    const std::string after = all.empty() ? "" : all.back().id;
+    TaskPage page = list_page(status, after, std::min(kPage, limit - all.size()));
+    more = page.more && !page.tasks.empty();
+    std::ranges::move(page.tasks, std::back_inserter(all));
   }
   return all;
+}
+
+TaskPage Client::list_page(std::optional<Status> status, const std::string& after,
+                           std::size_t limit) {
+  if (limit == 0 || limit > limits::kMaxBatchEntries)
+    throw ClientError("bad_field",
+                      fmt::format("limit {}: expected 1 to {}", limit, limits::kMaxBatchEntries));
+  ValueMap filter{{"limit", std::uint64_t{limit}}};
+  if (status) filter["status"] = name(*status);
+  if (!after.empty()) filter["after"] = parse_ids({after}).front().str();
+  TaskPage page;
+  page.tasks = impl_->tasks_of(msg::List{0, std::move(filter)}, &page.more);
+  return page;
 }
 
 std::vector<NodeInfo> Client::nodes(bool measured) {

@@ -52,6 +52,8 @@ Expected<msg::Submission> submission_from(const TaskRequest& request, const Task
   spec.priority = request.priority.value_or(spec.priority);
   spec.not_before_ms = request.not_before_ms;
   spec.deadline_ms = request.deadline_ms;
+  spec.start_in_ms = request.start_in_ms;
+  spec.deadline_in_ms = request.deadline_in_ms;
   spec.max_cost = request.max_cost.value_or(spec.max_cost);
   spec.time_to_money_ratio = request.time_to_money_ratio.value_or(spec.time_to_money_ratio);
   spec.work = request.work;
@@ -134,6 +136,7 @@ TaskInfo task_from(const ValueMap& map) {
   });
   task.code = get_string(map, "code");
   task.error = get_string(map, "error");
+  task.result = get_string(map, "result");
   task.created_ms = get_uint(map, "created_ms");
   task.age_ms = get_uint(map, "age_ms");
   task.queued_ms = get_uint(map, "queued_ms");

@@ -148,10 +148,12 @@ void SessionCore::on(msg::Deliver& message, const Now&) {
     auto it = open_.find(id);
     if (it == open_.end()) {
       if (held_.erase(id)) aside_.insert(id);
-      (acknowledge_ && !aside_.contains(id) ? done : stays).push_back(id);
+      const bool is_kept = acknowledge_ && !aside_.contains(id) && !left_.contains(id);
+      (is_kept ? done : stays).push_back(id);
       continue;
     }
     aside_.erase(id);  // it was watched again
+    left_.erase(id);
     if (acknowledge_)
       held_.insert(id);
     else
@@ -162,7 +164,7 @@ void SessionCore::on(msg::Deliver& message, const Now&) {
     effects_.events.emplace_back(std::move(entry));
   }
   if (!done.empty()) send(msg::DeliverAck{std::move(done)});
-  if (!stays.empty()) send(msg::Watch{++last_request_, msg::WatchLevel::kNone, std::move(stays)});
+  end_watches(stays);
 }
 
 void SessionCore::acknowledge(const std::vector<TaskId>& ids) {
@@ -176,23 +178,25 @@ void SessionCore::acknowledge(const std::vector<TaskId>& ids) {
 }
 
 void SessionCore::set_aside() {
-  msg::Watch message{0, msg::WatchLevel::kNone, {}};
-  for (const TaskId& id : held_) {
-    message.ids.push_back(id);
-    if (message.ids.size() < limits::kMaxBatchEntries) continue;
-    message.request = ++last_request_;
-    send(message);
-    message.ids.clear();
-  }
-  message.request = ++last_request_;
-  if (!message.ids.empty()) send(message);
+  end_watches({held_.begin(), held_.end()});
   aside_.merge(held_);
 }
 
 void SessionCore::leave(const std::vector<TaskId>& ids) {
-  for (const TaskId& id : ids) {
-    held_.erase(id);
-    aside_.erase(id);
+  std::vector<TaskId> given;
+  for (const TaskId& id : ids)
+    if (held_.erase(id) + aside_.erase(id) > 0) given.push_back(id);
+  left_.insert(given.begin(), given.end());
+  end_watches(given);
+}
+
+void SessionCore::end_watches(const std::vector<TaskId>& ids) {
+  for (std::size_t at = 0; at < ids.size(); at += limits::kMaxBatchEntries) {
+    const std::size_t end = std::min(ids.size(), at + limits::kMaxBatchEntries);
+    msg::Watch message{++last_request_, msg::WatchLevel::kNone, {}};
+    message.ids.assign(ids.begin() + static_cast<std::ptrdiff_t>(at),
+                       ids.begin() + static_cast<std::ptrdiff_t>(end));
+    send(message);
   }
 }
 
@@ -360,7 +364,7 @@ std::optional<std::string> SessionCore::check_invariants() const {
     if (!open.accepted && !on_the_way.contains(id)) return "never submitted: " + id.str();
   }
   for (const TaskId& id : held_)
-    if (aside_.contains(id)) return "held and set aside: " + id.str();
+    if (aside_.contains(id) || left_.contains(id)) return "held and set aside: " + id.str();
   for (const auto& [number, ids] : rewatches_)
     if (!pending_.contains(number)) return "a watch that is not repeated";
   if (batches_.size() > kMaxBatches) return "too many submissions under way";

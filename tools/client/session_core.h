@@ -17,7 +17,9 @@
 namespace genai::client {
 
 inline constexpr Duration kRepeat = from_ms(5000);  // an unanswered request is sent again
-inline constexpr Duration kPing = from_ms(5000);    // silence after which the dispatcher is asked
+// While tasks are open the dispatcher is asked so often whether it is still the same; it is asked
+// after so long a silence whatever is waited for.
+inline constexpr Duration kPing = from_ms(5000);
 inline constexpr Duration kDead = from_ms(10'000);  // silence after which the connection is renewed
 // Between two complaints that the dispatcher watches fewer tasks for us than we wait for.
 inline constexpr Duration kRewatch = from_ms(30'000);
@@ -48,8 +50,8 @@ class SessionCore {
   /// Ends the watches of the results that were handed on and are not acknowledged yet: they are not
   /// repeated, and others come in their place. They stay with the dispatcher until acknowledged.
   void set_aside();
-  /// These results stay with the dispatcher: acknowledging them does nothing. Their watches have
-  /// ended, or what comes again would be acknowledged as no longer wanted.
+  /// Of these results, those that were handed on stay with the dispatcher: their watches end, and
+  /// acknowledging them does nothing.
   void leave(const std::vector<TaskId>& ids);
   /// The dispatcher does not know it. What was submitted here stays: it may be on its way.
   void unwatch(const TaskId& id) {
@@ -106,14 +108,16 @@ class SessionCore {
   void send_unsent(const Now& now);
   void send_batch(std::vector<TaskId> ids, const Now& now);
   void watch_again(const Now& now);
+  void end_watches(const std::vector<TaskId>& ids);
   bool submit_again(const TaskId& id);
   void renew(const Now& now);
   bool waits() const { return !open_.empty() || !pending_.empty(); }
   void send(const Message& message) { effects_.frames.push_back(encode(message)); }
 
   std::unordered_map<TaskId, Open> open_;
-  // Results that were handed on and are not acknowledged: still watched, and watched no longer.
-  std::unordered_set<TaskId> held_, aside_;
+  // Results that were handed on and are not acknowledged: still watched; watched no longer; and
+  // those that are never acknowledged, unless they are watched again.
+  std::unordered_set<TaskId> held_, aside_, left_;
   std::deque<TaskId> unsent_;                               // to be submitted (again)
   std::map<std::uint64_t, Batch> batches_;                  // by request number
   std::map<std::uint64_t, Pending> pending_;                // by request number

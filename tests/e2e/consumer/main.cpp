@@ -25,7 +25,8 @@ int main(int argc, char** argv) {
   genai::client::TaskRequest request;
   request.payload = "a lighthouse at dusk";
   const auto result = client.wait(client.submit(request), std::chrono::seconds(30));
-  if (result) std::cout << result->data << " by " << result->node_id << std::endl;
+  if (result && std::cout << result->data << " by " << result->node_id << std::endl)
+    client.acknowledge();  // printed is as kept as it has to be here
   node.leave();
   serving.join();
   return result ? 0 : 1;

@@ -203,40 +203,56 @@ TEST_CASE("a result that is left stays with the dispatcher") {
   Client client({.endpoint = at});
   client.submit({named("a"), named("b")});
   REQUIRE(client.wait("a"));
-  client.watch({"a"}, client::Watch::kNone);
+  client.leave("nobody");
+  client.leave("a");
   REQUIRE(client.wait("b"));
   client.acknowledge();
   client.ping();
   CHECK(counting.acknowledged() == std::set<std::string>{"b"});
 }
 
-TEST_CASE("the end of a client acknowledges, unless an exception ends it") {
-  for (const bool fails : {false, true}) {
-    const std::string at = endpoint();
-    Counting counting;
+TEST_CASE("a result that is left while the dispatcher is away is not acknowledged later") {
+  const std::string at = endpoint();
+  Counting counting;
+  Client client({.endpoint = at, .timeout = Millis(200)});
+  {
     FakeDispatcher dispatcher(at, asking(counting));
-    try {
-      Client client({.endpoint = at});
-      client.submit({named("a"), named("b")});
-      REQUIRE(client.wait("a"));
-      REQUIRE(client.wait("b"));
-      if (fails) throw std::runtime_error("cannot be written");
-    } catch (const std::runtime_error&) {
-    }
-    CHECK(soon([&] { return counting.acknowledged().contains(fails ? "a" : "b"); }));
-    CHECK(counting.acknowledged().contains("b") != fails);
+    client.submit({named("a"), named("b")});
+    REQUIRE(client.wait("a"));
+    REQUIRE(client.wait("b"));
   }
+  CHECK_THROWS_AS(client.watch({"b"}, client::Watch::kNone), ClientError);
+  FakeDispatcher dispatcher(at, asking(counting));
+  CHECK(!client.next());
+  client.acknowledge();
+  CHECK(soon([&] {
+    try {
+      return client.ping() == 7;
+    } catch (const ClientError&) {
+      return false;  // it reconnects
+    }
+  }));
+  CHECK(!counting.acknowledged().contains("b"));
 }
 
-TEST_CASE("a client that is replaced acknowledges what it gave") {
+TEST_CASE("the end of a client does not acknowledge the result that nobody has said is kept") {
   const std::string at = endpoint();
   Counting counting;
   FakeDispatcher dispatcher(at, asking(counting));
-  Client client({.endpoint = at});
-  client.submit(named("a"));
-  REQUIRE(client.wait("a"));
-  client = Client({.endpoint = at});
+  {
+    Client client({.endpoint = at});
+    client.submit({named("a"), named("b")});
+    REQUIRE(client.wait("a"));
+    REQUIRE(client.wait("b"));  // came back: "a" is kept
+  }
   CHECK(soon([&] { return counting.acknowledged().contains("a"); }));
+  Client other({.endpoint = at});
+  other.submit({named("c"), named("d")});
+  REQUIRE(other.wait("c"));
+  REQUIRE(other.wait("d"));
+  other = Client({.endpoint = at});
+  CHECK(soon([&] { return counting.acknowledged().contains("c"); }));
+  for (const char* id : {"b", "d"}) CHECK(!counting.acknowledged().contains(id));
 }
 
 TEST_CASE("acknowledgements travel in groups") {

@@ -65,6 +65,8 @@ TEST_CASE("urgency, tenant and money become part of the spec") {
   request.priority = 9;
   request.not_before_ms = 1'800'000'000'000;
   request.deadline_ms = 1'800'000'500'000;
+  request.start_in_ms = 5'000;
+  request.deadline_in_ms = 60'000;
   request.max_cost = 2.5;
   request.time_to_money_ratio = 0;
   request.work = 1.5;
@@ -75,6 +77,8 @@ TEST_CASE("urgency, tenant and money become part of the spec") {
   CHECK(spec.priority == 9);
   CHECK(spec.not_before_ms == request.not_before_ms);
   CHECK(spec.deadline_ms == request.deadline_ms);
+  CHECK(spec.start_in_ms == 5'000);
+  CHECK(spec.deadline_in_ms == 60'000);
   CHECK(spec.max_cost == 2.5);
   CHECK(spec.time_to_money_ratio == 0);
   CHECK(spec.work == 1.5);
@@ -100,4 +104,19 @@ TEST_CASE("an acceptance carries when, a refusal when to come again") {
   CHECK(refused.code == "over_quota");
   CHECK(refused.retry_after_ms == 5000);
   CHECK_FALSE(refused.estimate);
+}
+
+TEST_CASE("an acceptance can warn that the task is late, a refusal cannot") {
+  const TaskId id = *TaskId::parse("t");
+  const auto is_late = [&](ErrorCode code, const char* detail) {
+    return verdict_from(msg::Acceptance{id, code, detail, 0, {}}).is_late();
+  };
+  CHECK(is_late(ErrorCode::kOk, "late: expected in 30 m, its ttl is 20 m"));
+  CHECK_FALSE(is_late(ErrorCode::kOk, "2 providers lack model 'flux'"));
+  CHECK_FALSE(is_late(ErrorCode::kQueueFull, "late: no"));
+}
+
+TEST_CASE("a completed task says where its result is") {
+  CHECK(task_from({{"status", "Completed"}, {"result", "dropped"}}).result == "dropped");
+  CHECK(task_from({{"status", "Completed"}}).result.empty());
 }

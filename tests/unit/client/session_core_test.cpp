@@ -164,9 +164,30 @@ TEST_CASE("a result that is left is not acknowledged") {
   Talk t;
   t.submit_accepted("a");
   t.receive(Talk::delivery("a"));
-  t.core.leave({id("a")});
-  t.acknowledge({"a"});
+  t.core.leave({id("a"), id("nobody")});
+  t.turn();
+  for (int i = 0; i < 2; ++i) {
+    const auto watches = t.take<msg::Watch>();
+    REQUIRE(watches.size() == 1);
+    CHECK(watches[0].level == msg::WatchLevel::kNone);
+    CHECK(watches[0].ids == std::vector{id("a")});
+    t.acknowledge({"a"});
+    t.receive(Talk::delivery("a"));  // the end of the watch was lost on the way
+    CHECK(t.effects.events.empty());
+  }
   CHECK(t.take<msg::DeliverAck>().empty());
+}
+
+TEST_CASE("a result that was left and is watched again is handed on and acknowledged") {
+  Talk t;
+  t.submit_accepted("a");
+  t.receive(Talk::delivery("a"));
+  t.core.leave({id("a")});
+  t.core.watch({id("a")}, msg::WatchLevel::kResult, t.now);
+  t.receive(Talk::delivery("a"));
+  CHECK(t.effects.events.size() == 1);
+  t.acknowledge({"a"});
+  CHECK(t.take<msg::DeliverAck>().at(0).ids == std::vector{id("a")});
 }
 
 TEST_CASE("an unanswered submit is sent again with the same content") {
@@ -361,6 +382,31 @@ TEST_CASE("a restart is noticed although the dispatcher keeps answering other qu
   REQUIRE(t.take<msg::Ping>().size() == 1);
   t.receive(msg::Pong{9, 8, 1000});
   CHECK(t.take<msg::Watch>().size() == 1);
+}
+
+TEST_CASE("a busy client, which is never silent, learns of a restart and watches what is older") {
+  Talk t;
+  t.submit_accepted("old");
+  t.receive(msg::Pong{1, 7, 1000});
+  t.take<msg::Ping>();
+  std::vector<msg::Watch> watches;
+  int pings = 0;
+  for (int i = 0; i < 120 && watches.empty(); ++i) {  // a task each 100 ms, answered at once
+    const std::string name = "t" + std::to_string(i);
+    t.submit_accepted(name);
+    t.receive(Talk::delivery(name));
+    t.acknowledge({name});
+    t.advance(100);
+    for (const auto& ping : t.take<msg::Ping>()) {
+      ++pings;
+      t.receive(msg::Pong{ping.request, 8, 1000});  // restarted meanwhile
+    }
+    watches = t.take<msg::Watch>();
+  }
+  CHECK(t.now.mono <= from_ms(1'000 + 5'200));
+  CHECK(pings == 1);
+  REQUIRE(watches.size() == 1);
+  CHECK(watches[0].ids == std::vector{id("old")});
 }
 
 TEST_CASE("deadlines are never in the past after a turn") {

@@ -5,16 +5,21 @@
 //   request.model = "sdxl";
 //   request.payload = "a lighthouse at dusk";
 //   const std::string id = client.submit(request);
-//   const auto result = client.wait(id);  // result->data is the picture
+//   const auto result = client.wait(id);
+//   if (result && keep(result->data))  // in a file, say, that is synced and has its name
+//     client.acknowledge();            // now the dispatcher may drop the picture
+//   else if (result)
+//     client.leave(id);                // it stays there: watch({id}) brings it again
 //
 // What was submitted is kept here until its result has come: the library repeats what was not
 // answered, reconnects, and submits again what a restarted dispatcher has forgotten. Retrying the
 // same id is always safe.
 //
-// A result is acknowledged, upon which the dispatcher drops its data, only when the caller comes
-// back for more: by the next call of next() or wait(), by acknowledge(), or by the destructor
-// unless an exception is on its way. A process that is killed while it handles a result has lost
-// nothing: watch() with the task's id brings it again.
+// A result is acknowledged, upon which the dispatcher drops its data, only when the caller says so:
+// by acknowledge(), or by coming back for more with the next call of next() or wait(). So put each
+// result where it shall stay before you come back, and leave() what you could not keep. A process
+// that ends or is killed while it handles a result has lost nothing: watch() with the task's id
+// brings it again, until the dispatcher's --result-retention-s has passed (24 h).
 #pragma once
 
 #include <array>
@@ -53,6 +58,8 @@ struct TaskRequest {
   std::optional<std::uint8_t> priority;       // 0 to 9, the highest first; default 5
   std::uint64_t not_before_ms = 0;            // Unix time; 0: at once
   std::uint64_t deadline_ms = 0;              // Unix time; 0: ttl_ms alone
+  std::uint64_t start_in_ms = 0;              // as not_before_ms, from the acceptance on: by the
+  std::uint64_t deadline_in_ms = 0;           // dispatcher's clock, whatever this one's says
   std::optional<double> max_cost;             // only nodes that ask for no more
   std::optional<double> time_to_money_ratio;  // what a second is worth; default: no matter the cost
   double work = 0;  // how much there is to do, against other tasks of its model; 0: not said
@@ -71,10 +78,12 @@ struct Estimate {
 struct Verdict {
   std::string id;
   std::string code;
-  std::string detail;                // of an accepted task: why no node that is there fits it
+  std::string detail;                // of an accepted task: why no node fits it now, or is_late()
   std::uint64_t retry_after_ms = 0;  // of a refusal that time may change; else 0
   std::optional<Estimate> estimate;  // of an accepted task, if anything is known of such tasks
   bool ok() const { return code == "ok"; }
+  /// A warning: the task was accepted, but is not expected to end in time. `detail` says why.
+  bool is_late() const { return ok() && detail.rfind("late: ", 0) == 0; }
 };
 
 /// A Failed task and the id that its content gets as a new task.
@@ -134,10 +143,17 @@ struct TaskInfo {
   std::uint32_t priority = 0;
   std::optional<std::uint64_t> finish_p50_ms, finish_p95_ms;  // from now; absent: not known
   std::string code, error;
+  std::string result;  // of a Completed task: waiting, fetched or dropped; empty: not said
   std::uint64_t created_ms = 0;  // Unix time
   std::uint64_t age_ms = 0, queued_ms = 0, run_ms = 0, total_ms = 0;
   std::vector<LogEntry> log;          // from status() only
   std::vector<Candidate> candidates;  // from status(), while it is Unscheduled; the best first
+};
+
+/// A part of a list, and whether there is more behind its last task.
+struct TaskPage {
+  std::vector<TaskInfo> tasks;
+  bool more = false;
 };
 
 struct NodeInfo {
@@ -216,7 +232,8 @@ struct Config {
 };
 
 /// One thread at a time; everything happens inside the calls. A Client that waits for results
-/// should be called at least every few seconds, or the dispatcher repeats itself. Calls throw
+/// should be called at least every few seconds, or the dispatcher repeats itself and a restart of
+/// it is noticed late: every 5 s the library asks whether it is still the same. Calls throw
 /// ClientError with code "timeout" when the dispatcher does not answer in Config::timeout, else
 /// with its code.
 class Client {
@@ -239,8 +256,7 @@ class Client {
                               Watch watch = Watch::kResult);
 
   /// Follows tasks that were submitted elsewhere or before; those that are known come back, the
-  /// others are absent. Watch::kNone: follows them no longer; the result that was given last, if it
-  /// is of one of them, is not acknowledged and stays with the dispatcher.
+  /// others are absent. Watch::kNone: follows them no longer, and leaves them (see leave()).
   std::vector<TaskInfo> watch(const std::vector<std::string>& ids, Watch watch = Watch::kResult);
 
   /// The next result or update of any watched task; nothing after `timeout`, or at once when no
@@ -249,8 +265,11 @@ class Client {
   /// The result of one watched task; nothing after `timeout`. Other events stay for next(). Throws
   /// not_watched when no result of that id can come.
   std::optional<TaskResult> wait(const std::string& id, Millis timeout = kForever);
-  /// Every result given so far is safe: for a caller that does not come back soon.
+  /// Every result given so far is kept: for a caller that does not come back soon, or at all.
   void acknowledge();
+  /// The result that was given last could not be kept: if it is this task's, it is not acknowledged
+  /// and stays with the dispatcher, for watch() to bring it again. Never waits for an answer.
+  void leave(const std::string& id);
   /// How many watched tasks have not ended yet.
   std::size_t open_tasks() const;
 
@@ -272,6 +291,8 @@ class Client {
   std::vector<TaskInfo> status(const std::vector<std::string>& ids);
   /// In the order of ids; all of them or those of one status; at most `limit`.
   std::vector<TaskInfo> list(std::optional<Status> status = {}, std::size_t limit = SIZE_MAX);
+  /// The first of them behind the id `after` (empty: from the first), at most `limit` (1 to 4096).
+  TaskPage list_page(std::optional<Status> status, const std::string& after, std::size_t limit);
   std::vector<NodeInfo> nodes(bool measured = false);
   Stats stats();
   /// The dispatcher's epoch: another number than before means that it was restarted.
