@@ -1,14 +1,17 @@
 """The Python examples, written from SPEC.md, against the real processes and each other."""
+import importlib
 import pathlib
 import signal
 import subprocess
+import sys
 import tempfile
+import time
 import unittest
 
 import zmq
 
 from harness import (ACCEPTED, ASSIGN, ASSIGN_ACK, DELIVER, DELIVER_ACK, HEARTBEAT, HELLO, LIMIT_S,
-                     LOST_MS, ROOT, SUBMIT, SUSPECT_MS, WELCOME, FleetTest, Process, pack, unpack,
+                     LOST_MS, PING, PONG, ROOT, SUBMIT, SUSPECT_MS, WATCH, WELCOME, FleetTest, Process, pack, unpack,
                      wait_for)
 
 NODE, CLIENT = ROOT / "tools/python/node.py", ROOT / "tools/python/client.py"
@@ -92,6 +95,33 @@ class Examples(FleetTest):
         self.assertEqual((result["data"], result["info"]["attempts"]), (b"PROMPT", 1))
 
 
+    def test_a_busy_client_gets_its_older_results_after_a_restart(self):
+        gate = self.folder / "gate"
+        self.start_node("slow", "--model", "slow", "--exec",
+                        f"cat; while [ ! -e {gate} ]; do sleep 0.1; done", slots=5)
+        self.start_node("quick", "--model", "quick", "--echo", "--echo-delay-ms", 100)
+        self.wait_online(2)
+        sys.path.insert(0, str(CLIENT.parent))
+        self.addCleanup(sys.path.remove, str(CLIENT.parent))
+        client = importlib.import_module("client").Client(self.clients_endpoint)
+        self.addCleanup(lambda: client.socket.close(0))
+        old = [client.submit({"model": "slow"}, b"old") for _ in range(5)]
+        client.submit({"model": "quick"}, b"quick")
+        started, got, count = time.monotonic(), [], 0
+        for task_id, status, info, _ in client.results():
+            self.assertEqual(status, "Completed", info)
+            count += task_id not in old
+            got += [task_id] * (task_id in old)
+            if len(got) < 5:  # it is never silent: one result, one more task
+                client.submit({"model": "quick"}, b"quick")
+            self.assertLess(time.monotonic() - started, LIMIT_S, f"{len(got)} of 5 older results")
+            if count == 5:
+                self.dispatcher.kill()
+                self.dispatcher = self.start_dispatcher()
+                gate.touch()
+        self.assertEqual(sorted(got), sorted(old))
+
+
 class FullDispatcher(FleetTest):
     dispatcher_options = ("--max-tasks", "2")
 
@@ -144,9 +174,22 @@ class ClientAnswers(Played):
             self.assertEqual(payload, b"a")
             self.send(ACCEPTED, request, [[task, code, "of the test"]])
         self.send(DELIVER, [[task, 4, 0, {}, b"picture"]])
-        self.assertEqual(self.expect(DELIVER_ACK)[1], [task])
+        watch = self.expect(WATCH)  # it was kept nowhere
+        self.assertEqual((watch[2], watch[3]), (0, [task]))
         self.assertEqual(client.wait(), 0)
         self.assertEqual(client.log_path.read_text(), f"{task} Completed picture\n")
+
+    def test_it_asks_every_few_seconds_although_it_is_never_left_in_silence(self):
+        self.start(CLIENT, "--dispatcher", self.endpoint, "a")
+        _, request, _, ((task, _, _),) = self.expect(SUBMIT)
+        self.send(ACCEPTED, request, [[task, 0, ""]])
+        self.send(PONG, self.expect(PING)[1], 7, 1)
+        for _ in range(int(LIMIT_S)):  # nothing is asked, and all the time something comes
+            if self.socket.poll(1000):
+                break
+            self.send(PONG, 0, 7, 1)
+        self.send(PONG, self.expect(PING)[1], 8, 1)  # restarted
+        self.assertEqual(self.expect(WATCH)[2:], [1, [task]])
 
     def test_other_refusals_are_final(self):
         client = self.start(CLIENT, "--dispatcher", self.endpoint, "a")

@@ -2,6 +2,7 @@
 """A client in Python, written from protocol/SPEC.md: submits prompts and waits for their results.
 
 client.py [PROMPT ...]   (without prompts: one for each line of stdin). Needs python3-zmq, python3-msgpack.
+With --out a result is acknowledged when it is on the disk; without it results stay with the dispatcher.
 """
 import argparse
 import pathlib
@@ -13,19 +14,19 @@ import msgpack
 import zmq
 
 from dealer import add_key_options, make_dealer
+from keep import keep
 
-SUBMIT, ACCEPTED, WATCH, DELIVER, DELIVER_ACK = 40, 41, 42, 44, 45
-TASKS, PING, PONG, ERROR = 49, 57, 58, 99
+SUBMIT, ACCEPTED, WATCH, DELIVER, DELIVER_ACK, TASKS, PING, PONG, ERROR = 40, 41, 42, 44, 45, 49, 57, 58, 99
 STATUS = ["Unscheduled", "Scheduled", "Sent", "Aborted", "Completed", "Failed"]
 TRY_LATER = (302, 303, 308)  # queue_full, draining, store_full
-REPEAT_S, PING_S, DEAD_S, FIRST_WAIT_S, LONGEST_WAIT_S, BATCH = 5.0, 5.0, 10.0, 1.0, 30.0, 500
+REPEAT_S, PING_S, DEAD_S, FIRST_WAIT_S, LONGEST_WAIT_S, BATCH, COMPLETED = 5.0, 5.0, 10.0, 1.0, 30.0, 500, 4
 
 
 class Client:
     def __init__(self, endpoint, key_file=None, server_key=None):
         self.endpoint, self.keys = endpoint, (key_file, server_key)
         self.request, self.epoch = 0, None
-        self.open = {}  # id -> [spec, payload, accepted]
+        self.open, self.kept = {}, set()  # id -> [spec, payload, accepted]; ids whose results the caller has safe
         self.submits = {}  # request -> (ids, when to send again)
         self.watches = {}  # request -> ids
         self.wait_s, self.resume_at = FIRST_WAIT_S, 0.0  # while the dispatcher is full
@@ -54,10 +55,6 @@ class Client:
         self.open[task_id] = [spec, payload, False]
         return task_id
 
-    def slow_down(self, now):
-        if now >= self.resume_at:  # once for all that were refused together
-            self.resume_at, self.wait_s = now + self.wait_s, min(2 * self.wait_s, LONGEST_WAIT_S)
-
     def send_unaccepted(self):
         if time.monotonic() < self.resume_at:
             return
@@ -80,11 +77,10 @@ class Client:
             self.connect()
             self.submits.clear()
             self.watch_again()
-        elif now - max(self.heard_at, self.pinged_at) > PING_S or (self.epoch is None and not self.pinged_at):
+        elif now - self.pinged_at > PING_S:  # silent or not: only PONG tells of a restart
             self.pinged_at = now
             self.ask(PING)
-        for request in [r for r, (_, again_at) in self.submits.items() if now > again_at]:
-            del self.submits[request]  # unanswered: send_unaccepted sends them again
+        self.submits = {r: batch for r, batch in self.submits.items() if now <= batch[1]}  # the others are sent again
         self.send_unaccepted()
 
     def results(self):
@@ -99,7 +95,8 @@ class Client:
                 self.submits.pop(fields[0], None)
                 for task_id, code, detail, *_ in fields[1]:
                     if code in TRY_LATER:
-                        self.slow_down(self.heard_at)
+                        if self.heard_at >= self.resume_at:  # once for all that were refused together
+                            self.resume_at, self.wait_s = self.heard_at + self.wait_s, min(2 * self.wait_s, LONGEST_WAIT_S)
                     elif code and task_id in self.open:
                         yield task_id, "refused", {"error": f"{code} {detail}"}, b""
                         del self.open[task_id]
@@ -109,7 +106,10 @@ class Client:
                 for task_id, status, _, info, data in fields[0]:
                     if self.open.pop(task_id, None):
                         yield task_id, STATUS[status], info, data
-                self.send(DELIVER_ACK, [entry[0] for entry in fields[0]])  # the caller came back
+                if left := [i for i, status, *_ in fields[0] if status == COMPLETED and i not in self.kept]:
+                    self.ask(WATCH, 0, left)  # not DELIVER_ACK: they stay with the dispatcher
+                if done := [i for i, status, *_ in fields[0] if status != COMPLETED or i in self.kept]:
+                    self.send(DELIVER_ACK, done)
             elif kind == PONG:
                 if self.epoch not in (None, fields[1]) or fields[2] < sum(t[2] for t in self.open.values()):
                     self.watch_again()  # the dispatcher was restarted, or ZeroMQ connected anew
@@ -139,8 +139,8 @@ def main():
     for task_id, status, info, data in client.results():
         failed += status != "Completed"
         if options.out and status == "Completed":
-            options.out.mkdir(parents=True, exist_ok=True)
-            (options.out / task_id).write_bytes(data)
+            keep(options.out, task_id, data)  # or ends here, and the result stays with the dispatcher
+            client.kept.add(task_id)
         print(task_id, status, info.get("error") or data[:200].decode(errors="replace"), flush=True)
     return 1 if failed else 0
 
