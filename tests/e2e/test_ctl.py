@@ -2,7 +2,6 @@
 import fcntl
 import os
 import pty
-import select
 import signal
 import struct
 import subprocess
@@ -67,7 +66,7 @@ class Ctl(CtlTest):
         lines = self.folder / "prompts"
         lines.write_text("# comment\none\n\ntwo\nthree\n")
         out = self.folder / "out"
-        rows = self.rows("submit", "--lines", lines, "--out", out, "--suffix", ".txt")
+        rows = self.rows("submit", "--lines", lines, "--comments", "--out", out, "--suffix", ".txt")
         self.assertEqual(sorted((r["line"], r["label"], r["status"]) for r in rows),
                          [(2, "one", "Completed"), (4, "two", "Completed"),
                           (5, "three", "Completed")])
@@ -99,52 +98,6 @@ class Ctl(CtlTest):
         task = self.ctl("submit", "x").stdout.decode().strip()
         self.ctl("watch", task, "--out", self.folder / "out")
         wait_for(lambda: self.client.stats()["delivered_total"] == 302, "the acknowledgements")
-
-    def test_a_kill_before_the_result_is_written_loses_nothing(self):
-        self.start_nodes(1, "--echo")
-        picture = self.folder / "picture"
-        picture.write_bytes(b"pixel" * 200_000)
-        out = self.folder / "out"
-        out.mkdir()
-        os.mkfifo(out / "t-1~")  # takes 64 KiB, and then the writer waits for a reader
-        for command in (("submit", "--id", "t-1", "--file", picture), ("watch", "t-1")):
-            with self.subTest(command=command[0]):
-                reader = os.open(out / "t-1~", os.O_RDONLY | os.O_NONBLOCK)
-                writer = subprocess.Popen([BIN / "genai-ctl", "--dispatcher", self.clients_endpoint,
-                                           *command, "--out", out], stderr=subprocess.DEVNULL)
-                self.closers.append(writer.kill)
-                wait_for(lambda: select.select([reader], [], [], 0)[0], "the result's first bytes")
-                writer.kill()
-                writer.wait()
-                os.close(reader)
-        self.assertEqual(self.client.stats()["delivered_total"], 0)
-        os.unlink(out / "t-1~")
-        done = self.ctl("watch", "t-1", "--out", out)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual((out / "t-1").read_bytes(), picture.read_bytes())
-
-    def test_a_result_that_cannot_be_written_is_kept(self):
-        self.start_nodes(1, "--echo")
-        out = self.folder / "out"
-        for name in ("t-1", "t-2"):
-            (out / name / "in the way").mkdir(parents=True)
-        done = self.ctl("submit", "--id", "t-1", "--out", out, "one")
-        self.assertEqual(done.returncode, 1)
-        self.assertIn(b"t-1: Is a directory; the result is kept: genai-ctl watch t-1 --out DIR",
-                      done.stderr)
-        self.ctl("submit", "--id", "t-2", "two")
-        self.assertEqual(self.ctl("watch", "t-2", "--out", out).returncode, 1)
-        with open("/dev/full", "wb") as full:
-            done = subprocess.run(
-                [BIN / "genai-ctl", "--dispatcher", self.clients_endpoint, "submit", "--id", "t-3",
-                 "--wait", "three"], stdout=full, stderr=subprocess.PIPE, timeout=60)
-        self.assertEqual(done.returncode, 1)
-        self.assertIn(b"cannot write to stdout; the result is kept", done.stderr)
-        self.assertEqual(self.client.stats()["delivered_total"], 0)
-        again = self.folder / "again"
-        self.assertEqual(self.ctl("watch", "t-1", "t-2", "t-3", "--out", again).returncode, 0)
-        self.assertEqual([(again / f"t-{i}").read_text() for i in (1, 2, 3)],
-                         ["one", "two", "three"])
 
     def test_failed_tasks_are_an_exit_code(self):
         self.start_nodes(1, "--exec", "echo no luck >&2; exit 1")
@@ -261,19 +214,6 @@ class Ctl(CtlTest):
         self.assertEqual(done.stderr.decode(),
                          f"genai-ctl: no answer from {nowhere} within 1 s\n")
 
-    def test_an_interrupted_wait_leaves_the_task(self):
-        waiting = subprocess.Popen(
-            [BIN / "genai-ctl", "--dispatcher", self.clients_endpoint, "submit", "--id", "t-1",
-             "--wait", "x"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        wait_for(lambda: self.client.status("t-1"), "its submission")
-        wait_for(lambda: "SIGINT is caught" if self.catches_sigint(waiting.pid) else None,
-                 "the wait")
-        waiting.send_signal(signal.SIGINT)
-        _, errors = waiting.communicate(timeout=30)
-        self.assertEqual(waiting.returncode, 130)
-        self.assertIn(b"go on", errors)
-        self.assertEqual(self.client.status("t-1")["status"], "Unscheduled")
-
     def test_an_interrupt_before_any_answer_says_so(self):
         waiting = subprocess.Popen(
             [BIN / "genai-ctl", "--dispatcher", f"ipc://{self.folder}/nowhere", "submit", "--wait",
@@ -286,15 +226,6 @@ class Ctl(CtlTest):
         _, errors = waiting.communicate(timeout=30)
         self.assertEqual(waiting.returncode, 130)
         self.assertIn(b"interrupted before the dispatcher answered", errors)
-
-    @staticmethod
-    def catches_sigint(pid):
-        """Whether the process has SIGINT blocked, which is how it takes signals by a descriptor."""
-        with open(f"/proc/{pid}/status") as status:
-            for line in status:
-                if line.startswith("SigBlk:"):
-                    return int(line.split()[1], 16) & (1 << (signal.SIGINT - 1))
-        return False
 
     def test_usage(self):
         for arguments in ((), ("submit",), ("submit", "a", "--stdin"), ("drain",),

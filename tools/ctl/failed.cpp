@@ -1,8 +1,11 @@
 // genai-ctl failed list, show, replay, purge
 #include <fmt/format.h>
 
+#include <iostream>
+
 #include "tools/ctl/format.h"
 #include "tools/ctl/json.h"
+#include "tools/ctl/pages.h"
 #include "tools/ctl/session.h"
 #include "tools/ctl/tasks.h"
 
@@ -28,18 +31,18 @@ void refuse(const std::string& id, const Verdict& verdict) {
 }  // namespace
 
 int run_failed_list(Session& session) {
-  const Options& options = session.options;
-  const auto tasks = session.client.list(Status::kFailed, options.limit);
-  std::vector<std::vector<std::string>> rows{{"TASK", "STATUS", "AGE", "LABEL", "CODE", "ERROR"}};
-  for (const TaskInfo& t : tasks) {
-    if (options.json)
-      print(to_json(t));
-    else
-      rows.push_back({cell(t.id, 64), name(t.status), duration_text(t.age_ms), cell(t.label, 40),
-                      cell(t.code, 40), cell(t.error, 120)});
-  }
-  if (!options.json)
-    for (const std::string& line : table_lines(rows)) fmt::print("{}\n", line);
+  show_pages(session, Status::kFailed, [&](const auto& tasks) {
+    std::vector<std::vector<std::string>> rows{{"TASK", "STATUS", "AGE", "LABEL", "CODE", "ERROR"}};
+    for (const TaskInfo& t : tasks) {
+      if (session.options.json)
+        print(to_json(t));
+      else
+        rows.push_back({cell(t.id, 64), name(t.status), duration_text(t.age_ms), cell(t.label, 40),
+                        cell(t.code, 40), cell(t.error, 120)});
+    }
+    if (!session.options.json)
+      for (const std::string& line : table_lines(rows)) std::cout << line << '\n';
+  });
   return process::kExitOk;
 }
 

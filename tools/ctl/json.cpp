@@ -33,6 +33,7 @@ Json to_json(const client::TaskInfo& t) {
   if (is_terminal(t.status)) {
     json["code"] = t.code;
     if (!t.error.empty()) json["error"] = t.error;
+    if (!t.result.empty()) json["result"] = t.result;
     json["queued_ms"] = t.queued_ms;
     json["run_ms"] = t.run_ms;
     json["total_ms"] = t.total_ms;
@@ -58,9 +59,11 @@ Json to_json(const client::TaskUpdate& u) {
 }
 
 Json to_json(const client::TaskResult& r) {
-  return {{"task_id", r.id},          {"status", name(r.status)}, {"code", r.code},
-          {"error", r.error},         {"node", r.node_id},        {"attempts", r.attempts},
-          {"queued_ms", r.queued_ms}, {"run_ms", r.run_ms},       {"total_ms", r.total_ms}};
+  Json json{{"task_id", r.id},          {"status", name(r.status)}, {"code", r.code},
+            {"error", r.error},         {"node", r.node_id},        {"attempts", r.attempts},
+            {"queued_ms", r.queued_ms}, {"run_ms", r.run_ms},       {"total_ms", r.total_ms}};
+  if (r.result_gone) json["result_gone"] = true;
+  return json;
 }
 
 Json to_json(const client::NodeInfo& n) {
@@ -133,6 +136,7 @@ Json to_json(const client::Stats& s) {
 Json to_json(const client::Verdict& v) {
   Json json{{"task_id", v.id}, {"code", v.code}};
   if (!v.detail.empty()) json["detail"] = v.detail;
+  if (v.is_late()) json["late"] = true;
   if (v.retry_after_ms) json["retry_after_ms"] = v.retry_after_ms;
   if (v.estimate)
     json["estimate"] = {{"start_p50_ms", v.estimate->start_p50_ms},

@@ -5,6 +5,7 @@
 
 #include "protocol/transport/key_ring.h"
 #include "protocol/transport/keys.h"
+#include "tools/ctl/json.h"
 #include "tools/ctl/session.h"
 
 namespace genai::ctl {
@@ -15,11 +16,14 @@ int failed(const Error& error) {
   return process::kExitFailure;
 }
 
-int generate(const std::string& file) {
+int generate(const std::string& file, bool json) {
   const transport::KeyPair keys = transport::make_key_pair();
   if (const auto written = transport::write_key_file(file, keys); !written)
     return failed(written.error());
-  std::cout << keys.public_key << "\n";
+  if (json)
+    print({{"file", file}, {"public_key", keys.public_key}});
+  else
+    std::cout << keys.public_key << "\n";
   return process::kExitOk;
 }
 
@@ -44,30 +48,36 @@ Identity identity_of(const KeyOptions& options, std::string key) {
   return who;
 }
 
-int tell(const char* done, const std::vector<std::string>& files) {
-  for (const std::string& file : files) std::cout << done << file << "\n";
+int tell(const std::string& done, const std::vector<std::string>& files, bool json) {
+  for (const std::string& file : files)
+    if (json)
+      print({{"done", done}, {"file", file}});
+    else
+      std::cout << done << ": " << file << "\n";
+  if (json) return process::kExitOk;
   std::cout << "in force once the daemons that use this folder get a SIGHUP\n";
   return process::kExitOk;
 }
 
-int authorize(const KeyOptions& options, const std::string& key) {
+int authorize(const KeyOptions& options, const std::string& key, bool json) {
   const auto file = transport::authorize(options.folder, identity_of(options, key));
-  return file ? tell("authorized: ", {*file}) : failed(file.error());
+  return file ? tell("authorized", {*file}, json) : failed(file.error());
 }
 
-int revoke(const std::string& folder, const std::string& key) {
+int revoke(const std::string& folder, const std::string& key, bool json) {
   const auto files = transport::revoke(folder, key);
-  return files ? tell("revoked: ", *files) : failed(files.error());
+  return files ? tell("revoked", *files, json) : failed(files.error());
 }
 
 }  // namespace
 
 int run_keys(const Options& options) {
   const KeyOptions& o = options.keys;
-  if (options.command == "keygen") return generate(o.file);
+  if (options.command == "keygen") return generate(o.file, options.json);
   const auto key = transport::public_key_of(o.key);
   if (!key) return failed(key.error());
-  return options.command == "authorize" ? authorize(o, *key) : revoke(o.folder, *key);
+  return options.command == "authorize" ? authorize(o, *key, options.json)
+                                        : revoke(o.folder, *key, options.json);
 }
 
 }  // namespace genai::ctl

@@ -1,12 +1,14 @@
 // genai-ctl: a person's (or a script's) way to the dispatcher.
+#include <csignal>
 #include <cstdio>
 #include <iostream>
 #include <map>
+#include <new>
 
 #include "protocol/process/logging.h"
 #include "protocol/process/startup.h"
+#include "tools/ctl/input.h"
 #include "tools/ctl/keys.h"
-#include "tools/ctl/prompts.h"
 #include "tools/ctl/session.h"
 
 namespace {
@@ -37,10 +39,11 @@ client::Millis timeout_of(const Options& options) {
   return options.timeout;
 }
 
-int run_command(const Options& options) {
+int run_command(Options& options) {
   if (options.command == "backup") return run_backup(options);
   if (options.command == "keygen" || options.command == "authorize" || options.command == "revoke")
     return run_keys(options);
+  read_task_ids(options.tasks);
   // Who only watches leaves the results to the client that they are for.
   const bool acknowledge = options.command != "watch" || !options.out.empty();
   client::Client client(
@@ -49,9 +52,13 @@ int run_command(const Options& options) {
   return kCommands.at(options.command)(session);
 }
 
-int run(const Options& options) {
+/// Whoever ends `genai-ctl list | head -1` has seen enough, and is told nothing.
+int closed_stdout() { return 128 + SIGPIPE; }
+
+int run(Options& options) {
   const int code = run_command(options);
   if (std::cout.flush() && std::fflush(stdout) == 0) return code;
+  if (stdout_is_closed()) return closed_stdout();
   complain("cannot write to stdout");
   return process::kExitFailure;
 }
@@ -71,7 +78,11 @@ int main(int argc, char** argv) {
   } catch (const client::ClientError& error) {
     complain(error.code() == "timeout" ? error.what() : error.code() + ": " + error.what());
     return process::kExitFailure;
+  } catch (const std::bad_alloc&) {
+    complain("out of memory");
+    return process::kExitFailure;
   } catch (const std::exception& error) {
+    if (stdout_is_closed()) return closed_stdout();
     complain(error.what());
     return process::kExitFailure;
   }

@@ -13,9 +13,21 @@ namespace {
 using process::OptionProblem;
 using process::Range;
 
+/// An empty value is what a script gives when its variable is not set: it would count as not given.
+std::string refuse_empty(const std::string& text) {
+  return text.empty() ? "must not be empty" : "";
+}
+
 void declare_out(CLI::App& cmd, Options& o, const char* doc) {
-  cmd.add_option("--out", o.out, doc);
+  cmd.add_option("--out", o.out, doc)->check(refuse_empty);
   cmd.add_option("--suffix", o.suffix, "Of the files in --out, such as .png");
+}
+
+void declare_pages(CLI::App& cmd, Options& o) {
+  auto* limit = cmd.add_option("--limit", o.limit, "At most so many (default: 100)")
+                    ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{UINT32_MAX}));
+  cmd.add_flag("--all", o.all, "All of them")->excludes(limit);
+  cmd.add_option("--after", o.after, "Only those behind this task id");
 }
 
 CLI::Range priority() { return CLI::Range(std::uint32_t{0}, std::uint32_t{limits::kMaxPriority}); }
@@ -26,15 +38,19 @@ void declare_submit(CLI::App& app, Options& options) {
   const CLI::Range count(std::uint64_t{0}, std::uint64_t{UINT32_MAX});
   auto& cmd = *app.add_subcommand("submit", "Submit tasks; with --wait or --out wait for them");
   cmd.add_option("prompt", o.prompt, "The payload, as text");
-  cmd.add_option("--file", o.file, "The payload is this file");
+  cmd.add_option("--file", o.file, "The payload is this file")->check(refuse_empty);
   cmd.add_flag("--stdin", o.from_stdin, "The payload is what comes on stdin");
-  cmd.add_option("--lines", o.lines, "A task for each line of this file ('-': stdin)");
+  cmd.add_option("--lines", o.lines,
+                 "A task for each line of this file that is not blank ('-': stdin)")
+      ->check(refuse_empty);
+  cmd.add_flag("--comments", o.comments, "Lines of --lines that begin with '#' are no tasks");
   cmd.add_option("--jsonl", o.jsonl,
                  "A task for each line, a JSON object: prompt or "
-                 "payload_base64, id, model, params, ... ('-': stdin)");
-  cmd.add_option("--id", o.id, "The task's id (default: a new UUIDv7)");
-  cmd.add_option("--model", o.model, "Only nodes that have this model");
-  cmd.add_option("--gpu-type", o.gpu_type, "Only nodes with this GPU");
+                 "payload_base64, id, model, params, ... ('-': stdin)")
+      ->check(refuse_empty);
+  cmd.add_option("--id", o.id, "The task's id (default: a new UUIDv7)")->check(refuse_empty);
+  cmd.add_option("--model", o.model, "Only nodes that have this model")->check(refuse_empty);
+  cmd.add_option("--gpu-type", o.gpu_type, "Only nodes with this GPU")->check(refuse_empty);
   cmd.add_option("--ncpu", o.ncpu, "Only nodes with so many CPUs")->check(count);
   cmd.add_option("--ram-mib", o.ram_mib, "Only nodes with so much memory")->check(count);
   cmd.add_option("--vram-mib", o.vram_mib, "Only nodes with so much GPU memory")->check(count);
@@ -43,13 +59,14 @@ void declare_submit(CLI::App& app, Options& options) {
   cmd.add_option("--time-limit-s", o.time_limit_s, "Time limit of one execution")->check(seconds);
   cmd.add_option("--max-attempts", o.max_attempts, "Error results before it is Failed")
       ->check(CLI::Range(std::uint32_t{1}, limits::kMaxAttempts));
-  cmd.add_option("--tenant", o.tenant, "Whom its time is charged to");
+  cmd.add_option("--tenant", o.tenant, "Whom its time is charged to")->check(refuse_empty);
   cmd.add_option("--priority", o.priority, "0 to 9, the highest first (default: 5)")
       ->check(priority());
-  cmd.add_option("--start-in-s", o.start_in_s, "Not to be started before so many seconds from now")
+  cmd.add_option("--start-in-s", o.start_in_s,
+                 "Not to be started before so many seconds from its acceptance")
       ->check(seconds);
   cmd.add_option("--deadline-in-s", o.deadline_in_s,
-                 "Failed unless it has ended so many seconds from now")
+                 "Failed unless it has ended so many seconds from its acceptance")
       ->check(seconds);
   cmd.add_option("--max-cost", o.max_cost, "Only nodes that ask for no more")
       ->check(CLI::NonNegativeNumber);
@@ -60,24 +77,25 @@ void declare_submit(CLI::App& app, Options& options) {
       ->check(CLI::NonNegativeNumber);
   cmd.add_option("--param", o.params, "K=V for the node's program (repeatable)")
       ->allow_extra_args(false);  // what follows K=V is the prompt
-  cmd.add_option("--label", o.label, "A name for people (default: the prompt)");
-  cmd.add_flag("--wait", o.wait, "Wait for the results; a single one goes to stdout");
+  cmd.add_option("--label", o.label, "A name for people (default: the prompt)")
+      ->check(refuse_empty);
+  cmd.add_flag("--wait", o.wait,
+               "Wait for the results: a single one goes to stdout, several stay for watch --out");
   declare_out(cmd, options, "Wait and write each result to DIR/<task_id><suffix>");
 }
 
 void declare_failed(CLI::App& app, Options& o) {
   auto& failed = *app.add_subcommand("failed", "Tasks that used up their attempts or time");
   failed.require_subcommand(1);
-  auto& list = *failed.add_subcommand("list", "List them in the order of their ids");
-  list.add_option("--limit", o.limit, "At most so many (default: 100)");
+  declare_pages(*failed.add_subcommand("list", "List them in the order of their ids"), o);
   auto& show = *failed.add_subcommand("show", "What became of them, and why");
-  show.add_option("task", o.tasks, "Task ids")->required();
+  show.add_option("task", o.tasks, "Task ids ('-': one on each line of stdin)")->required();
   auto& replay = *failed.add_subcommand(
       "replay", "Submit their content again under new ids; the Failed ones stay until purged");
-  replay.add_option("task", o.tasks, "Task ids");
+  replay.add_option("task", o.tasks, "Task ids ('-': one on each line of stdin)");
   replay.add_flag("--all", o.all, "All that are Failed now");
   auto& purge = *failed.add_subcommand("purge", "Forget them, with payload and log");
-  purge.add_option("task", o.tasks, "Task ids");
+  purge.add_option("task", o.tasks, "Task ids ('-': one on each line of stdin)");
   purge.add_flag("--all", o.all, "All that are Failed now; needs --yes");
   purge.add_flag("--yes", o.yes, "Really all");
 }
@@ -117,7 +135,7 @@ void declare_commands(CLI::App& app, Options& o) {
   declare_submit(app, o);
   const auto with_tasks = [&](const char* name, const char* doc) {
     auto* cmd = app.add_subcommand(name, doc);
-    cmd->add_option("task", o.tasks, "Task ids")->required();
+    cmd->add_option("task", o.tasks, "Task ids ('-': one on each line of stdin)")->required();
     return cmd;
   };
   with_tasks("status", "What became of tasks, and why");
@@ -127,18 +145,19 @@ void declare_commands(CLI::App& app, Options& o) {
       ->required()
       ->check(priority());
   declare_out(*with_tasks("watch", "Follow tasks until they have ended"), o,
-              "Take each result and write it to DIR/<task_id><suffix>; without it they stay");
+              "Take each result and write it to DIR/<task_id><suffix>; without it results stay");
   with_tasks("cancel", "Cancel tasks, queued or running");
   auto& list = *app.add_subcommand("list", "List tasks in the order of their ids");
   list.add_option("--status", o.status, "Only tasks of this status");
-  list.add_option("--limit", o.limit, "At most so many (default: 100)");
+  declare_pages(list, o);
   declare_failed(app, o);
   declare_backup(app, o);
   declare_keys(app, o.keys);
   auto& nodes = *app.add_subcommand("nodes", "List the connected nodes");
   nodes.add_flag("--long", o.long_format,
                  "With their hardware, all counters and what was measured");
-  auto& top = *app.add_subcommand("top", "Watch the fleet live; q quits");
+  auto& top = *app.add_subcommand(
+      "top", "Watch the fleet live; q quits. Not on a terminal: as with --once");
   top.add_option("--interval-ms", o.interval_ms, "Time between two looks")
       ->check(CLI::Range(100, 60'000));
   top.add_flag("--once", o.once, "Print one screen and exit");
@@ -166,7 +185,9 @@ std::string usage_problem(const Options& o) {
     if (sources != 1) return "submit: give one of PROMPT, --file, --stdin, --lines, --jsonl";
     if (!s.id.empty() && (!s.lines.empty() || !s.jsonl.empty()))
       return "submit: --id is for a single task";
+    if (s.comments && s.lines.empty()) return "submit: --comments is for --lines";
   }
+  if (!o.suffix.empty() && o.out.empty()) return o.command + ": --suffix is for --out";
   if (o.command == "failed replay" || o.command == "failed purge") {
     if (o.tasks.empty() != o.all) return o.command + ": give either tasks or --all";
     if (o.command == "failed purge" && o.all && !o.yes)

@@ -24,6 +24,7 @@ struct SubmitOptions {
   std::optional<double> max_cost, time_to_money_ratio;
   double work = 0;
   std::vector<std::string> params;  // K=V
+  bool comments = false;            // lines that begin with '#' are no prompts
   bool wait = false;
 };
 
@@ -52,11 +53,12 @@ struct Options {
   std::uint8_t priority = 0;         // reprioritise
   std::string status;                // list: only these
   std::uint64_t limit = 100;         // list, failed list
+  std::string after;                 // list, failed list: behind this id
   bool long_format = false;          // nodes
   std::uint64_t interval_ms = 1000;  // top
   bool once = false;                 // top
   std::string node;                  // drain
-  bool all = false;                  // drain, failed replay, failed purge
+  bool all = false;                  // list, drain, failed list, failed replay, failed purge
   bool off = false;                  // drain
   bool yes = false;                  // failed purge
   std::string file, data_dir;        // backup

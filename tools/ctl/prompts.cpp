@@ -2,12 +2,14 @@
 
 #include <sodium.h>
 
+#include <algorithm>
+#include <cctype>
 #include <charconv>
-#include <chrono>
-#include <fstream>
-#include <iostream>
-#include <iterator>
+#include <cmath>
+#include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <unordered_map>
 
 #include "protocol/limits.h"
@@ -21,28 +23,30 @@ using client::TaskRequest;
 using nlohmann::json;
 
 std::string label_of(const std::string& prompt) {
-  return clip_text(prompt.substr(0, prompt.find('\n')), limits::kMaxNameBytes);
+  const std::size_t end = prompt.find_first_of(std::string_view("\n\0", 2));
+  return clip_text(std::string_view(prompt).substr(0, end), limits::kMaxNameBytes);
 }
 
-std::string read_all(std::istream& in) {
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+// More would not fit into the dispatcher's queue, nor well into this machine's memory.
+constexpr std::size_t kMaxInputBytes = std::size_t{1} << 30;
+constexpr std::size_t kMaxPrompts = 1'000'000;
+// Base64 takes 4 bytes for 3; the other keys have limits of their own.
+constexpr std::size_t kMaxJsonLineBytes = limits::kMaxPayloadBytes / 3 * 4 + (1u << 20);
+
+void add(std::vector<Prompt>& prompts, std::size_t line, TaskRequest request) {
+  if (prompts.size() == kMaxPrompts)
+    throw InputError("more than " + std::to_string(kMaxPrompts) + " tasks: submit them in parts");
+  prompts.push_back({line, std::move(request)});
 }
 
-/// stdin for "-".
-template <class Read>
-auto with_file(const std::string& name, Read read) {
-  if (name == "-") return read(std::cin);
-  std::ifstream file(name, std::ios::binary);
-  if (!file) throw InputError(name + ": cannot be read");
-  return read(file);
+bool is_blank(const std::string& line) {
+  return line.find_first_not_of(" \t\r") == std::string::npos;
 }
 
-/// Unix time in ms; 0 stays 0.
-std::uint64_t from_now(std::uint64_t seconds) {
-  using namespace std::chrono;
-  if (seconds == 0) return 0;
-  const auto now = duration_cast<milliseconds>(system_clock::now().time_since_epoch());
-  return static_cast<std::uint64_t>(now.count()) + seconds * 1000;
+void add_param(TaskRequest& request, const std::string& text) {
+  auto [key, value] = parse_param(text);
+  if (!request.params.emplace(key, std::move(value)).second)
+    throw InputError("--param " + key + ": given twice");
 }
 
 TaskRequest defaults_from(const SubmitOptions& o) {
@@ -59,13 +63,12 @@ TaskRequest defaults_from(const SubmitOptions& o) {
   request.label = o.label;
   request.tenant = o.tenant;
   request.priority = o.priority;
-  request.not_before_ms = from_now(o.start_in_s);
-  request.deadline_ms = from_now(o.deadline_in_s);
+  request.start_in_ms = o.start_in_s * 1000;
+  request.deadline_in_ms = o.deadline_in_s * 1000;
   request.max_cost = o.max_cost;
   request.time_to_money_ratio = o.time_to_money_ratio;
   request.work = o.work;
-  for (const std::string& text : o.params)
-    request.params.insert_or_assign(parse_param(text).first, parse_param(text).second);
+  for (const std::string& text : o.params) add_param(request, text);
   return request;
 }
 
@@ -79,14 +82,27 @@ std::uint64_t whole(const json& value, std::uint64_t max) {
 constexpr std::uint64_t kMaxCount = UINT32_MAX;
 constexpr std::uint64_t kMaxSeconds = limits::kMaxTtlMs / 1000;
 
+/// The reader of JSON makes a fraction of a whole number that has no room in 64 bits.
+double fraction(double number) {
+  if (std::abs(number) >= 0x1p63 && number == std::trunc(number))
+    throw InputError("a whole number of more than 64 bits: give it as a text");
+  return number;
+}
+
 Param param_from(const json& value) {
   if (value.is_boolean()) return value.get<bool>();
   // A seed of 64 bits stays exact: nodes read it as text.
   if (value.is_number_unsigned() && value.get<std::uint64_t>() > INT64_MAX) return value.dump();
   if (value.is_number_integer()) return value.get<std::int64_t>();
-  if (value.is_number()) return value.get<double>();
+  if (value.is_number()) return fraction(value.get<double>());
   if (value.is_string()) return value.get<std::string>();
   throw InputError("only texts, numbers and booleans");
+}
+
+void take_params(const json& value, TaskRequest& request) {
+  if (!value.is_object()) throw InputError("expected an object");
+  for (const auto& [name, param] : value.items())
+    request.params.insert_or_assign(name, param_from(param));
 }
 
 void take_key(const std::string& key, const json& value, TaskRequest& request) {
@@ -118,6 +134,14 @@ void take_key(const std::string& key, const json& value, TaskRequest& request) {
     request.tenant = value.get<std::string>();
   else if (key == "priority")
     request.priority = static_cast<std::uint8_t>(whole(value, limits::kMaxPriority));
+  else if (key == "start_in_s")
+    request.start_in_ms = whole(value, kMaxSeconds) * 1000;
+  else if (key == "deadline_in_s")
+    request.deadline_in_ms = whole(value, kMaxSeconds) * 1000;
+  else if (key == "start_in_ms")
+    request.start_in_ms = whole(value, limits::kMaxTtlMs);
+  else if (key == "deadline_in_ms")
+    request.deadline_in_ms = whole(value, limits::kMaxTtlMs);
   else if (key == "not_before_ms")
     request.not_before_ms = whole(value, limits::kMaxUnixMs);
   else if (key == "deadline_ms")
@@ -129,17 +153,35 @@ void take_key(const std::string& key, const json& value, TaskRequest& request) {
   else if (key == "work")
     request.work = value.get<double>();
   else if (key == "params")
-    for (const auto& [name, param] : value.items())
-      request.params.insert_or_assign(name, param_from(param));
+    take_params(value, request);
   else
     throw InputError("no such key");
 }
 
-TaskRequest request_from(const std::string& line, const TaskRequest& defaults) {
-  const json object = json::parse(line);
-  if (!object.is_object()) throw InputError("expected an object");
+/// The reader of JSON keeps the last of two values of one key.
+json parse_json(const std::string& line) {
+  std::vector<std::set<std::string>> keys;  // of the objects that are open
+  return json::parse(line, [&](int, json::parse_event_t event, json& value) {
+    if (event == json::parse_event_t::object_start) keys.emplace_back();
+    if (event == json::parse_event_t::object_end) keys.pop_back();
+    if (event == json::parse_event_t::key && !keys.back().insert(value.get<std::string>()).second)
+      throw InputError("key '" + value.get<std::string>() + "': given twice");
+    return true;
+  });
+}
+
+void check_alternatives(const json& object) {
   if (object.contains("prompt") == object.contains("payload_base64"))
     throw InputError("give either prompt or payload_base64");
+  for (const std::string key : {"start_in_", "deadline_in_"})
+    if (object.contains(key + "s") && object.contains(key + "ms"))
+      throw InputError("give either " + key + "s or " + key + "ms");
+}
+
+TaskRequest request_from(const std::string& line, const TaskRequest& defaults) {
+  const json object = parse_json(line);
+  if (!object.is_object()) throw InputError("expected an object");
+  check_alternatives(object);
   TaskRequest request = defaults;
   for (const auto& [key, value] : object.items()) {
     try {
@@ -162,18 +204,51 @@ std::optional<Number> number_from(const std::string& text) {
   return number;
 }
 
+/// How many digits a double has to carry for it.
+std::size_t digits_in(const std::string& number) {
+  const std::string mantissa = number.substr(0, number.find_first_of("eE"));
+  const std::size_t first = mantissa.find_first_of("123456789");
+  if (first == std::string::npos) return 0;
+  return static_cast<std::size_t>(
+      std::count_if(mantissa.begin() + static_cast<std::ptrdiff_t>(first), mantissa.end(),
+                    [](char c) { return c != '.'; }));
+}
+
+/// What a command sees as one variable would reach it only once.
+std::string variable_of(std::string key) {
+  for (char& c : key)
+    c = std::isalnum(static_cast<unsigned char>(c)) ? static_cast<char>(std::toupper(c)) : '_';
+  return "GENAI_PARAM_" + key;
+}
+
+void check_variables(const TaskRequest& request) {
+  std::map<std::string, std::string> keys;  // by their variables
+  const auto holds_zero = [](const std::string& text) { return text.find('\0') != text.npos; };
+  if (holds_zero(request.label)) throw InputError("label: holds a zero byte");
+  for (const auto& [key, value] : request.params) {
+    const auto* text = std::get_if<std::string>(&value);
+    if (text && holds_zero(*text)) throw InputError("param '" + key + "': holds a zero byte");
+    const auto [other, first] = keys.emplace(variable_of(key), key);
+    if (!first)
+      throw InputError("params '" + other->second + "' and '" + key +
+                       "' are one to a command: " + other->first);
+  }
+}
+
 }  // namespace
 
 std::pair<std::string, Param> parse_param(const std::string& text) {
+  constexpr std::size_t kDigits = std::numeric_limits<double>::digits10;
   const std::size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0)
     throw InputError("--param " + text + ": expected K=V");
   const std::string key = text.substr(0, equals), value = text.substr(equals + 1);
   if (value == "true" || value == "false") return {key, value == "true"};
-  if (auto integer = number_from<std::int64_t>(value)) return {key, *integer};
-  // A seed of 64 bits stays exact: nodes read it as text.
+  if (auto integer = number_from<std::int64_t>(value); integer && std::to_string(*integer) == value)
+    return {key, *integer};
   if (value.find_first_not_of("-0123456789") == std::string::npos) return {key, value};
-  if (auto number = number_from<double>(value); number && std::isfinite(*number))
+  if (auto number = number_from<double>(value);
+      number && std::isfinite(*number) && digits_in(value) <= kDigits)
     return {key, *number};
   return {key, value};
 }
@@ -190,29 +265,47 @@ std::string base64_decode(std::string_view text) {
   return bytes;
 }
 
-std::vector<Prompt> read_lines(std::istream& in, const TaskRequest& defaults) {
-  std::vector<Prompt> prompts;
-  std::string line;
-  for (std::size_t number = 1; std::getline(in, line); ++number) {
-    if (line.ends_with('\r')) line.pop_back();
-    if (line.find_first_not_of(" \t") == std::string::npos || line.starts_with('#')) continue;
-    TaskRequest request = defaults;
-    request.payload = line;
-    if (request.label.empty()) request.label = label_of(line);
-    prompts.push_back({number, std::move(request)});
-  }
-  return prompts;
+std::string PromptList::skipped() const {
+  const auto counted = [](std::size_t count, const char* noun) {
+    return count == 0 ? "" : std::to_string(count) + noun + (count == 1 ? "" : "s");
+  };
+  const std::string blank = counted(blank_lines, " blank line");
+  const std::string comment = counted(comments, " comment");
+  if (blank.empty() && comment.empty()) return {};
+  const bool one = blank_lines + comments == 1;
+  return blank + (blank.empty() || comment.empty() ? "" : " and ") + comment +
+         (one ? " is no task" : " are no tasks");
 }
 
-std::vector<Prompt> read_jsonl(std::istream& in, const std::string& name,
-                               const TaskRequest& defaults) {
-  std::vector<Prompt> prompts;
+PromptList read_lines(std::istream& in, const TaskRequest& defaults, bool comments) {
+  PromptList list;
   std::string line;
-  for (std::size_t number = 1; std::getline(in, line); ++number) {
-    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+  for (std::size_t number = 1; next_line(in, line, limits::kMaxPayloadBytes); ++number) {
+    if (is_blank(line)) {
+      ++list.blank_lines;
+    } else if (comments && line.starts_with('#')) {
+      ++list.comments;
+    } else {
+      TaskRequest request = defaults;
+      request.payload = line;
+      if (request.label.empty()) request.label = label_of(line);
+      add(list.prompts, number, std::move(request));
+    }
+  }
+  return list;
+}
+
+PromptList read_jsonl(std::istream& in, const std::string& name, const TaskRequest& defaults) {
+  PromptList list;
+  std::string line;
+  for (std::size_t number = 1; next_line(in, line, kMaxJsonLineBytes); ++number) {
+    if (is_blank(line)) {
+      ++list.blank_lines;
+      continue;
+    }
     const std::string where = name + ":" + std::to_string(number) + ": ";
     try {
-      prompts.push_back({number, request_from(line, defaults)});
+      add(list.prompts, number, request_from(line, defaults));
     } catch (const json::parse_error& error) {
       throw InputError(where + "not JSON at byte " + std::to_string(error.byte));
     } catch (const json::exception&) {
@@ -221,7 +314,7 @@ std::vector<Prompt> read_jsonl(std::istream& in, const std::string& name,
       throw InputError(where + error.what());
     }
   }
-  return prompts;
+  return list;
 }
 
 /// What the client would refuse to send is better said with its line, and before any is sent.
@@ -232,7 +325,8 @@ void check_all(const std::vector<Prompt>& prompts, const std::string& source) {
         source.empty() ? "" : source + ":" + std::to_string(prompt.line) + ": ";
     try {
       client::Client::check(prompt.request);
-    } catch (const client::ClientError& error) {
+      check_variables(prompt.request);
+    } catch (const std::runtime_error& error) {
       throw InputError(where + error.what());
     }
     if (prompt.request.id.empty()) continue;
@@ -243,27 +337,31 @@ void check_all(const std::vector<Prompt>& prompts, const std::string& source) {
   }
 }
 
-std::vector<Prompt> read_prompts(const SubmitOptions& options) {
+PromptList read_single(const SubmitOptions& options, TaskRequest request) {
+  if (!options.prompt.empty())
+    request.payload = options.prompt;
+  else
+    request.payload =
+        Input(options.from_stdin ? "-" : options.file, limits::kMaxPayloadBytes).all();
+  if (request.label.empty())
+    request.label = options.file.empty() ? label_of(request.payload) : label_of(options.file);
+  PromptList list;
+  list.prompts.push_back({1, std::move(request)});
+  return list;
+}
+
+PromptList read_prompts(const SubmitOptions& options) {
   const TaskRequest defaults = defaults_from(options);
-  std::vector<Prompt> prompts;
-  if (!options.lines.empty()) {
-    prompts = with_file(options.lines, [&](std::istream& in) { return read_lines(in, defaults); });
-  } else if (!options.jsonl.empty()) {
-    prompts = with_file(options.jsonl,
-                        [&](std::istream& in) { return read_jsonl(in, options.jsonl, defaults); });
-  } else {
-    TaskRequest request = defaults;
-    if (!options.prompt.empty())
-      request.payload = options.prompt;
-    else
-      request.payload = with_file(options.from_stdin ? "-" : options.file, read_all);
-    if (request.label.empty())
-      request.label = options.file.empty() ? label_of(request.payload) : label_of(options.file);
-    prompts.push_back({1, std::move(request)});
-  }
-  if (prompts.empty()) throw InputError("there is no prompt in the input");
-  check_all(prompts, !options.lines.empty() ? options.lines : options.jsonl);
-  return prompts;
+  PromptList list;
+  if (!options.lines.empty())
+    list = read_lines(Input(options.lines, kMaxInputBytes).stream(), defaults, options.comments);
+  else if (!options.jsonl.empty())
+    list = read_jsonl(Input(options.jsonl, kMaxInputBytes).stream(), options.jsonl, defaults);
+  else
+    list = read_single(options, defaults);
+  if (list.prompts.empty()) throw InputError("there is no prompt in the input");
+  check_all(list.prompts, !options.lines.empty() ? options.lines : options.jsonl);
+  return list;
 }
 
 }  // namespace genai::ctl

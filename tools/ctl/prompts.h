@@ -2,12 +2,12 @@
 #pragma once
 
 #include <istream>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "genai/client.h"
+#include "tools/ctl/input.h"
 #include "tools/ctl/options.h"
 
 namespace genai::ctl {
@@ -17,25 +17,30 @@ struct Prompt {
   client::TaskRequest request;
 };
 
-/// Bad input: what is wrong and where. Ends the program with exit code 2.
-struct InputError : std::runtime_error {
-  using std::runtime_error::runtime_error;
+/// The tasks of one source, and how many of its lines are none.
+struct PromptList {
+  std::vector<Prompt> prompts;
+  std::size_t blank_lines = 0, comments = 0;
+
+  /// "2 blank lines and 1 comment are no tasks"; empty when every line is one.
+  std::string skipped() const;
 };
 
 /// All tasks that `submit` was told to submit, from arguments, files or stdin: each could be sent
 /// as it is, and no id comes twice.
-std::vector<Prompt> read_prompts(const SubmitOptions& options);
+PromptList read_prompts(const SubmitOptions& options);
 
-/// A task a line; blank lines and those that begin with '#' are skipped.
-std::vector<Prompt> read_lines(std::istream& in, const client::TaskRequest& defaults);
+/// A task for each line that is not blank. With `comments` those that begin with '#' are none.
+PromptList read_lines(std::istream& in, const client::TaskRequest& defaults, bool comments = false);
 /// A task for each JSON object a line; `name` is the file's, for errors. Keys: prompt or
 /// payload_base64, id, model, gpu_type, ncpu, ram_mib, vram_mib, ttl_s, time_limit_s, max_attempts,
-/// label, params; what is absent is taken from `defaults`.
-std::vector<Prompt> read_jsonl(std::istream& in, const std::string& name,
-                               const client::TaskRequest& defaults);
+/// label, tenant, priority, start_in_s, deadline_in_s (or ..._ms), not_before_ms, deadline_ms,
+/// max_cost, time_to_money_ratio, work, params; what is absent is taken from `defaults`.
+PromptList read_jsonl(std::istream& in, const std::string& name,
+                      const client::TaskRequest& defaults);
 
-/// "seed=7" as an integer, "hd=true" as a bool, "cfg=7.5" as a number, anything else (integers of
-/// more than 63 bits too) as text.
+/// "seed=7" as an integer, "hd=true" as a bool, "cfg=7.5" as a number. What would not come back as
+/// it was written stays a text: "007", integers of more than 63 bits, more than 15 digits.
 std::pair<std::string, client::Param> parse_param(const std::string& text);
 
 /// RFC 4648 with padding; throws InputError.

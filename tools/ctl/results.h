@@ -1,4 +1,4 @@
-// Where --out puts results.
+// Where results are kept: the folder of --out, or standard output.
 #pragma once
 
 #include <filesystem>
@@ -16,13 +16,18 @@ class ResultFolder {
 
   /// InputError when no file can have this task's name ("..", with an empty suffix).
   void check(const std::string& task_id) const;
-  /// Writes the data and returns the path. The file appears under its name only when it is whole.
-  /// std::runtime_error says what could not be written.
+  /// Writes the data and returns the path. The file appears under its name only when it is whole
+  /// and on the disk. std::runtime_error says what could not be written.
   std::string write(const client::TaskResult& result) const;
 
  private:
   std::filesystem::path folder_;
   std::string suffix_;
 };
+
+/// Writes the data of a single result to standard output. Whether it is kept there: by a file,
+/// which is synced, or by whoever reads a pipe. A terminal keeps nothing; it shows what is a short
+/// text. std::runtime_error says what could not be written.
+bool write_to_stdout(const client::TaskResult& result);
 
 }  // namespace genai::ctl

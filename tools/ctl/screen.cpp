@@ -75,7 +75,12 @@ void append(std::vector<std::string>& lines, const std::string& title,
   if (table.size() <= 1 || room < 4) return;
   lines.push_back("");
   lines.push_back(fmt::format("{} ({})", title, total));
-  for (std::size_t i = 0; i < std::min(table.size(), room - 2); ++i) lines.push_back(table[i]);
+  const std::size_t rows = room - 2;
+  const bool is_cut = table.size() > rows || total + 1 > table.size();  // with the table's head
+  const std::size_t shown = std::min(table.size(), is_cut ? rows - 1 : rows);
+  for (std::size_t i = 0; i < shown; ++i) lines.push_back(table[i]);
+  if (is_cut && total + 1 > shown)
+    lines.push_back(fmt::format("... and {} more", total + 1 - shown));
 }
 
 std::vector<std::string> running_table(const std::vector<TaskInfo>& tasks) {

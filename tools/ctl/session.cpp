@@ -1,9 +1,11 @@
 #include "tools/ctl/session.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <iostream>
 #include <unordered_set>
 
@@ -44,8 +46,34 @@ std::optional<client::Event> Session::next(Clock::time_point deadline,
 }
 
 std::string Session::leave(const client::TaskResult& result, const std::string& why) {
-  client.watch({result.id}, client::Watch::kNone);
-  return fmt::format("{}; the result is kept: genai-ctl watch {} --out DIR", why, result.id);
+  client.leave(result.id);
+  return fmt::format("{}; the result is kept: {}", why, fetch_command({result.id}));
+}
+
+std::string Session::farewell(const std::vector<std::string>& ids) const {
+  const bool one = ids.size() == 1;
+  const std::string go_on =
+      fmt::format("{} {} on: {}", tasks_text(ids.size()), one ? "goes" : "go", fetch_command(ids));
+  return was_interrupted ? "interrupted; " + go_on
+                         : fmt::format("not ended within {} s; {}", options.timeout.count(), go_on);
+}
+
+std::string fetch_command(const std::vector<std::string>& ids) {
+  constexpr std::size_t kNamed = 5;
+  std::string command = "genai-ctl watch --out DIR";
+  for (std::size_t i = 0; i < std::min(ids.size(), kNamed); ++i) command += " " + ids[i];
+  if (ids.size() > kNamed)
+    command += fmt::format(" ... and {} more (see genai-ctl list)", ids.size() - kNamed);
+  return command;
+}
+
+std::string tasks_text(std::size_t count) {
+  return fmt::format("{} task{}", count, count == 1 ? "" : "s");
+}
+
+bool stdout_is_closed() {
+  pollfd out{STDOUT_FILENO, 0, 0};
+  return poll(&out, 1, 0) == 1 && (out.revents & (POLLERR | POLLNVAL)) == POLLERR;
 }
 
 void complain(const std::string& what) {

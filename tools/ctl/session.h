@@ -41,12 +41,21 @@ struct Session {
   /// Of a result that was taken and cannot be kept here: it stays with the dispatcher. The sentence
   /// that says so.
   std::string leave(const client::TaskResult& result, const std::string& why);
+  /// Why the wait for `ids` ended before they did, and how to fetch their results.
+  std::string farewell(const std::vector<std::string>& ids) const;
   /// The next event; nothing when no watched task is left, after `deadline`, or when interrupted.
   /// Calls `idle` at least ten times a second.
   std::optional<client::Event> next(Clock::time_point deadline,
                                     const std::function<void()>& idle = {});
 };
 
+/// How to get the results of `ids` later.
+std::string fetch_command(const std::vector<std::string>& ids);
+/// "1 task", "3 tasks".
+std::string tasks_text(std::size_t count);
+
+/// Whether nobody reads what we write to stdout any more: `genai-ctl list | head -1`.
+bool stdout_is_closed();
 /// A line on stderr, made safe for a terminal.
 void complain(const std::string& what);
 /// Says which of the tasks asked for are not among those found; the exit code.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iostream>
 #include <map>
+#include <unordered_set>
 
 #include "protocol/process/escape.h"
 #include "tools/ctl/explain.h"
@@ -14,6 +15,7 @@
 #include "tools/ctl/prompts.h"
 #include "tools/ctl/results.h"
 #include "tools/ctl/session.h"
+#include "tools/ctl/terminal.h"
 
 namespace genai::ctl {
 namespace {
@@ -22,60 +24,93 @@ using client::TaskResult;
 
 /// With --json the lines on stdout tell it all.
 Progress::Style style_of(const Options& options) {
-  if (isatty(STDERR_FILENO)) return Progress::Style::kBars;
+  if (can_redraw(STDERR_FILENO)) return Progress::Style::kBars;
   return options.json ? Progress::Style::kQuiet : Progress::Style::kLines;
 }
 
+/// What is known of a task that was accepted.
+struct Submitted {
+  std::size_t line;
+  std::string late;  // the warning, if there is one
+};
+
 struct Waiting {
   Session& session;
-  const std::unordered_map<std::string, std::size_t>& lines;
+  const std::vector<std::string>& ids;  // in the order of the prompts
+  const std::unordered_map<std::string, Submitted>& submitted;
   const std::unordered_map<std::string, std::string>& labels;
   const std::optional<ResultFolder>& folder;
+  const bool single;
   Progress& progress;
   std::size_t good = 0;
+  std::unordered_set<std::string> ended = {};
+  std::vector<std::string> left = {};  // nobody has said where to put these results
 
   void take(const TaskResult& result);
-  std::string keep(const TaskResult& result) const;
-  void report(const TaskResult& result, const std::string& file) const;
+  std::string keep(const TaskResult& result);
+  void report(const TaskResult& result, const std::string& file, bool stays) const;
+  void tell_the_rest();
   int until_all_ended();
 };
 
-void Waiting::report(const TaskResult& result, const std::string& file) const {
-  Json json{{"task_id", result.id}, {"line", lines.at(result.id)}, {"label", labels.at(result.id)}};
+void Waiting::report(const TaskResult& result, const std::string& file, bool stays) const {
+  const Submitted& task = submitted.at(result.id);
+  Json json{{"task_id", result.id}, {"line", task.line}, {"label", labels.at(result.id)}};
   json.update(to_json(result));
+  if (!task.late.empty()) json["late"] = task.late;
+  if (stays) json["result"] = "waiting";
   if (!file.empty()) json["file"] = file;
   print(json);
 }
 
-/// Puts the data where it was asked for; the file's name, if it is one.
-std::string Waiting::keep(const TaskResult& result) const {
+/// Puts the data where it was asked for; the file's name, if it is one. What is put nowhere stays
+/// with the dispatcher.
+std::string Waiting::keep(const TaskResult& result) {
   if (folder) return folder->write(result);
-  if (!session.options.json && lines.size() == 1 && !(std::cout << result.data << std::flush))
-    throw std::runtime_error("cannot write to stdout");
+  if (!session.options.json && single && write_to_stdout(result)) return {};
+  session.client.leave(result.id);
+  left.push_back(result.id);
   return {};
 }
 
 /// A result that cannot be written is told of and does not end the wait for the others.
 void Waiting::take(const TaskResult& result) {
   bool done = result.status == client::Status::kCompleted;
+  bool stays = false;
   std::string file, trouble;
+  ended.insert(result.id);
   progress.on_result(result);
   if (done && result.result_gone) {
     trouble = result.id + ": its result was fetched or dropped before";
   } else if (done) {
     try {
       file = keep(result);
+      stays = !left.empty() && left.back() == result.id;
     } catch (const std::runtime_error& error) {
       trouble = session.leave(result, error.what());
+      stays = true;
     }
   }
   if (!trouble.empty()) progress.say("genai-ctl: " + process::escaped(trouble));
   done = done && trouble.empty();
   good += done;
   if (session.options.json)
-    report(result, file);
+    report(result, file, stays);
   else if (!file.empty() && style_of(session.options) == Progress::Style::kLines)
     progress.say("  " + process::escaped(file));
+}
+
+/// What is not here when the wait is over, and how to get it.
+void Waiting::tell_the_rest() {
+  std::vector<std::string> open;
+  for (const std::string& id : ids)
+    if (!ended.contains(id)) open.push_back(id);
+  if (!open.empty()) progress.say("genai-ctl: " + session.farewell(open));
+  if (left.empty()) return;
+  const bool one = left.size() == 1;
+  progress.say(
+      fmt::format("genai-ctl: {} result{} not put into a file and stay{} with the dispatcher: {}",
+                  left.size(), one ? " was" : "s were", one ? "s" : "", fetch_command(left)));
 }
 
 int Waiting::until_all_ended() {
@@ -86,16 +121,11 @@ int Waiting::until_all_ended() {
     else
       progress.on_update(std::get<client::TaskUpdate>(*event));
   }
+  session.client.acknowledge();  // the last one too, when the wait was cut short
   progress.draw(true);
-  const std::size_t left = session.client.open_tasks();
-  if (session.was_interrupted) {
-    progress.say(fmt::format("genai-ctl: interrupted; {} tasks go on: see genai-ctl list", left));
-    return kExitInterrupted;
-  }
-  if (left > 0)
-    progress.say(fmt::format("genai-ctl: {} tasks have not ended within {} s and go on", left,
-                             session.options.timeout.count()));
-  return good == lines.size() ? process::kExitOk : process::kExitFailure;
+  tell_the_rest();
+  if (session.was_interrupted) return kExitInterrupted;
+  return good == ids.size() ? process::kExitOk : process::kExitFailure;
 }
 
 std::string retry_text(const client::Verdict& verdict) {
@@ -103,27 +133,53 @@ std::string retry_text(const client::Verdict& verdict) {
   return fmt::format("; try again in {}", duration_text(verdict.retry_after_ms));
 }
 
+/// Once for all of them.
+void warn_of_late(const std::vector<client::Verdict>& verdicts) {
+  const auto late = [](const client::Verdict& verdict) { return verdict.is_late(); };
+  const auto first = std::ranges::find_if(verdicts, late);
+  if (first == verdicts.end()) return;
+  const auto count = static_cast<std::size_t>(std::ranges::count_if(verdicts, late));
+  complain(fmt::format(
+      "{} {} not expected to end in time; {}{}", tasks_text(count), count == 1 ? "is" : "are",
+      count == 1 ? "" : "the first: ", first->detail.substr(first->detail.find(' ') + 1)));
+}
+
 /// What only a person reads: when to expect the last of them, and what cannot run now.
 void tell_expectations(const std::vector<client::Verdict>& verdicts) {
   std::map<std::string, std::size_t> reasons;
   std::uint64_t p50 = 0, p95 = 0;
   for (const client::Verdict& verdict : verdicts) {
-    if (verdict.ok() && !verdict.detail.empty()) ++reasons[verdict.detail];
+    if (verdict.ok() && !verdict.is_late() && !verdict.detail.empty()) ++reasons[verdict.detail];
     if (!verdict.estimate) continue;
     p50 = std::max(p50, verdict.estimate->finish_p50_ms);
     p95 = std::max(p95, verdict.estimate->finish_p95_ms);
   }
   for (const auto& [reason, count] : reasons)
-    complain(
-        fmt::format("{} task{} can run nowhere now: {}", count, count == 1 ? "" : "s", reason));
+    complain(fmt::format("{} can run nowhere now: {}", tasks_text(count), reason));
+  warn_of_late(verdicts);
   if (p95 != 0 && isatty(STDERR_FILENO)) complain(expectation(p50, p95));
+}
+
+std::vector<client::Verdict> submit(Session& session,
+                                    const std::vector<client::TaskRequest>& requests,
+                                    client::Watch watch) {
+  try {
+    return session.client.submit(requests, watch);
+  } catch (const client::ClientError& error) {
+    if (error.code() == "timeout")
+      complain("whether the dispatcher has accepted them is not known: see genai-ctl list");
+    throw;
+  }
 }
 
 }  // namespace
 
 int run_submit(Session& session) {
   const Options& options = session.options;
-  const std::vector<Prompt> prompts = read_prompts(options.submit);
+  PromptList list = read_prompts(options.submit);
+  if (const std::string skipped = list.skipped(); !skipped.empty()) complain(skipped);
+  std::vector<Prompt>& prompts = list.prompts;
+  const bool single = prompts.size() == 1;
   std::optional<ResultFolder> folder;
   if (!options.out.empty()) folder.emplace(options.out, options.suffix);
   if (folder)
@@ -131,39 +187,49 @@ int run_submit(Session& session) {
       if (!prompt.request.id.empty()) folder->check(prompt.request.id);
 
   std::vector<client::TaskRequest> requests;
-  for (const Prompt& prompt : prompts) requests.push_back(prompt.request);
+  std::vector<std::string> names;
+  for (Prompt& prompt : prompts) {
+    names.push_back(prompt.request.label);
+    requests.push_back(std::move(prompt.request));
+  }
   const auto watch = options.submit.wait ? client::Watch::kProgress : client::Watch::kNone;
   session.client.on_notice(complain);
   Session::explain_interrupt();
-  const auto verdicts = session.client.submit(requests, watch);
+  const auto verdicts = submit(session, requests, watch);
+  requests = {};
 
+  // Who waits without a place for many results gets their ids: the results stay where they are.
+  const bool print_ids = !options.submit.wait || (!folder && !single && !options.json);
   bool refused = false;
-  std::unordered_map<std::string, std::size_t> lines;
+  std::vector<std::string> ids;
+  std::unordered_map<std::string, Submitted> submitted;
   std::unordered_map<std::string, std::string> labels;
   for (std::size_t i = 0; i < verdicts.size(); ++i) {
-    if (verdicts[i].ok()) {
-      lines[verdicts[i].id] = prompts[i].line;
-      labels[verdicts[i].id] = prompts[i].request.label;
+    const client::Verdict& verdict = verdicts[i];
+    if (verdict.ok()) {
+      ids.push_back(verdict.id);
+      submitted[verdict.id] = {prompts[i].line, verdict.is_late() ? verdict.detail : ""};
+      labels[verdict.id] = names[i];
     } else {
       refused = true;
-      complain(fmt::format("line {}: refused: {}: {}{}", prompts[i].line, verdicts[i].code,
-                           verdicts[i].detail, retry_text(verdicts[i])));
+      complain(fmt::format("line {}: refused: {}: {}{}", prompts[i].line, verdict.code,
+                           verdict.detail, retry_text(verdict)));
     }
-    if (options.submit.wait) continue;
-    if (options.json)
-      print(to_json(verdicts[i]));
-    else if (verdicts[i].ok())
-      std::cout << verdicts[i].id << '\n';
+    if (options.json && !options.submit.wait)
+      print(to_json(verdict));
+    else if (print_ids && verdict.ok())
+      std::cout << verdict.id << '\n';
   }
+  std::cout.flush();
   if (!options.json) tell_expectations(verdicts);
-  if (!options.submit.wait || lines.empty())
+  if (!options.submit.wait || ids.empty())
     return refused ? process::kExitFailure : process::kExitOk;
 
   Progress progress(labels, style_of(options));
   session.client.on_notice(
       [&](const std::string& text) { progress.say("genai-ctl: " + process::escaped(text)); });
   session.catch_signals();
-  Waiting waiting{session, lines, labels, folder, progress};
+  Waiting waiting{session, ids, submitted, labels, folder, single, progress};
   const int code = waiting.until_all_ended();
   session.client.on_notice({});
   return code == process::kExitOk && refused ? process::kExitFailure : code;

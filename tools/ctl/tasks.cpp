@@ -3,9 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <iostream>
+
 #include "tools/ctl/format.h"
+#include "tools/ctl/input.h"
 #include "tools/ctl/json.h"
-#include "tools/ctl/prompts.h"
+#include "tools/ctl/pages.h"
 #include "tools/ctl/session.h"
 
 namespace genai::ctl {
@@ -14,13 +17,18 @@ namespace {
 using client::Status;
 using client::TaskInfo;
 
+std::string result_text(const std::string& result) {
+  return result == "dropped" ? "DROPPED: nobody fetched it in time" : result;
+}
+
 /// What a person wants to know beside the status.
 std::string remark(const TaskInfo& t) {
   if (t.status == Status::kUnscheduled) return "waits: " + t.waiting;
   if (t.status == Status::kSent)
     return fmt::format("on {}, {:.0f} % {}", t.node_id, t.fraction * 100, t.text);
   if (t.status == Status::kScheduled) return "for " + t.node_id;
-  if (t.status == Status::kCompleted) return "by " + t.node_id;
+  if (t.status == Status::kCompleted)
+    return "by " + t.node_id + (t.result.empty() ? "" : ", its result is " + result_text(t.result));
   return t.code + ": " + t.error;
 }
 
@@ -73,18 +81,18 @@ int run_cancel(Session& session) {
 }
 
 int run_list(Session& session) {
-  const Options& options = session.options;
-  const auto tasks = session.client.list(status_named(options.status), options.limit);
-  std::vector<std::vector<std::string>> rows{{"TASK", "STATUS", "AGE", "LABEL", ""}};
-  for (const TaskInfo& t : tasks) {
-    if (options.json)
-      print(to_json(t));
-    else
-      rows.push_back({cell(t.id, 64), name(t.status), duration_text(t.age_ms), cell(t.label, 40),
-                      cell(remark(t), 120)});
-  }
-  if (!options.json)
-    for (const std::string& line : table_lines(rows)) fmt::print("{}\n", line);
+  show_pages(session, status_named(session.options.status), [&](const auto& tasks) {
+    std::vector<std::vector<std::string>> rows{{"TASK", "STATUS", "AGE", "LABEL", ""}};
+    for (const TaskInfo& t : tasks) {
+      if (session.options.json)
+        print(to_json(t));
+      else
+        rows.push_back({cell(t.id, 64), name(t.status), duration_text(t.age_ms), cell(t.label, 40),
+                        cell(remark(t), 120)});
+    }
+    if (!session.options.json)
+      for (const std::string& line : table_lines(rows)) std::cout << line << '\n';
+  });
   return process::kExitOk;
 }
 

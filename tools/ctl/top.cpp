@@ -1,14 +1,18 @@
 // genai-ctl top
 #include <curses.h>
 #include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <clocale>
 #include <cstdlib>
+#include <stdexcept>
 
 #include "tools/ctl/json.h"
 #include "tools/ctl/screen.h"
 #include "tools/ctl/session.h"
+#include "tools/ctl/terminal.h"
 
 namespace genai::ctl {
 namespace {
@@ -24,12 +28,18 @@ class Terminal {
   Terminal() {
     // Borders and labels are UTF-8, whatever the shell says.
     if (!std::setlocale(LC_ALL, "") || MB_CUR_MAX == 1) std::setlocale(LC_CTYPE, "C.UTF-8");
-    initscr();
+    screen_ = newterm(nullptr, stdout, stdin);
+    if (!screen_) throw std::runtime_error("this terminal is not known here: use top --once");
     cbreak();
     noecho();
     curs_set(0);
   }
-  ~Terminal() { endwin(); }
+  ~Terminal() {
+    endwin();
+    delscreen(screen_);
+  }
+  Terminal(const Terminal&) = delete;
+  Terminal& operator=(const Terminal&) = delete;
 
   void show(const std::vector<std::string>& lines) {
     erase();
@@ -37,14 +47,24 @@ class Terminal {
       mvaddstr(static_cast<int>(i), 0, lines[i].c_str());
     refresh();
   }
-  /// False when the user wants to quit.
+  /// Waits for a key. False when the user wants to quit, or has closed the terminal.
   bool wait(int milliseconds) {
-    timeout(milliseconds);
+    pollfd ends[2] = {{STDOUT_FILENO, 0, 0}, {keys_end_ ? -1 : STDIN_FILENO, POLLIN, 0}};
+    poll(ends, 2, milliseconds);
+    if (ends[0].revents != 0) return false;
+    // Also without a key: that is how curses notices another size.
+    timeout(0);
     const int key = getch();
+    // An end of file can be read for ever, and is no key.
+    keys_end_ |= ends[1].revents != 0 && key == ERR;
     return key != 'q' && key != 'Q';
   }
   std::size_t width() const { return static_cast<std::size_t>(getmaxx(stdscr)); }
   std::size_t height() const { return static_cast<std::size_t>(getmaxy(stdscr)); }
+
+ private:
+  SCREEN* screen_ = nullptr;
+  bool keys_end_ = false;  // nobody can press one: `top < /dev/null`
 };
 
 /// Looks again and again, and works out rates from one look to the next.
@@ -111,7 +131,7 @@ Json to_json(const View& view) {
 int run_top(Session& session) {
   const Options& options = session.options;
   Watcher watcher(session);
-  if (options.once || options.json) {
+  if (options.once || options.json || !can_redraw(STDOUT_FILENO)) {
     const View& view = watcher.look();
     if (options.json)
       print(to_json(view));

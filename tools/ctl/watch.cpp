@@ -1,7 +1,8 @@
 // genai-ctl watch
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <iostream>
+#include <set>
 
 #include "protocol/process/escape.h"
 #include "tools/ctl/format.h"
@@ -21,8 +22,15 @@ void show(const TaskUpdate& update, bool json) {
   if (json)
     print(to_json(update));
   else
-    fmt::print("{}  {:<11}  {:3.0f} %  {}  {}\n", update.id, name(update.status),
-               update.fraction * 100, cell(update.node_id, 40), cell(update.text, 200));
+    std::cout << fmt::format("{}  {:<11}  {:3.0f} %  {}  {}\n", update.id, name(update.status),
+                             update.fraction * 100, cell(update.node_id, 40),
+                             cell(update.text, 200));
+}
+
+std::string remark(const TaskResult& result, const std::string& file) {
+  if (result.status != Status::kCompleted) return cell(result.error, 300);
+  if (result.result_gone) return "its result was fetched or dropped before";
+  return process::escaped(file);
 }
 
 void show(const TaskResult& r, const std::string& file, bool json) {
@@ -31,8 +39,8 @@ void show(const TaskResult& r, const std::string& file, bool json) {
     if (!file.empty()) line["file"] = file;
     return print(line);
   }
-  fmt::print("{}  {:<11}  after {}  {}\n", r.id, name(r.status), duration_text(r.total_ms),
-             r.status == Status::kCompleted ? process::escaped(file) : cell(r.error, 300));
+  std::cout << fmt::format("{}  {:<11}  after {}  {}\n", r.id, name(r.status),
+                           duration_text(r.total_ms), remark(r, file));
 }
 
 /// Whether the task completed and its result, if asked for, is in its file.
@@ -65,24 +73,25 @@ int run_watch(Session& session) {
   session.client.on_notice(complain);
   const auto known = session.client.watch(options.tasks, client::Watch::kProgress);
   bool good = complain_of_missing(options.tasks, known) == process::kExitOk;
+  std::set<std::string> open;
+  for (const auto& task : known) open.insert(task.id);
   session.catch_signals();
   const auto deadline = session.results_deadline();
   while (const auto event = session.next(deadline)) {
-    if (const auto* update = std::get_if<TaskUpdate>(&*event))
+    if (const auto* update = std::get_if<TaskUpdate>(&*event)) {
       show(*update, options.json);
-    else
-      good &= take(session, std::get<TaskResult>(*event), folder);
-    std::fflush(stdout);
+    } else {
+      const auto& result = std::get<TaskResult>(*event);
+      good &= take(session, result, folder);
+      open.erase(result.id);
+    }
+    // Without a reader only the files are worth going on for.
+    if (!std::cout.flush() && !folder) return process::kExitFailure;
   }
-  const std::size_t left = session.client.open_tasks();
-  if (session.was_interrupted) {
-    complain(fmt::format("interrupted; tasks that go on: {}", left));
-    return kExitInterrupted;
-  }
-  if (left > 0)
-    complain(
-        fmt::format("not ended within {} s: tasks that go on: {}", options.timeout.count(), left));
-  return good && left == 0 ? process::kExitOk : process::kExitFailure;
+  session.client.acknowledge();  // the last one too, when the wait was cut short
+  if (!open.empty()) complain(session.farewell({open.begin(), open.end()}));
+  if (session.was_interrupted) return kExitInterrupted;
+  return good && open.empty() ? process::kExitOk : process::kExitFailure;
 }
 
 }  // namespace genai::ctl

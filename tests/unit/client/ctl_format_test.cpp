@@ -92,6 +92,20 @@ TEST_CASE("the JSON of a result has the keys that scripts rely on") {
         R"("attempts":2,"queued_ms":1,"run_ms":2,"total_ms":3})");
 }
 
+TEST_CASE("the JSON of a result, a task and a verdict says what a person is warned of") {
+  client::TaskResult result;
+  result.result_gone = true;
+  CHECK(to_json(result)["result_gone"] == true);
+  client::TaskInfo task;
+  task.status = client::Status::kCompleted;
+  task.result = "dropped";
+  CHECK(to_json(task)["result"] == "dropped");
+  client::Verdict verdict{"t", "ok", "late: expected in 30 m", 0, {}};
+  CHECK(to_json(verdict)["late"] == true);
+  verdict.detail = "1 provider is busy";
+  CHECK(!to_json(verdict).contains("late"));
+}
+
 TEST_CASE("the JSON of a waiting task says why, of an ended one how") {
   client::TaskInfo task;
   task.id = "t";

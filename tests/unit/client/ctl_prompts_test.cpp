@@ -16,7 +16,7 @@ namespace {
 
 std::vector<Prompt> jsonl(const std::string& text, const client::TaskRequest& defaults = {}) {
   std::istringstream in(text);
-  return read_jsonl(in, "tasks", defaults);
+  return read_jsonl(in, "tasks", defaults).prompts;
 }
 
 template <class Call>
@@ -42,20 +42,42 @@ struct File {
 
 }  // namespace
 
-TEST_CASE("a task a line, with blank lines and comments left out but counted") {
-  std::istringstream in("# head\n\nfirst\r\n  \nsecond # not a comment\n");
-  const auto prompts = read_lines(in, {});
-  REQUIRE(prompts.size() == 2);
-  CHECK(prompts[0].line == 3);
-  CHECK(prompts[0].request.payload == "first");
-  CHECK(prompts[0].request.label == "first");
-  CHECK(prompts[1].line == 5);
-  CHECK(prompts[1].request.payload == "second # not a comment");
+TEST_CASE("a line that begins with # is a prompt like any other") {
+  std::istringstream in("#1 in the series\n\nfirst\r\n  \n second\r, it goes on");
+  const auto list = read_lines(in, {});
+  REQUIRE(list.prompts.size() == 3);
+  CHECK(list.prompts[0].request.payload == "#1 in the series");
+  CHECK(list.prompts[1].line == 3);
+  CHECK(list.prompts[1].request.payload == "first");
+  CHECK(list.prompts[1].request.label == "first");
+  CHECK(list.prompts[2].line == 5);
+  CHECK(list.prompts[2].request.payload == " second\r, it goes on");
+  CHECK(list.skipped() == "2 blank lines are no tasks");
+}
+
+TEST_CASE("comments are skipped where the user says that there are some, and are counted") {
+  std::istringstream in("# head\n\nfirst # not a comment\n#\n");
+  const auto list = read_lines(in, {}, true);
+  REQUIRE(list.prompts.size() == 1);
+  CHECK(list.prompts[0].line == 3);
+  CHECK(list.prompts[0].request.payload == "first # not a comment");
+  CHECK(list.skipped() == "1 blank line and 2 comments are no tasks");
+  std::istringstream one("#\nx\n"), none("x");
+  CHECK(read_lines(one, {}, true).skipped() == "1 comment is no task");
+  CHECK(read_lines(none, {}, true).skipped().empty());
+}
+
+TEST_CASE("a zero byte in a line stays in its prompt, and is not in its label") {
+  std::istringstream in(std::string("a\0b\n", 4));
+  const auto list = read_lines(in, {});
+  REQUIRE(list.prompts.size() == 1);
+  CHECK(list.prompts[0].request.payload == std::string("a\0b", 3));
+  CHECK(list.prompts[0].request.label == "a");
 }
 
 TEST_CASE("a long or invalid line keeps its bytes and gets a label that can be sent") {
   std::istringstream in(std::string(500, 'x') + "\n\xff\n");
-  const auto prompts = read_lines(in, {});
+  const auto prompts = read_lines(in, {}).prompts;
   REQUIRE(prompts.size() == 2);
   CHECK(prompts[0].request.payload.size() == 500);
   CHECK(prompts[0].request.label.size() <= 128);
@@ -109,6 +131,50 @@ TEST_CASE("errors in JSON lines name the line and the key") {
   CHECK(problem(R"({"prompt":"a","params":{"x":[1]}})") ==
         "tasks:2: key 'params': only texts, numbers and booleans");
   CHECK(problem(R"({"prompt":"a","params":{"x":1e999}})") == "tasks:2: a number is too large");
+  CHECK(problem(R"({"prompt":"a","params":[1,2]})") == "tasks:2: key 'params': expected an object");
+}
+
+TEST_CASE("of two values of one key none is dropped in silence") {
+  const auto problem = [](const std::string& line) { return input_error([&] { jsonl(line); }); };
+  CHECK(problem(R"({"prompt":"a","prompt":"b"})") == "tasks:1: key 'prompt': given twice");
+  CHECK(problem(R"({"prompt":"a","params":{"x":1,"x":2}})") == "tasks:1: key 'x': given twice");
+  CHECK(problem(R"({"prompt":"a","start_in_s":1,"start_in_ms":1000})") ==
+        "tasks:1: give either start_in_s or start_in_ms");
+  CHECK(problem(R"({"prompt":"a","label":"a","params":{"label":"b"}})") == "no error");
+  SubmitOptions options;
+  options.prompt = "a";
+  options.params = {"seed=1", "seed=1"};
+  CHECK(input_error([&] { read_prompts(options); }) == "--param seed: given twice");
+  options.params = {"a-b=1", "a_b=2"};
+  CHECK(input_error([&] { read_prompts(options); }) ==
+        "params 'a-b' and 'a_b' are one to a command: GENAI_PARAM_A_B");
+}
+
+TEST_CASE("what no command can be given is refused, not dropped on the way to it") {
+  SubmitOptions options;
+  const auto problem = [&](const std::string& text) {
+    const File file(text);
+    options.jsonl = file.path;
+    const std::string what = input_error([&] { read_prompts(options); });
+    return what.substr(what.find(": ") + 2);
+  };
+  CHECK(problem(R"({"prompt":"a","params":{"x":"b\u0000c"}})") == "param 'x': holds a zero byte");
+  CHECK(problem(R"({"prompt":"a","label":"b\u0000c"})") == "label: holds a zero byte");
+}
+
+TEST_CASE("a start and a deadline travel as times from the acceptance on") {
+  SubmitOptions options;
+  options.prompt = "a";
+  options.start_in_s = 5;
+  options.deadline_in_s = 60;
+  const auto request = read_prompts(options).prompts.at(0).request;
+  CHECK(request.start_in_ms == 5'000);
+  CHECK(request.deadline_in_ms == 60'000);
+  CHECK(request.not_before_ms == 0);
+  CHECK(request.deadline_ms == 0);
+  const auto prompts = jsonl(R"({"prompt":"a","start_in_s":5,"deadline_in_ms":1500})");
+  CHECK(prompts[0].request.start_in_ms == 5'000);
+  CHECK(prompts[0].request.deadline_in_ms == 1'500);
 }
 
 TEST_CASE("numbers are neither wrapped nor rounded into something else") {
@@ -125,6 +191,8 @@ TEST_CASE("numbers are neither wrapped nor rounded into something else") {
         "tasks:1: key 'ttl_s': expected a whole number from 0 to 2592000");
   const auto seed = jsonl(R"({"prompt":"p","params":{"seed":18446744073709551615}})");
   CHECK(seed[0].request.params.at("seed") == Param(std::string("18446744073709551615")));
+  CHECK(problem(R"("params":{"seed":18446744073709551616})") ==
+        "tasks:1: key 'params': a whole number of more than 64 bits: give it as a text");
 }
 
 TEST_CASE("params from the command line have the type they look like") {
@@ -136,6 +204,11 @@ TEST_CASE("params from the command line have the type they look like") {
   CHECK(parse_param("x=nan").second == Param(std::string("nan")));
   CHECK(parse_param("seed=18446744073709551615").second ==
         Param(std::string("18446744073709551615")));
+  CHECK(parse_param("zip=00123").second == Param(std::string("00123")));
+  CHECK(parse_param("x=-0").second == Param(std::string("-0")));
+  CHECK(parse_param("x=0.1234567890123456789").second ==
+        Param(std::string("0.1234567890123456789")));
+  CHECK(parse_param("x=0.0000012345").second == Param(0.0000012345));
   CHECK_THROWS_AS(parse_param("seed"), InputError);
   CHECK_THROWS_AS(parse_param("=7"), InputError);
 }
@@ -172,8 +245,8 @@ TEST_CASE("one prompt takes its options along") {
   options.prompt = "a lighthouse\nat dusk";
   options.id = "t-1";
   options.ttl_s = 5;
-  options.params = {"seed=1", "seed=2"};
-  const auto prompts = read_prompts(options);
+  options.params = {"seed=2"};
+  const auto prompts = read_prompts(options).prompts;
   REQUIRE(prompts.size() == 1);
   CHECK(prompts[0].request.id == "t-1");
   CHECK(prompts[0].request.payload == options.prompt);
@@ -182,5 +255,6 @@ TEST_CASE("one prompt takes its options along") {
   CHECK(prompts[0].request.params.at("seed") == Param(std::int64_t{2}));
   options.prompt.clear();
   options.file = "/nonexistent/prompt";
-  CHECK(input_error([&] { read_prompts(options); }) == "/nonexistent/prompt: cannot be read");
+  CHECK(input_error([&] { read_prompts(options); }) ==
+        "/nonexistent/prompt: No such file or directory");
 }

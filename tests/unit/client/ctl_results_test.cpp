@@ -59,6 +59,7 @@ TEST_CASE("what cannot be written is an error and leaves no draft") {
 TEST_CASE("names that are no file names are refused") {
   Folder folder;
   CHECK_THROWS_AS(ResultFolder(folder.path, "/../../x"), InputError);
+  CHECK_THROWS_AS(ResultFolder(folder.path, std::string(192, 's')), InputError);
   const ResultFolder results(folder.path, "");
   CHECK_THROWS_AS(results.check(".."), InputError);
   CHECK_THROWS_AS(results.check("."), InputError);

@@ -23,7 +23,7 @@ std::string error_of(const std::string& jsonl) {
 
 TEST_CASE("lines: blanks and comments are skipped, numbers are the file's") {
   std::istringstream in("# prompts\n\na red sphere\r\n   \na blue cube\n");
-  const auto prompts = read_lines(in, {});
+  const auto prompts = read_lines(in, {}, true).prompts;
   REQUIRE(prompts.size() == 2);
   CHECK(prompts[0].line == 3);
   CHECK(prompts[0].request.payload == "a red sphere");
@@ -39,7 +39,7 @@ TEST_CASE("jsonl: keys fill the request over the defaults") {
       R"({"prompt":"p","id":"x-1","vram_mib":8000,"ttl_s":60,"params":{"seed":7,"cfg":7.5,"hd":true}})"
       "\n"
       R"({"payload_base64":"AAEC/w==","model":"flux","label":"bytes"})");
-  const auto prompts = read_jsonl(in, "f", defaults);
+  const auto prompts = read_jsonl(in, "f", defaults).prompts;
   REQUIRE(prompts.size() == 2);
   const TaskRequest& first = prompts[0].request;
   CHECK(first.id == "x-1");

@@ -68,6 +68,15 @@ TEST_CASE("any size is kept to, and waiting tasks are not crowded out") {
         std::string::npos);
 }
 
+TEST_CASE("what has no room on the screen is counted") {
+  const std::string text = joined(screen_lines(sample(150, 0, 120), 200, 60));
+  CAPTURE(text);
+  CHECK(text.find("Nodes (150)") != std::string::npos);
+  for (const char* more : {"... and 126 more", "... and 96 more"})
+    CHECK(text.find(more) != std::string::npos);
+  CHECK(joined(screen_lines(sample(3, 2, 1), 200, 60)).find("more") == std::string::npos);
+}
+
 TEST_CASE("trouble is told above what was last seen") {
   View view = sample(1, 0, 0);
   view.trouble = "no answer";
