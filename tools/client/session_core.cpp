@@ -35,7 +35,7 @@ void SessionCore::submit(msg::Submission submission, msg::WatchLevel level, cons
         {id, ErrorCode::kIdConflict, "this id is open with another content"});
     return;
   }
-  open = Open{std::move(submission), true, false, level};
+  open = Open{std::move(submission), true, false, false, level};
   unsent_.push_back(id);
 }
 
@@ -129,13 +129,34 @@ void SessionCore::on(msg::Accepted& message, const Now&) {
   for (msg::Acceptance& verdict : message.verdicts) {
     auto it = open_.find(verdict.task_id);
     if (it == open_.end() || it->second.accepted) continue;
+    if (verdict.code != ErrorCode::kOk) {
+      end_refused(std::move(verdict));
+      continue;
+    }
     // Nothing more is told about a task at level none.
-    if (verdict.code == ErrorCode::kOk && it->second.level != msg::WatchLevel::kNone)
+    if (it->second.level != msg::WatchLevel::kNone)
       it->second.accepted = true;
     else
       open_.erase(it);
     effects_.verdicts.push_back(std::move(verdict));
   }
+}
+
+/// Nobody waits for a second verdict on a task that was accepted, forgotten and submitted again:
+/// its refusal is its end.
+void SessionCore::end_refused(msg::Acceptance verdict) {
+  const bool again = open_.at(verdict.task_id).again;
+  open_.erase(verdict.task_id);
+  if (again)
+    end_failed(verdict.task_id, verdict.code,
+               "the dispatcher forgot this task and refused it then: " + verdict.detail);
+  else
+    effects_.verdicts.push_back(std::move(verdict));
+}
+
+void SessionCore::end_failed(const TaskId& id, ErrorCode code, const std::string& why) {
+  effects_.events.emplace_back(
+      msg::Deliver::Entry{id, TaskStatus::kFailed, code, {{"error", why}}, {}});
 }
 
 /// Each result is handed on once. What comes again was acknowledged before, or is still with the
@@ -246,16 +267,12 @@ bool SessionCore::submit_again(const TaskId& id) {
   if (it == open_.end()) return false;
   if (it->second.mine) {
     it->second.accepted = false;
+    it->second.again = true;
     unsent_.push_back(id);
     return true;
   }
   open_.erase(it);
-  effects_.events.emplace_back(
-      msg::Deliver::Entry{id,
-                          TaskStatus::kFailed,
-                          ErrorCode::kUnknownTask,
-                          {{"error", "the dispatcher does not know this task"}},
-                          {}});
+  end_failed(id, ErrorCode::kUnknownTask, "the dispatcher does not know this task");
   return false;
 }
 
@@ -268,8 +285,7 @@ void SessionCore::on(msg::ErrorReply& message, const Now& now) {
     for (const TaskId& id : it->second.ids) {
       auto open = open_.find(id);
       if (open == open_.end() || open->second.accepted) continue;
-      open_.erase(open);
-      effects_.verdicts.push_back({id, message.code, message.detail});
+      end_refused({id, message.code, message.detail});
     }
     batches_.erase(it);
     return;

@@ -83,6 +83,7 @@ class SessionCore {
     msg::Submission submission;  // payload and spec are empty when it is only watched
     bool mine = false;           // submitted here: can be submitted again
     bool accepted = false;
+    bool again = false;  // was accepted before, and forgotten
     msg::WatchLevel level = msg::WatchLevel::kResult;
   };
   struct Pending {
@@ -110,6 +111,8 @@ class SessionCore {
   void watch_again(const Now& now);
   void end_watches(const std::vector<TaskId>& ids);
   bool submit_again(const TaskId& id);
+  void end_refused(msg::Acceptance verdict);
+  void end_failed(const TaskId& id, ErrorCode code, const std::string& why);
   void renew(const Now& now);
   bool waits() const { return !open_.empty() || !pending_.empty(); }
   void send(const Message& message) { effects_.frames.push_back(encode(message)); }

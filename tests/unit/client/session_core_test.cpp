@@ -297,6 +297,28 @@ TEST_CASE("what a restarted dispatcher forgot is submitted again") {
   CHECK(t.core.open_tasks() == 0);
 }
 
+TEST_CASE("what a restarted dispatcher forgot and then refuses ends with that reason") {
+  for (const bool as_a_whole : {false, true}) {
+    Talk t;
+    t.submit_accepted("a");
+    t.receive(msg::Pong{1, 7, 1000});
+    t.advance(5'000);
+    t.receive(msg::Pong{9, 8, 1000});
+    t.receive(msg::Tasks{t.take<msg::Watch>().at(0).request, {}, false});
+    const auto request = t.take<msg::Submit>().at(0).request;
+    if (as_a_whole)
+      t.receive(msg::ErrorReply{request, ErrorCode::kQueueFull, "full"});
+    else
+      t.receive(msg::Accepted{request, {{id("a"), ErrorCode::kQueueFull, "full"}}});
+    CHECK(t.core.open_tasks() == 0);
+    CHECK(t.effects.verdicts.empty());
+    REQUIRE(t.effects.events.size() == 1);
+    const auto& result = std::get<msg::Deliver::Entry>(t.effects.events[0]);
+    CHECK(result.status == TaskStatus::kFailed);
+    CHECK(result.code == ErrorCode::kQueueFull);
+  }
+}
+
 TEST_CASE("a connection that was renewed unnoticed is noticed by what the dispatcher watches") {
   Talk t;
   t.submit_accepted("a");
