@@ -89,6 +89,18 @@ class Shown(CtlTest):
                 self.assertIn(listing.wait(60), (128 + signal.SIGPIPE, -signal.SIGPIPE, 0))
                 listing.stderr.close()
 
+    def test_nobody_who_hears_the_complaints_is_no_failure(self):
+        self.start_nodes(1, "--echo")
+        with open("/dev/full", "wb") as full:
+            for stderr in (full, subprocess.PIPE):
+                out = self.folder / "out"
+                program = subprocess.Popen(self.command("submit", "--out", out, "one"), stderr=stderr,
+                                           stdout=subprocess.DEVNULL)
+                if program.stderr:
+                    program.stderr.close()
+                self.assertEqual(program.wait(60), 0)
+        self.assertEqual([file.read_text() for file in out.iterdir()], ["one", "one"])
+
     def test_watching_for_a_reader_that_has_gone_ends_quietly(self):
         task = self.submit(1)[0]
         watching = subprocess.Popen(self.command("watch", task), stdout=subprocess.PIPE,

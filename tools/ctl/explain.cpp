@@ -3,9 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "tools/ctl/format.h"
 #include "tools/ctl/json.h"
 #include "tools/ctl/session.h"
+#include "tools/ctl/tasks.h"
 
 namespace genai::ctl {
 namespace {
@@ -43,7 +46,7 @@ std::string situation(const TaskInfo& task) {
     case Status::kSent:
       return "is at " + task.node_id;
     case Status::kCompleted:
-      return "was completed by " + task.node_id;
+      return "was completed by " + task.node_id + result_remark(task);
     default:
       return fmt::format("is {}: {}: {}", name(task.status), task.code, task.error);
   }
@@ -54,6 +57,17 @@ std::string situation(const TaskInfo& task) {
 std::string expectation(std::uint64_t p50_ms, std::uint64_t p95_ms) {
   return fmt::format("expected in {}, within {} with 95 %", duration_text(p50_ms),
                      duration_text(p95_ms));
+}
+
+std::string late_warning(const std::vector<client::Verdict>& verdicts) {
+  const auto late = [](const client::Verdict& verdict) { return verdict.is_late(); };
+  const auto first = std::ranges::find_if(verdicts, late);
+  if (first == verdicts.end()) return {};
+  const bool one = std::ranges::count_if(verdicts, late) == 1;
+  return fmt::format("{} {} not expected to end in time; {}{}",
+                     tasks_text(static_cast<std::size_t>(std::ranges::count_if(verdicts, late))),
+                     one ? "is" : "are",
+                     one ? "" : "the first: ", first->detail.substr(first->detail.find(' ') + 1));
 }
 
 std::vector<std::string> explanation(const TaskInfo& task) {

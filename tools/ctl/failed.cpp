@@ -3,6 +3,7 @@
 
 #include <iostream>
 
+#include "tools/ctl/explain.h"
 #include "tools/ctl/format.h"
 #include "tools/ctl/json.h"
 #include "tools/ctl/pages.h"
@@ -68,6 +69,8 @@ int run_failed_replay(Session& session) {
   for (std::string& id : chosen(session)) entries.push_back({std::move(id), ""});
   const auto verdicts = session.client.replay(entries);
   int code = process::kExitOk;
+  if (const std::string warning = late_warning(verdicts); !warning.empty() && !session.options.json)
+    complain(warning);
   for (std::size_t i = 0; i < verdicts.size(); ++i) {
     const Verdict& verdict = verdicts[i];
     const std::string& old = entries.at(i).of;
@@ -76,6 +79,7 @@ int run_failed_replay(Session& session) {
       Json json{{"task_id", old}, {"code", verdict.code}};
       if (verdict.ok()) json["new_task_id"] = verdict.id;
       if (!verdict.detail.empty()) json["detail"] = verdict.detail;
+      if (verdict.is_late()) json["late"] = true;
       print(json);
     } else if (verdict.ok()) {
       fmt::print("{} -> {}\n", old, verdict.id);

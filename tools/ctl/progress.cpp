@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "tools/ctl/format.h"
+#include "tools/ctl/session.h"
 
 namespace genai::ctl {
 namespace {
@@ -48,12 +49,12 @@ void Progress::on_result(const client::TaskResult& result) {
 
 void Progress::say(const std::string& text) {
   clear();
-  fmt::print(stderr, "{}\n", text);
+  tell(text + "\n");
   changed_ = true;
 }
 
 void Progress::clear() {
-  if (drawn_lines_ > 0) fmt::print(stderr, "\033[{}F\033[J", drawn_lines_);
+  if (drawn_lines_ > 0) tell(fmt::format("\033[{}F\033[J", drawn_lines_));
   drawn_lines_ = 0;
 }
 
@@ -80,7 +81,7 @@ void Progress::draw(bool now) {
              "\n";
     ++drawn_lines_;
   }
-  fmt::print(stderr, "{}", lines);
+  tell(lines);
 }
 
 }  // namespace genai::ctl

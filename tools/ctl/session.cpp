@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <iostream>
 #include <unordered_set>
 
@@ -78,7 +79,12 @@ bool stdout_is_closed() {
 
 void complain(const std::string& what) {
   std::cout.flush();
-  fmt::print(stderr, "genai-ctl: {}\n", process::escaped(what));
+  tell("genai-ctl: " + process::escaped(what) + "\n");
+}
+
+void tell(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
 }
 
 int complain_of_missing(const std::vector<std::string>& asked,

@@ -56,6 +56,8 @@ std::string tasks_text(std::size_t count);
 
 /// Whether nobody reads what we write to stdout any more: `genai-ctl list | head -1`.
 bool stdout_is_closed();
+/// Writes to stderr, as it is. What is said there is worth no failure: a closed one is none.
+void tell(const std::string& text);
 /// A line on stderr, made safe for a terminal.
 void complain(const std::string& what);
 /// Says which of the tasks asked for are not among those found; the exit code.

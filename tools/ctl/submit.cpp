@@ -133,17 +133,6 @@ std::string retry_text(const client::Verdict& verdict) {
   return fmt::format("; try again in {}", duration_text(verdict.retry_after_ms));
 }
 
-/// Once for all of them.
-void warn_of_late(const std::vector<client::Verdict>& verdicts) {
-  const auto late = [](const client::Verdict& verdict) { return verdict.is_late(); };
-  const auto first = std::ranges::find_if(verdicts, late);
-  if (first == verdicts.end()) return;
-  const auto count = static_cast<std::size_t>(std::ranges::count_if(verdicts, late));
-  complain(fmt::format(
-      "{} {} not expected to end in time; {}{}", tasks_text(count), count == 1 ? "is" : "are",
-      count == 1 ? "" : "the first: ", first->detail.substr(first->detail.find(' ') + 1)));
-}
-
 /// What only a person reads: when to expect the last of them, and what cannot run now.
 void tell_expectations(const std::vector<client::Verdict>& verdicts) {
   std::map<std::string, std::size_t> reasons;
@@ -156,7 +145,7 @@ void tell_expectations(const std::vector<client::Verdict>& verdicts) {
   }
   for (const auto& [reason, count] : reasons)
     complain(fmt::format("{} can run nowhere now: {}", tasks_text(count), reason));
-  warn_of_late(verdicts);
+  if (const std::string warning = late_warning(verdicts); !warning.empty()) complain(warning);
   if (p95 != 0 && isatty(STDERR_FILENO)) complain(expectation(p50, p95));
 }
 

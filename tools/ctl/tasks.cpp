@@ -17,18 +17,13 @@ namespace {
 using client::Status;
 using client::TaskInfo;
 
-std::string result_text(const std::string& result) {
-  return result == "dropped" ? "DROPPED: nobody fetched it in time" : result;
-}
-
 /// What a person wants to know beside the status.
 std::string remark(const TaskInfo& t) {
   if (t.status == Status::kUnscheduled) return "waits: " + t.waiting;
   if (t.status == Status::kSent)
     return fmt::format("on {}, {:.0f} % {}", t.node_id, t.fraction * 100, t.text);
   if (t.status == Status::kScheduled) return "for " + t.node_id;
-  if (t.status == Status::kCompleted)
-    return "by " + t.node_id + (t.result.empty() ? "" : ", its result is " + result_text(t.result));
+  if (t.status == Status::kCompleted) return "by " + t.node_id + result_remark(t);
   return t.code + ": " + t.error;
 }
 
@@ -42,9 +37,17 @@ std::optional<Status> status_named(const std::string& text) {
 
 }  // namespace
 
+std::string result_remark(const TaskInfo& t) {
+  if (t.result == "waiting") return ", its result waits";
+  if (t.result == "fetched") return ", its result was fetched";
+  if (t.result == "dropped") return ", its result was DROPPED: nobody fetched it in time";
+  return t.result.empty() ? "" : ", its result: " + t.result;
+}
+
 void print_task(const TaskInfo& t) {
   fmt::print("{}  {}  {}\n", cell(t.id, 64), name(t.status), cell(t.label, 80));
   fmt::print("  {}\n", cell(remark(t), 500));
+  if (t.result == "waiting") fmt::print("  fetch it: {}\n", cell(fetch_command({t.id}), 120));
   fmt::print("  age {}, attempts {}, errors {}, losses {}, drains {}\n", duration_text(t.age_ms),
              t.attempt, t.faults, t.losses, t.drains);
   for (const auto& entry : t.log) {

@@ -24,6 +24,27 @@ bool has(const std::string& text, const std::string& part) {
 
 }  // namespace
 
+TEST_CASE("a completed task is told with where its result is") {
+  client::TaskInfo task;
+  task.id = "t-1";
+  task.status = Status::kCompleted;
+  task.node_id = "n1";
+  CHECK(has(joined(explanation(task)), "t-1 was completed by n1\n"));
+  task.result = "dropped";
+  CHECK(has(joined(explanation(task)), "n1, its result was DROPPED: nobody fetched it in time"));
+  task.result = "waiting";
+  CHECK(has(joined(explanation(task)), "n1, its result waits\n"));
+}
+
+TEST_CASE("tasks that are late are one sentence with their count") {
+  const client::Verdict fine{"t", "ok", "1 provider is busy", 0, {}};
+  const client::Verdict late{"u", "ok", "late: expected in 30 m", 0, {}};
+  CHECK(late_warning({fine}).empty());
+  CHECK(late_warning({fine, late}) == "1 task is not expected to end in time; expected in 30 m");
+  CHECK(late_warning({late, fine, late}) ==
+        "2 tasks are not expected to end in time; the first: expected in 30 m");
+}
+
 TEST_CASE("a waiting task is explained with the nodes it could go to") {
   client::TaskInfo task;
   task.id = "t-1";

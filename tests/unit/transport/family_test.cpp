@@ -49,6 +49,8 @@ TEST_CASE("either family is reached by its address, and an IPv4 endpoint is told
   CHECK(reaches("127.0.0.1", "127.0.0.1"));
   CHECK(reaches("127.0.0.1", "localhost"));
   CHECK(reaches("[::1]", "[::1]"));
+  CHECK(reaches("[::]", "[::1]"));
+  CHECK(reaches("[::]", "127.0.0.1"));
   Context context;
   Router router(context, {limits::kMaxFrameBytes, 100, 100});
   CHECK(router.bind("tcp://127.0.0.1:*").value_or("").starts_with("tcp://127.0.0.1:"));
