@@ -39,6 +39,11 @@ Blob take_blob(zmq::message_t&& message) {
   return Blob(std::move(owner), view);
 }
 
+// Only for a bracketed host: otherwise IPv4 endpoints would be reported in their IPv6 form.
+void choose_family(zmq::socket_t& socket, const std::string& endpoint) {
+  socket.set(zmq::sockopt::ipv6, endpoint.find('[') != std::string::npos ? 1 : 0);
+}
+
 }  // namespace
 
 Context::Context(int io_threads) : context_(io_threads) {
@@ -100,8 +105,7 @@ Expected<std::string> Router::bind(const std::string& endpoint) {
   if (!lock) return fail(lock.error().code, "cannot bind " + endpoint + ": " + lock.error().detail);
   context_->keep(std::move(*lock));
   try {
-    // Only for an address in brackets: otherwise IPv4 endpoints would be reported in IPv6 form.
-    socket_.set(zmq::sockopt::ipv6, endpoint.find('[') != std::string::npos ? 1 : 0);
+    choose_family(socket_, endpoint);
     socket_.bind(endpoint);
     return socket_.get(zmq::sockopt::last_endpoint);
   } catch (const zmq::error_t& error) {

@@ -82,6 +82,7 @@ TaskResult result_from(const msg::Deliver::Entry& entry) {
   result.error = get_string(entry.info, "error");
   result.data = entry.data.view();
   result.result_gone = get_bool(entry.info, "result_gone");
+  result.result_dropped = get_bool(entry.info, "result_dropped");
   result.content_type = get_string(entry.info, "content_type");
   result.node_id = get_string(entry.info, "node_id");
   result.attempts = uint32(entry.info, "attempts");
@@ -137,6 +138,7 @@ TaskInfo task_from(const ValueMap& map) {
   task.code = get_string(map, "code");
   task.error = get_string(map, "error");
   task.result = get_string(map, "result");
+  task.late = get_string(map, "late");
   task.created_ms = get_uint(map, "created_ms");
   task.age_ms = get_uint(map, "age_ms");
   task.queued_ms = get_uint(map, "queued_ms");
@@ -199,6 +201,8 @@ Stats stats_from(const ValueMap& map) {
   stats.providers = get_uint(map, "providers");
   stats.queued_bytes = get_uint(map, "queued_bytes");
   stats.result_bytes = get_uint(map, "result_bytes");
+  stats.dropped_results_total = get_uint(map, "dropped_results_total");
+  stats.dropped_answers_total = get_uint(map, "dropped_answers_total");
   stats.calibration = get_double(map, "calibration");
   stats.calibrated_total = get_uint(map, "calibrated_total");
   each_map(map, "tenants", [&](const ValueMap& row) {

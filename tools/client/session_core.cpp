@@ -290,6 +290,12 @@ void SessionCore::on(msg::ErrorReply& message, const Now& now) {
     batches_.erase(it);
     return;
   }
+  // About nothing in particular: what was asked and has no answer is asked again anyway.
+  if (message.request == 0)
+    return effects_.notices.push_back(
+        message.code == ErrorCode::kSuperseded
+            ? message.detail
+            : fmt::format("the dispatcher says {}: {}", genai::name(message.code), message.detail));
   // Unknown tasks of a WATCH are missing from its TASKS: that is where they are dealt with.
   if (message.code == ErrorCode::kUnknownTask) return;
   on_reply(message);

@@ -76,6 +76,7 @@ std::vector<std::string> explanation(const TaskInfo& task) {
                               task.priority, task.tenant.empty() ? "-" : cell(task.tenant, 64)));
   if (task.finish_p50_ms && task.finish_p95_ms)
     lines.push_back("  " + expectation(*task.finish_p50_ms, *task.finish_p95_ms));
+  if (!task.late.empty()) lines.push_back("  late: " + cell(task.late, 300));
   add_candidates(lines, task);
   add_history(lines, task);
   return lines;

@@ -22,6 +22,7 @@ Json to_json(const client::TaskInfo& t) {
   if (!t.waiting.empty()) json["waiting"] = t.waiting;
   if (t.finish_p50_ms) json["finish_p50_ms"] = *t.finish_p50_ms;
   if (t.finish_p95_ms) json["finish_p95_ms"] = *t.finish_p95_ms;
+  if (!t.late.empty()) json["late"] = t.late;
   for (const auto& c : t.candidates)
     json["candidates"].push_back({{"node_id", c.node_id},
                                   {"obstacle", c.obstacle},
@@ -63,6 +64,7 @@ Json to_json(const client::TaskResult& r) {
             {"error", r.error},         {"node", r.node_id},        {"attempts", r.attempts},
             {"queued_ms", r.queued_ms}, {"run_ms", r.run_ms},       {"total_ms", r.total_ms}};
   if (r.result_gone) json["result_gone"] = true;
+  if (r.result_dropped) json["result_dropped"] = true;
   return json;
 }
 
@@ -127,6 +129,8 @@ Json to_json(const client::Stats& s) {
           {"providers", s.providers},
           {"queued_bytes", s.queued_bytes},
           {"result_bytes", s.result_bytes},
+          {"dropped_results_total", s.dropped_results_total},
+          {"dropped_answers_total", s.dropped_answers_total},
           {"calibration", s.calibration},
           {"calibrated_total", s.calibrated_total},
           {"brokers", brokers},

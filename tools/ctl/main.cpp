@@ -7,8 +7,8 @@
 
 #include "protocol/process/logging.h"
 #include "protocol/process/startup.h"
-#include "tools/ctl/input.h"
 #include "tools/ctl/keys.h"
+#include "tools/ctl/prompts.h"
 #include "tools/ctl/session.h"
 
 namespace {

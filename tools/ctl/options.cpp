@@ -54,7 +54,9 @@ void declare_submit(CLI::App& app, Options& options) {
   cmd.add_option("--ncpu", o.ncpu, "Only nodes with so many CPUs")->check(count);
   cmd.add_option("--ram-mib", o.ram_mib, "Only nodes with so much memory")->check(count);
   cmd.add_option("--vram-mib", o.vram_mib, "Only nodes with so much GPU memory")->check(count);
-  cmd.add_option("--ttl-s", o.ttl_s, "Time until the task must have ended (default: 1200)")
+  cmd.add_option("--ttl-s", o.ttl_s,
+                 "Time until the task must have ended (default: " +
+                     std::to_string(limits::kDefaultTtlMs / 1000) + ")")
       ->check(seconds);
   cmd.add_option("--time-limit-s", o.time_limit_s, "Time limit of one execution")->check(seconds);
   cmd.add_option("--max-attempts", o.max_attempts, "Error results before it is Failed")

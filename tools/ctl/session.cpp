@@ -68,6 +68,11 @@ std::string fetch_command(const std::vector<std::string>& ids) {
   return command;
 }
 
+std::string gone_text(const client::TaskResult& result) {
+  if (result.result_dropped) return "its result was dropped: nobody fetched it in time";
+  return "its result was fetched or dropped before";
+}
+
 std::string tasks_text(std::size_t count) {
   return fmt::format("{} task{}", count, count == 1 ? "" : "s");
 }

@@ -51,6 +51,8 @@ struct Session {
 
 /// How to get the results of `ids` later.
 std::string fetch_command(const std::vector<std::string>& ids);
+/// Of a completed task without data: where that went.
+std::string gone_text(const client::TaskResult& result);
 /// "1 task", "3 tasks".
 std::string tasks_text(std::size_t count);
 

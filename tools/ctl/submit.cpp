@@ -81,7 +81,7 @@ void Waiting::take(const TaskResult& result) {
   ended.insert(result.id);
   progress.on_result(result);
   if (done && result.result_gone) {
-    trouble = result.id + ": its result was fetched or dropped before";
+    trouble = result.id + ": " + gone_text(result);
   } else if (done) {
     try {
       file = keep(result);

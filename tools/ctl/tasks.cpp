@@ -47,6 +47,7 @@ std::string result_remark(const TaskInfo& t) {
 void print_task(const TaskInfo& t) {
   fmt::print("{}  {}  {}\n", cell(t.id, 64), name(t.status), cell(t.label, 80));
   fmt::print("  {}\n", cell(remark(t), 500));
+  if (!t.late.empty()) fmt::print("  late: {}\n", cell(t.late, 300));
   if (t.result == "waiting") fmt::print("  fetch it: {}\n", cell(fetch_command({t.id}), 120));
   fmt::print("  age {}, attempts {}, errors {}, losses {}, drains {}\n", duration_text(t.age_ms),
              t.attempt, t.faults, t.losses, t.drains);

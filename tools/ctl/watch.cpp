@@ -29,7 +29,7 @@ void show(const TaskUpdate& update, bool json) {
 
 std::string remark(const TaskResult& result, const std::string& file) {
   if (result.status != Status::kCompleted) return cell(result.error, 300);
-  if (result.result_gone) return "its result was fetched or dropped before";
+  if (result.result_gone) return gone_text(result);
   return process::escaped(file);
 }
 
@@ -48,7 +48,7 @@ bool take(Session& session, const TaskResult& result, const std::optional<Result
   const bool completed = result.status == Status::kCompleted;
   std::string file, trouble;
   if (completed && folder && result.result_gone) {
-    trouble = result.id + ": its result was fetched or dropped before";
+    trouble = result.id + ": " + gone_text(result);
   } else if (completed && folder) {
     try {
       file = folder->write(result);

@@ -119,4 +119,10 @@ TEST_CASE("an acceptance can warn that the task is late, a refusal cannot") {
 TEST_CASE("a completed task says where its result is") {
   CHECK(task_from({{"status", "Completed"}, {"result", "dropped"}}).result == "dropped");
   CHECK(task_from({{"status", "Completed"}}).result.empty());
+  const auto dropped = result_from({*TaskId::parse("t"),
+                                    TaskStatus::kCompleted,
+                                    ErrorCode::kOk,
+                                    {{"result_gone", true}, {"result_dropped", true}},
+                                    {}});
+  CHECK((dropped.result_gone && dropped.result_dropped));
 }

@@ -391,6 +391,18 @@ TEST_CASE("garbage from the dispatcher is noticed and changes nothing") {
   CHECK(t.core.open_tasks() == 1);
 }
 
+TEST_CASE("that answers were dropped is told, and they are asked for again") {
+  Talk t;
+  const auto number = t.core.request(msg::StatsQuery{}, t.now);
+  t.turn();
+  t.take<msg::StatsQuery>();
+  t.receive(msg::ErrorReply{0, ErrorCode::kPeerFull, "17 answers were dropped"});
+  REQUIRE(t.effects.notices.size() == 1);
+  CHECK(t.effects.notices[0] == "the dispatcher says peer_full: 17 answers were dropped");
+  t.advance(5'000);
+  CHECK(t.take<msg::StatsQuery>().at(0).request == number);
+}
+
 TEST_CASE("a restart is noticed although the dispatcher keeps answering other questions") {
   Talk t;
   t.submit_accepted("a");

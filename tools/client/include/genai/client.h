@@ -95,10 +95,11 @@ struct Replay {
 struct TaskResult {
   std::string id;
   Status status = Status::kFailed;
-  std::string code;          // "ok", or why it did not complete
-  std::string error;         // for people
-  std::string data;          // the result's bytes
-  bool result_gone = false;  // completed, but the data was fetched or dropped before
+  std::string code;             // "ok", or why it did not complete
+  std::string error;            // for people
+  std::string data;             // the result's bytes
+  bool result_gone = false;     // completed, but the data was fetched or dropped before
+  bool result_dropped = false;  // it was dropped: nobody had fetched it in time
   std::string content_type;
   std::string node_id;
   std::uint32_t attempts = 0;
@@ -144,6 +145,7 @@ struct TaskInfo {
   std::optional<std::uint64_t> finish_p50_ms, finish_p95_ms;  // from now; absent: not known
   std::string code, error;
   std::string result;  // of a Completed task: waiting, fetched or dropped; empty: not said
+  std::string late;    // from status(): why it will probably not end in time
   std::uint64_t created_ms = 0;  // Unix time
   std::uint64_t age_ms = 0, queued_ms = 0, run_ms = 0, total_ms = 0;
   std::vector<LogEntry> log;          // from status() only
@@ -201,7 +203,9 @@ struct Stats {
   std::array<std::uint64_t, 6> tasks{};                                       // by Status
   std::uint64_t accepted_total = 0, delivered_total = 0, requeued_total = 0;
   std::uint64_t providers = 0, queued_bytes = 0, result_bytes = 0;
-  double calibration = 0;  // share of the tasks that finished within their p95
+  std::uint64_t dropped_results_total = 0;  // nobody fetched them in time
+  std::uint64_t dropped_answers_total = 0;  // their clients did not read
+  double calibration = 0;                   // share of the tasks that finished within their p95
   std::uint64_t calibrated_total = 0;
   std::vector<Broker> brokers;
   std::vector<Tenant> tenants;
