@@ -1,76 +1,8 @@
-// The client's conversation on virtual time; the test plays the dispatcher.
-#include "tools/client/session_core.h"
-
-#include <algorithm>
-#include <catch2/catch.hpp>
+// The client's conversation: submissions, restarts, questions.
+#include "tests/unit/client/talk.h"
 
 using namespace genai;
 using namespace genai::client;
-
-namespace {
-
-TaskId id(const std::string& text) { return *TaskId::parse(text); }
-
-struct Talk {
-  explicit Talk(bool acknowledge = true) : core(now, acknowledge) {}
-
-  Now now{from_ms(1'000), from_ms(1'700'000'000'000)};
-  SessionCore core;
-  std::vector<Message> sent;
-  Effects effects;  // of the last turn
-
-  void turn() {
-    core.tick(now);
-    effects = core.take_effects();
-    for (const std::string& frame : effects.frames) {
-      auto message = decode(Blob(frame), Direction::kFromClient);
-      REQUIRE(message);
-      sent.push_back(std::move(*message));
-    }
-  }
-  void advance(std::uint64_t ms) {
-    now.mono += from_ms(ms);
-    turn();
-  }
-  void receive(const Message& message) {
-    core.handle(Blob(encode(message)), now);
-    turn();
-  }
-  void acknowledge(const std::vector<std::string>& texts) {
-    std::vector<TaskId> ids;
-    for (const std::string& text : texts) ids.push_back(id(text));
-    core.acknowledge(ids);
-    turn();
-  }
-  void submit(const std::string& text, const std::string& payload = "prompt") {
-    core.submit({id(text), make_spec({}, {}), Blob(payload)}, msg::WatchLevel::kResult, now);
-    turn();
-  }
-  template <class M>
-  std::vector<M> take() {
-    std::vector<M> out;
-    std::erase_if(sent, [&](Message& message) {
-      auto* body = std::get_if<M>(&message);
-      if (body) out.push_back(*body);
-      return body != nullptr;
-    });
-    return out;
-  }
-  void accept(const msg::Submit& submit) {
-    msg::Accepted accepted{submit.request, {}};
-    for (const auto& task : submit.tasks) accepted.verdicts.push_back({task.task_id, {}, ""});
-    receive(accepted);
-  }
-  void submit_accepted(const std::string& text) {
-    submit(text);
-    accept(take<msg::Submit>().at(0));
-  }
-  static msg::Deliver delivery(const std::string& text, const std::string& data = "picture") {
-    return {{{id(text), TaskStatus::kCompleted, ErrorCode::kOk, {}, Blob(data)}}};
-  }
-};
-
-}  // namespace
 
 TEST_CASE("a submission is answered, delivered and acknowledged") {
   Talk t;
@@ -88,106 +20,6 @@ TEST_CASE("a submission is answered, delivered and acknowledged") {
   t.acknowledge({"a"});
   CHECK(t.take<msg::DeliverAck>().at(0).ids == std::vector{id("a")});
   CHECK(t.core.next_deadline() == kNever);
-}
-
-TEST_CASE("an acknowledged result that comes again is acknowledged again and handed on once") {
-  Talk t;
-  t.submit_accepted("a");
-  t.receive(Talk::delivery("a"));
-  CHECK(t.effects.events.size() == 1);
-  t.acknowledge({"a"});
-  t.receive(Talk::delivery("a"));
-  CHECK(t.effects.events.empty());
-  CHECK(t.take<msg::DeliverAck>().size() == 2);
-  CHECK(t.take<msg::Watch>().empty());
-}
-
-TEST_CASE("a result that comes again while the caller has it is not repeated, and not dropped") {
-  Talk t;
-  t.submit_accepted("a");
-  t.receive(Talk::delivery("a"));
-  for (int i = 0; i < 2; ++i) {
-    t.receive(Talk::delivery("a"));
-    CHECK(t.effects.events.empty());
-    CHECK(t.take<msg::DeliverAck>().empty());
-    const auto watches = t.take<msg::Watch>();
-    REQUIRE(watches.size() == 1);
-    CHECK(watches[0].level == msg::WatchLevel::kNone);
-    CHECK(watches[0].ids == std::vector{id("a")});
-  }
-  t.acknowledge({"a"});
-  CHECK(t.take<msg::DeliverAck>().at(0).ids == std::vector{id("a")});
-}
-
-TEST_CASE("results are acknowledged in groups, and only those that were handed on") {
-  Talk t;
-  std::vector<std::string> names;
-  for (int i = 0; i < 5000; ++i) {
-    names.push_back("t" + std::to_string(i));
-    t.core.submit({id(names.back()), make_spec({}, {}), Blob("p")}, msg::WatchLevel::kResult,
-                  t.now);
-  }
-  t.turn();
-  for (const std::string& name : names)
-    if (name != "t17") t.receive(Talk::delivery(name));
-  t.acknowledge(names);
-  const auto acks = t.take<msg::DeliverAck>();
-  REQUIRE(acks.size() == 2);
-  CHECK(acks[0].ids.size() == limits::kMaxBatchEntries);
-  CHECK(acks[0].ids.size() + acks[1].ids.size() == 4999);
-  for (const auto& ack : acks) CHECK(std::ranges::count(ack.ids, id("t17")) == 0);
-  t.acknowledge(names);
-  CHECK(t.take<msg::DeliverAck>().empty());
-}
-
-TEST_CASE("results that are set aside make room and are acknowledged later") {
-  Talk t;
-  for (const char* name : {"a", "b", "c"}) t.submit_accepted(name);
-  t.receive(Talk::delivery("a"));
-  t.receive(Talk::delivery("b"));
-  t.core.set_aside();
-  t.turn();
-  auto watches = t.take<msg::Watch>();
-  REQUIRE(watches.size() == 1);
-  CHECK(watches[0].level == msg::WatchLevel::kNone);
-  CHECK(watches[0].ids.size() == 2);
-  t.core.set_aside();
-  t.turn();
-  CHECK(t.take<msg::Watch>().empty());  // once each
-  CHECK(t.take<msg::DeliverAck>().empty());
-  t.acknowledge({"a", "b"});
-  CHECK(t.take<msg::DeliverAck>().at(0).ids.size() == 2);
-  CHECK(t.core.is_open(id("c")));
-}
-
-TEST_CASE("a result that is left is not acknowledged") {
-  Talk t;
-  t.submit_accepted("a");
-  t.receive(Talk::delivery("a"));
-  t.core.leave({id("a"), id("nobody")});
-  t.turn();
-  for (int i = 0; i < 2; ++i) {
-    const auto watches = t.take<msg::Watch>();
-    REQUIRE(watches.size() == 1);
-    CHECK(watches[0].level == msg::WatchLevel::kNone);
-    CHECK(watches[0].ids == std::vector{id("a")});
-    t.acknowledge({"a"});
-    t.receive(Talk::delivery("a"));  // the end of the watch was lost on the way
-    CHECK(t.effects.events.empty());
-  }
-  CHECK(t.take<msg::DeliverAck>().empty());
-}
-
-TEST_CASE("a result that was left and is watched again is handed on and acknowledged") {
-  Talk t;
-  t.submit_accepted("a");
-  t.receive(Talk::delivery("a"));
-  t.core.leave({id("a")});
-  t.core.watch({id("a")}, msg::WatchLevel::kResult, t.now);
-  t.receive(Talk::delivery("a"));
-  CHECK(t.effects.events.size() == 1);
-  t.acknowledge({"a"});
-  CHECK(t.take<msg::DeliverAck>().at(0).ids == std::vector{id("a")});
 }
 
 TEST_CASE("an unanswered submit is sent again with the same content") {
@@ -220,14 +52,6 @@ TEST_CASE("an error to a whole submit refuses each of its tasks") {
   t.receive(msg::ErrorReply{t.take<msg::Submit>().at(0).request, ErrorCode::kBadField, "no"});
   REQUIRE(t.effects.verdicts.size() == 1);
   CHECK(t.effects.verdicts[0].code == ErrorCode::kBadField);
-}
-
-TEST_CASE("a result without its ACCEPTED counts as accepted") {
-  Talk t;
-  t.submit("a");
-  t.receive(Talk::delivery("a"));
-  CHECK(t.effects.verdicts.size() == 1);
-  CHECK(t.effects.events.size() == 1);
 }
 
 TEST_CASE("many submissions travel in batches within the limits") {
@@ -507,26 +331,6 @@ TEST_CASE("watching a task whose submission is unanswered does not stop the subm
   CHECK(again[0].watch == msg::WatchLevel::kProgress);
 }
 
-TEST_CASE("an onlooker ends its watch instead of acknowledging") {
-  Talk t(false);
-  t.core.watch({id("a")}, msg::WatchLevel::kResult, t.now);
-  t.receive(Talk::delivery("a"));
-  CHECK(t.effects.events.size() == 1);
-  CHECK(t.take<msg::DeliverAck>().empty());
-  auto watches = t.take<msg::Watch>();
-  REQUIRE(watches.size() == 1);
-  CHECK(watches[0].level == msg::WatchLevel::kNone);
-  CHECK(watches[0].ids == std::vector{id("a")});
-  t.receive(msg::Tasks{watches[0].request, {}, false});
-  CHECK(t.effects.replies.empty());
-  CHECK(t.core.next_deadline() == kNever);
-  t.acknowledge({"a"});
-  t.receive(Talk::delivery("a"));  // it was on its way
-  CHECK(t.effects.events.empty());
-  CHECK(t.take<msg::DeliverAck>().empty());
-  CHECK(t.take<msg::Watch>().size() == 1);
-}
-
 TEST_CASE("after a reconnect unaccepted submissions and open queries are sent again") {
   Talk t;
   t.submit("a");
@@ -586,21 +390,4 @@ TEST_CASE("a watch that a restarted dispatcher refuses is asked for again") {
   t.receive(Talk::delivery("a"));
   t.advance(5'000);
   CHECK(t.take<msg::Watch>().empty());
-}
-
-TEST_CASE("a result that was set aside and watched again is set aside once more") {
-  Talk t;
-  const auto watches_ended = [&] {
-    t.core.set_aside();
-    t.turn();
-    return t.take<msg::Watch>().size();
-  };
-  t.submit_accepted("a");
-  t.receive(Talk::delivery("a"));
-  CHECK(watches_ended() == 1);
-  t.core.watch({id("a")}, msg::WatchLevel::kResult, t.now);
-  t.receive(Talk::delivery("a"));
-  CHECK(t.effects.events.size() == 1);
-  CHECK(watches_ended() == 1);
-  CHECK(watches_ended() == 0);
 }
