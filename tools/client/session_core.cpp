@@ -233,15 +233,19 @@ void SessionCore::on(msg::Pong& message, const Now& now) {
   // A transport that reconnects by itself does not say so: to the dispatcher we are somebody new,
   // for whom it watches nothing.
   const bool forgotten =
-      message.watched < accepted_tasks() && rewatches_.empty() && rewatch_at_ <= now.mono;
+      message.watched < watched_tasks() && rewatches_.empty() && rewatch_at_ <= now.mono;
   if (forgotten) rewatch_at_ = now.mono + kRewatch;
   if (restarted || forgotten) watch_again(now);
   on_reply(message);
 }
 
-std::size_t SessionCore::accepted_tasks() const {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(open_, [](const auto& entry) { return entry.second.accepted; }));
+/// For so many at least the dispatcher has a watch, if it has forgotten none: a result is watched
+/// until it is acknowledged. Without those a busy client's new tasks would make up for old ones
+/// that were forgotten.
+std::size_t SessionCore::watched_tasks() const {
+  const auto accepted =
+      std::ranges::count_if(open_, [](const auto& entry) { return entry.second.accepted; });
+  return static_cast<std::size_t>(accepted) + held_.size();
 }
 
 /// The answer to a WATCH of our own: what is missing from it was forgotten by the dispatcher.
@@ -303,6 +307,7 @@ void SessionCore::on(msg::ErrorReply& message, const Now& now) {
 
 void SessionCore::watch_again(const Now& now) {
   if (GENAI_PLANTED(kForgetToWatchAgain)) return;
+  aside_.merge(held_);  // their watches have ended
   std::map<msg::WatchLevel, std::vector<TaskId>> by_level;
   for (const auto& [id, open] : open_)
     if (open.accepted) by_level[open.level].push_back(id);

@@ -100,7 +100,7 @@ class SessionCore {
   void on(msg::Update& message, const Now& now);
   void on(msg::Pong& message, const Now& now);
   void on(msg::ErrorReply& message, const Now& now);
-  std::size_t accepted_tasks() const;
+  std::size_t watched_tasks() const;
   void on(msg::Tasks& message, const Now& now);
   template <class M>
   void on_reply(M& message);

@@ -267,6 +267,24 @@ TEST_CASE("a busy client, which is never silent, learns of a restart and watches
   CHECK(watches[0].ids == std::vector{id("old")});
 }
 
+TEST_CASE("a busy client notices too that its connection was renewed unnoticed") {
+  Talk t;
+  t.submit_accepted("old");
+  t.receive(msg::Pong{1, 7, 1});
+  for (const char* name : {"a", "b", "c"}) {  // on the new connection, and with the caller still
+    t.submit_accepted(name);
+    t.receive(Talk::delivery(name));
+  }
+  t.receive(msg::Pong{2, 7, 4});
+  CHECK(t.take<msg::Watch>().empty());  // all four: it is the old connection
+  t.receive(msg::Pong{3, 7, 3});
+  const auto watches = t.take<msg::Watch>();
+  REQUIRE(watches.size() == 1);
+  CHECK(watches[0].ids == std::vector{id("old")});
+  t.acknowledge({"a", "b", "c"});
+  CHECK(t.take<msg::DeliverAck>().at(0).ids.size() == 3);
+}
+
 TEST_CASE("deadlines are never in the past after a turn") {
   Talk t;
   t.submit_accepted("a");
