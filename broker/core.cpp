@@ -18,7 +18,10 @@ void Core::handle_undeliverable(const NodeOutput& output, ErrorCode why, const N
                                 Effects& effects) {
   advance(now, effects);
   ++counters_.outputs_unsendable;
-  // Our own answers are repeated by whoever asked. The session itself is judged by its silence.
+  // Our own answers are repeated by whoever asked. The session itself is judged by its silence, but
+  // it keeps its node id from others only while it has a connection.
+  Session* session = registry_.find_peer(output.peer);
+  if (session && why == ErrorCode::kUnreachable) session->cut = true;
   if (output.parcel_of) outbox_.put(msg::Undelivered::Entry{*output.parcel_of, why}, effects);
 }
 

@@ -45,10 +45,16 @@ struct Counters {
 class Core {
  public:
   /// At most kMaxErrorRepliesPerSecond malformed frames are answered and kMaxMalformedNotices
-  /// noticed per second and socket; the same of refused nodes.
+  /// noticed per second and socket.
   static constexpr std::uint32_t kMaxErrorRepliesPerSecond = 1000;
   static constexpr std::uint32_t kMaxMalformedNotices = 1;
+  /// Who is refused asks again for ever: that many refusals of nodes, and of dispatchers, are
+  /// noticed at once, and then that many a minute. Of each node id one is noticed a minute.
   static constexpr std::uint32_t kMaxRefusalNotices = 10;
+  static constexpr Duration kRivalNotice = from_ms(60'000);
+  /// In lost times: once no dispatcher has been there for so long, one that was succeeded may come
+  /// again with a later epoch. The successor may just have been restarted.
+  static constexpr int kAbsence = 4;
 
   Core(const Settings& settings, const Now& started);
 
@@ -114,8 +120,11 @@ class Core {
                 Effects& effects);
   std::optional<Error> hello_problem(std::string_view peer, const Identity& who,
                                      const msg::Hello& hello);
+  void refuse_hello(std::string_view peer, const msg::Hello& hello, const Error& problem,
+                    const Now& now, Effects& effects);
   void start_session(std::string_view peer, const Identity& who, const msg::Hello& hello,
                      Effects& effects);
+  void take_node_id_from(Session& old, Effects& effects);
   void resume_session(Session& session, std::string_view peer, const Identity& who,
                       const msg::Hello& hello, Effects& effects);
   void evict(Session& session, Effects& effects);
@@ -135,6 +144,10 @@ class Core {
   // core_link.cpp
   void on_link_hello(std::string_view peer, const Identity& who, const msg::LinkHello& hello,
                      const Now& now, Effects& effects);
+  std::optional<Error> link_hello_problem(const msg::LinkHello& hello, bool same_process) const;
+  bool is_dispatcher_heard() const;
+  void refuse_dispatcher(std::string_view peer, const Error& problem, const Now& now,
+                         Effects& effects);
   void on_to_nodes(const msg::ToNodes& message, Effects& effects);
   void drop_dispatcher(const std::string& reason, Effects& effects);
   void judge_dispatcher(const Now& now, Effects& effects);
@@ -148,10 +161,12 @@ class Core {
   LinkOutbox outbox_;
   std::optional<Dispatcher> dispatcher_;
   std::uint64_t latest_epoch_ = 0;  // of all that connected: an older one has no say any more
+  Duration gone_at_{0};             // when there was a dispatcher last, on the monitor's clock
   bool behind_ = false;             // messages were left unread by the last turn
   Duration held_{0};  // so long the clock of silences has stood still for that, without a break
   process::PeerRates rates_{limits::kMaxAskedPerSecond};  // of nodes' keys, or connections without
-  process::RateLimit refusal_notices_{kMaxRefusalNotices, from_ms(1000) / kMaxRefusalNotices};
+  process::RateLimit node_refusals_{kMaxRefusalNotices, from_ms(60'000) / kMaxRefusalNotices};
+  process::RateLimit dispatcher_refusals_{kMaxRefusalNotices, from_ms(60'000) / kMaxRefusalNotices};
   MalformedLimits node_limits_;
   MalformedLimits link_limits_;
   Counters counters_;

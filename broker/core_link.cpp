@@ -14,7 +14,7 @@ void Core::handle_link_frame(std::string_view peer, const Identity& who, const B
   static const std::uint64_t kLinkHello = type_number(msg::LinkHello{});
   advance(now, effects);
   if (who.kind != Identity::Kind::kDispatcher && who.kind != Identity::Kind::kAnyone)
-    return refuse_link_frame(
+    return refuse_dispatcher(
         peer, {ErrorCode::kNotAllowed, "this key is not authorized for a dispatcher"}, now,
         effects);
   const auto type = peek_type(frame.view(), Direction::kLinkToBroker);
@@ -42,17 +42,12 @@ void Core::handle_link_frame(std::string_view peer, const Identity& who, const B
 void Core::on_link_hello(std::string_view peer, const Identity& who, const msg::LinkHello& hello,
                          const Now& now, Effects& effects) {
   const bool resync = dispatcher_ && dispatcher_->peer == peer;
-  if (hello.epoch < latest_epoch_ && !GENAI_PLANTED(kForgetEpoch)) {
-    const Error older{ErrorCode::kSuperseded, "a dispatcher with the later epoch " +
-                                                  std::to_string(latest_epoch_) +
-                                                  " has connected to this broker"};
-    effects.notices.push_back({Kind::kDispatcherRefused, {}, {}, older.detail});
-    return answer_link(peer, error_reply(older), effects);
-  }
+  const bool same_process = dispatcher_ && dispatcher_->instance == hello.dispatcher;
+  if (const auto problem = link_hello_problem(hello, resync || same_process))
+    return refuse_dispatcher(peer, *problem, now, effects);
   latest_epoch_ = hello.epoch;
   if (dispatcher_ && !resync) {
     // The same process on a new connection must not hear that it has been replaced by itself.
-    const bool same_process = dispatcher_->instance == hello.dispatcher;
     const Error newer{ErrorCode::kSuperseded, "another dispatcher has connected"};
     if (!same_process) answer_link(dispatcher_->peer, error_reply(newer), effects);
     drop_dispatcher(same_process ? "connects anew" : newer.detail, effects);
@@ -65,6 +60,37 @@ void Core::on_link_hello(std::string_view peer, const Identity& who, const msg::
   outbox_.connect(dispatcher_->peer, std::move(known.providers), known.uptime_ms, effects);
   const Kind kind = resync ? Kind::kDispatcherResync : Kind::kDispatcherConnected;
   effects.notices.push_back({kind, {}, {}, "epoch " + std::to_string(hello.epoch)});
+}
+
+std::optional<Error> Core::link_hello_problem(const msg::LinkHello& hello,
+                                              bool same_process) const {
+  if (GENAI_PLANTED(kForgetEpoch)) return std::nullopt;
+  if (hello.epoch < latest_epoch_) {
+    const bool is_free =
+        !dispatcher_ && monitor_.clock() - gone_at_ >= kAbsence * settings_.timing.lost;
+    return Error{is_free ? ErrorCode::kEpochTooLow : ErrorCode::kSuperseded,
+                 "a dispatcher with the later epoch " + std::to_string(latest_epoch_) +
+                     " has connected to this broker"};
+  }
+  // Two that have the same one must not replace each other for ever.
+  if (hello.epoch == latest_epoch_ && !same_process && is_dispatcher_heard())
+    return Error{ErrorCode::kSuperseded, "another dispatcher with this epoch serves this broker"};
+  return std::nullopt;
+}
+
+bool Core::is_dispatcher_heard() const {
+  return dispatcher_ && monitor_.clock() - dispatcher_->heard < settings_.timing.suspect;
+}
+
+void Core::refuse_dispatcher(std::string_view peer, const Error& problem, const Now& now,
+                             Effects& effects) {
+  if (dispatcher_refusals_.allow(now.mono))
+    effects.notices.push_back({Kind::kDispatcherRefused,
+                               {},
+                               {},
+                               std::string(name(problem.code)) + ": " + problem.detail,
+                               dispatcher_refusals_.take_suppressed() + 1});
+  if (may_answer(link_limits_, now)) answer_link(peer, error_reply(problem), effects);
 }
 
 void Core::on_to_nodes(const msg::ToNodes& message, Effects& effects) {
@@ -86,6 +112,7 @@ void Core::handle_link_undeliverable(const Peer& peer, ErrorCode why, const Now&
 
 void Core::drop_dispatcher(const std::string& reason, Effects& effects) {
   dispatcher_.reset();
+  gone_at_ = monitor_.clock();
   outbox_.disconnect();
   effects.notices.push_back({Kind::kDispatcherGone, {}, {}, reason});
 }

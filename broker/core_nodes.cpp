@@ -118,13 +118,8 @@ void Core::on_hello(std::string_view peer, const Identity& who, const msg::Hello
   const msg::ProviderEntry entry{hello.session, hello.node_id, {}, hello.meta, hello.held};
   if (const auto problem = entry_problem(entry))
     return refuse_node_frame(peer, who, 0, *problem, now, effects);
-  if (const auto problem = hello_problem(peer, who, hello)) {
-    if (refusal_notices_.allow(now.mono))
-      effects.notices.push_back({Kind::kNodeRefused, hello.node_id, hello.session,
-                                 std::string(name(problem->code)) + ": " + problem->detail,
-                                 refusal_notices_.take_suppressed() + 1});
-    return answer_node(peer, error_reply(*problem), effects);
-  }
+  if (const auto problem = hello_problem(peer, who, hello))
+    return refuse_hello(peer, hello, *problem, now, effects);
   if (Session* session = registry_.find(hello.session))
     resume_session(*session, peer, who, hello, effects);
   else
@@ -151,24 +146,51 @@ std::optional<Error> Core::hello_problem(std::string_view peer, const Identity& 
     return Error{ErrorCode::kBadField, "HELLO.session: belongs to another node_id"};
   if (known) return std::nullopt;
   const Session* current = registry_.find_node(hello.node_id);
-  // Without this the older of two processes with one name would take it back, and so on for ever.
-  if (current && registry_.was_replaced(hello.session))
-    return Error{ErrorCode::kSessionReplaced, "a newer process serves under this node_id"};
+  // Else two processes with one name would replace each other for ever. On the connection of the
+  // former it is the same process.
+  if (current && current->beats() && current != here)
+    return Error{ErrorCode::kNodeIdInUse,
+                 "HELLO.node_id: another process serves under it; give each process a name of its "
+                 "own, or stop one: this one is taken when the other has left or is silent"};
   if (!current && registry_.size() >= settings_.max_nodes)
     return Error{ErrorCode::kTooManyNodes,
                  "the limit is " + std::to_string(settings_.max_nodes) + " nodes"};
   return std::nullopt;
 }
 
+void Core::refuse_hello(std::string_view peer, const msg::Hello& hello, const Error& problem,
+                        const Now& now, Effects& effects) {
+  bool is_news = true;
+  if (problem.code == ErrorCode::kNodeIdInUse) {
+    Session& holder = *registry_.find_node(hello.node_id);
+    is_news = now.mono >= holder.tell_of_rivals_at;
+    if (is_news) holder.tell_of_rivals_at = now.mono + kRivalNotice;
+    // Says nothing new, but shows whether its connection is still there: one that was killed and
+    // started again need not wait until its former self is silent for long enough.
+    answer_node(holder.peer, msg::HeartbeatReply{holder.last_beat}, effects);
+  }
+  if (is_news && node_refusals_.allow(now.mono))
+    effects.notices.push_back({Kind::kNodeRefused, hello.node_id, hello.session,
+                               std::string(name(problem.code)) + ": " + problem.detail,
+                               node_refusals_.take_suppressed() + 1});
+  answer_node(peer, error_reply(problem), effects);
+}
+
+/// Who has ended is lost with what it executed. Who was silent, or began anew itself, is just not
+/// in charge any more: to the dispatcher the new session takes its place, and nobody is blamed.
+void Core::take_node_id_from(Session& old, Effects& effects) {
+  if (old.cut)
+    return end_session(old, ProviderState::kLost, "its connection ended; replaced by a new session",
+                       effects);
+  effects.notices.push_back({Kind::kNodeLost, old.node_id, old.id, "replaced by a new session"});
+  const SessionId id = old.id;
+  monitor_.forget(id);
+  registry_.remove(id);
+}
+
 void Core::start_session(std::string_view peer, const Identity& who, const msg::Hello& hello,
                          Effects& effects) {
-  if (Session* old = registry_.find_node(hello.node_id)) {
-    const Peer old_peer = old->peer;
-    registry_.remember_replaced(old->id);
-    end_session(*old, ProviderState::kLost, "replaced by a new session", effects);
-    const Error replaced{ErrorCode::kSessionReplaced, "another process said HELLO as this node_id"};
-    if (old_peer != peer) answer_node(old_peer, error_reply(replaced), effects);
-  }
+  if (Session* old = registry_.find_node(hello.node_id)) take_node_id_from(*old, effects);
   const Session& session =
       registry_.add({hello.session, hello.node_id, Peer(peer), who.key, hello.meta, hello.held});
   monitor_.heard(session.id);
@@ -180,6 +202,7 @@ void Core::resume_session(Session& session, std::string_view peer, const Identit
                           const msg::Hello& hello, Effects& effects) {
   const bool reconnected = session.peer != peer;
   if (reconnected) registry_.rebind(session, peer);
+  session.cut = false;
   session.key = who.key;
   session.meta = hello.meta;
   session.held = hello.held;
@@ -205,6 +228,7 @@ void Core::on_heartbeat(const Identity& who, Session& session, const msg::Heartb
   const bool news = models_changed || beat.held != session.held;
   session.held = beat.held;
   session.meta.loaded_models = beat.loaded_models;
+  session.last_beat = beat.seq;
   // What a node has just acknowledged and holds no more shows only in an empty beat.
   if (std::exchange(session.spoke, false) || news || !beat.held.empty())
     outbox_.put(msg::Delta::Beat{session.id, beat.held, beat.loaded_models}, effects);

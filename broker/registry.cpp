@@ -4,11 +4,6 @@
 #include <utility>
 
 namespace genai::broker {
-namespace {
-
-constexpr std::size_t kMaxReplacedSessions = 4096;
-
-}  // namespace
 
 // Silence weighs more than the wish to leave: nobody knows whether it still works.
 ProviderState Session::state() const {
@@ -63,14 +58,6 @@ void Registry::expect_beats() {
   for (auto& [id, session] : sessions_) session.spoke = true;
 }
 
-void Registry::remember_replaced(const SessionId& id) {
-  if (!replaced_.insert(id).second) return;
-  replaced_order_.push_back(id);
-  if (replaced_order_.size() <= kMaxReplacedSessions) return;
-  replaced_.erase(replaced_order_.front());
-  replaced_order_.pop_front();
-}
-
 std::optional<std::string> Registry::check_invariants() const {
   if (by_node_.size() != sessions_.size()) return "registry: a node id without its one session";
   if (by_peer_.size() != sessions_.size()) return "registry: a connection without its one session";
@@ -81,8 +68,6 @@ std::optional<std::string> Registry::check_invariants() const {
     const auto peer = by_peer_.find(session.peer);
     if (peer == by_peer_.end() || peer->second != &session) return "registry: connection index";
   }
-  if (replaced_.size() != replaced_order_.size()) return "registry: replaced sessions differ";
-  if (replaced_.size() > kMaxReplacedSessions) return "registry: too many replaced sessions";
   return std::nullopt;
 }
 

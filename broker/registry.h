@@ -2,11 +2,10 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -15,6 +14,7 @@
 #include "protocol/ids.h"
 #include "protocol/messages.h"
 #include "protocol/string_map.h"
+#include "protocol/time.h"
 
 namespace genai::broker {
 
@@ -32,7 +32,13 @@ struct Session {
   std::vector<AssignmentRef> held;  // likewise
   bool draining = false;            // said LEAVE
   bool suspect = false;             // silent for too long
+  bool cut = false;    // its connection has ended, and no HELLO has come over a new one
   bool spoke = false;  // its next beat is news: it spoke of tasks, or the dispatcher is new
+  std::uint64_t last_beat = 0;    // the number of its last HEARTBEAT
+  Duration tell_of_rivals_at{0};  // people are not told before that others ask for its node id
+
+  /// Whether it may be taken for alive, so that nobody else gets its node id.
+  bool beats() const { return !suspect && !cut; }
 
   ProviderState state() const;
   msg::ProviderEntry entry() const;
@@ -54,11 +60,6 @@ class Registry {
   /// The next beat of every session is passed on, whatever it says.
   void expect_beats();
 
-  /// Keeps in mind that a newer process took the session's node id over, so that the older one
-  /// cannot take it back. The latest few thousand are kept.
-  void remember_replaced(const SessionId& id);
-  bool was_replaced(const SessionId& id) const { return replaced_.contains(id); }
-
   /// All sessions in the order of their ids.
   const std::map<SessionId, Session>& sessions() const { return sessions_; }
 
@@ -69,8 +70,6 @@ class Registry {
   std::map<SessionId, Session> sessions_;
   std::unordered_map<NodeId, Session*> by_node_;
   StringMap<Session*> by_peer_;
-  std::set<SessionId> replaced_;
-  std::deque<SessionId> replaced_order_;
 };
 
 }  // namespace genai::broker

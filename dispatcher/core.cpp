@@ -44,6 +44,7 @@ Core::Core(const Config& config, InstanceId instance, std::uint64_t epoch,
     Link link;
     link.endpoint = endpoint;
     link.heard_at = link.hello_at = link.heartbeat_at = now.mono;
+    link.tell_at = now.mono + config_.lost;
     links_.push_back(link);
   }
 }
@@ -288,6 +289,7 @@ void Core::expire_task(Task& task, Explanations& explanations, const Now& now) {
 
 /// Why a task waits.
 std::string Core::explain(const Task& task, Explanations& explanations, const Now& now) const {
+  if (is_superseded()) return "another dispatcher serves the nodes";
   if (task.recovering)
     return "the dispatcher was restarted: waiting for " +
            task.attempt(task.current)->node_id.str() + " to report";

@@ -41,11 +41,13 @@ enum class Cause { kFault, kLoss, kDrain, kNobody };
 struct Link {
   std::string endpoint;
   InstanceId broker;
-  std::uint64_t seq = 0;  // of the last delta applied
-  bool up = false;        // has given a snapshot and been heard since
-  bool asks = false;      // for a new one, until it comes
+  std::uint64_t seq = 0;               // of the last delta applied
+  bool up = false;                     // has given a snapshot and been heard since
+  bool asks = false;                   // for a new one, until it comes
+  ErrorCode refused = ErrorCode::kOk;  // why the broker does not serve this dispatcher
   Duration heard_at{0};
   Duration hello_at{0};      // when to ask (again) for a snapshot
+  Duration tell_at{0};       // when to tell people (again) that there is none
   Duration heartbeat_at{0};  // when to send the next one
   struct Listing {
     bool same_broker, was_up;  // before it
@@ -129,6 +131,10 @@ class Core {
   std::size_t unfetched_results() const { return archive_.unacknowledged(); }
 
   std::uint64_t epoch() const { return epoch_; }
+  /// Whether a later dispatcher has served a broker and is gone: with a higher epoch, once that is
+  /// on the disk, this one serves there again.
+  bool wants_epoch() const;
+  void raise_epoch(std::uint64_t epoch, const Now& now);
   const TaskTable& tasks() const { return tasks_; }
   const Providers& providers() const { return providers_; }
 
@@ -184,6 +190,9 @@ class Core {
   void end_listing(std::size_t broker, const msg::Snapshot& snapshot, const Now& now);
   void tick_link(std::size_t broker, const Now& now);
   void say_hello(std::size_t broker, const Now& now);
+  void on_refused(std::size_t broker, const Error& error, const Now& now);
+  bool is_superseded() const;
+  void tell_node_id_in_use(std::size_t broker, const msg::ProviderEntry& entry);
   void link_down(std::size_t broker, const Now& now);
   void apply(std::size_t broker, const msg::Delta::Joined& change, const Now& now);
   void apply(std::size_t broker, const msg::Delta::StateChanged& change, const Now& now);
@@ -273,7 +282,7 @@ class Core {
 
   const Config config_;
   const InstanceId instance_;
-  const std::uint64_t epoch_;
+  std::uint64_t epoch_;
   const Duration started_;
 
   Journal journal_;
@@ -296,6 +305,7 @@ class Core {
   process::PeerRates ranked_{limits::kMaxRankedPerSecond};
   const Identity* asker_ = nullptr;  // of the client's frame that is being handled
   process::RateLimit malformed_notes_{10, from_ms(1000)};  // a hostile peer must not fill the log
+  process::RateLimit broker_error_notes_{10, from_ms(6000)};
 
   std::multimap<Duration, std::pair<SessionId, AssignmentRef>> abort_resends_;
   std::uint64_t sequence_ = 0;

@@ -6,11 +6,15 @@
 #include <unordered_set>
 #include <utility>
 
+#include "dispatcher/check.h"
 #include "dispatcher/core.h"
 #include "protocol/planted.h"
 
 namespace genai::dispatcher {
 namespace {
+
+// People are told again of a broker that does not serve this dispatcher.
+constexpr Duration kTellAgain = from_ms(60'000);
 
 Reach reach_of(ProviderState state) {
   switch (state) {
@@ -56,6 +60,7 @@ void Core::begin_listing(std::size_t broker, const msg::Snapshot& snapshot, cons
   const bool same_broker = link.broker == snapshot.broker;
   link.listing = Link::Listing{same_broker, link.up, {}};
   link.asks = false;
+  link.refused = ErrorCode::kOk;
   link.elsewhere.clear();
   link.taken_over.clear();
   link.broker = snapshot.broker;
@@ -136,12 +141,17 @@ void Core::on_link(std::size_t broker, const msg::Undelivered& message, const No
 
 template <>
 void Core::on_link(std::size_t broker, const msg::ErrorReply& error, const Now& now) {
-  Link& link = links_[broker];
+  if (error.code == ErrorCode::kSuperseded || error.code == ErrorCode::kEpochTooLow ||
+      error.code == ErrorCode::kNotAllowed)
+    return on_refused(broker, {error.code, error.detail}, now);
+  if (error.code == ErrorCode::kUnknownSession) say_hello(broker, now);
+  if (!broker_error_notes_.allow(now.mono)) return;
   outbox_.note({Note::Level::kWarn,
                 "the broker answered with an error",
-                {{"broker", link.endpoint}, {"code", name(error.code)}, {"detail", error.detail}}});
-  if (error.code == ErrorCode::kUnknownSession) say_hello(broker, now);
-  if (error.code == ErrorCode::kSuperseded) link_down(broker, now);
+                {{"broker", links_[broker].endpoint},
+                 {"code", name(error.code)},
+                 {"detail", error.detail},
+                 {"more_not_shown", broker_error_notes_.take_suppressed()}}});
 }
 
 // After the specialisations that it uses.
@@ -162,9 +172,53 @@ void Core::say_hello(std::size_t broker, const Now& now) {
   outbox_.to_broker(broker, msg::LinkHello{instance_, epoch_});
 }
 
+/// The broker serves another dispatcher, or does not let this one in. It is asked again, though not
+/// often, and people are told once a minute.
+void Core::on_refused(std::size_t broker, const Error& error, const Now& now) {
+  constexpr int kHeartbeatsBetween = 5;
+  Link& link = links_[broker];
+  link_down(broker, now);
+  link.hello_at = now.mono + kHeartbeatsBetween * config_.heartbeat;
+  if (std::exchange(link.refused, error.code) == error.code && now.mono < link.tell_at) return;
+  link.tell_at = now.mono + kTellAgain;
+  outbox_.note({Note::Level::kWarn,
+                "the broker does not serve this dispatcher, trying on",
+                {{"broker", link.endpoint}, {"code", name(error.code)}, {"detail", error.detail}}});
+}
+
+/// Whether other dispatchers have taken all brokers over: then nothing runs here.
+bool Core::is_superseded() const {
+  return std::ranges::all_of(links_, [](const Link& link) {
+    return link.refused == ErrorCode::kSuperseded || link.refused == ErrorCode::kEpochTooLow;
+  });
+}
+
+bool Core::wants_epoch() const {
+  return std::ranges::any_of(
+      links_, [](const Link& link) { return link.refused == ErrorCode::kEpochTooLow; });
+}
+
+void Core::raise_epoch(std::uint64_t epoch, const Now& now) {
+  GENAI_CHECK(epoch > epoch_);
+  epoch_ = epoch;
+  for (Link& link : links_) {
+    if (link.refused != ErrorCode::kEpochTooLow) continue;
+    link.refused = ErrorCode::kSuperseded;  // until its snapshot comes
+    link.hello_at = now.mono;
+  }
+}
+
 void Core::tick_link(std::size_t broker, const Now& now) {
   Link& link = links_[broker];
-  if (!link.up) return say_hello(broker, now);
+  if (!link.up) {
+    if (link.refused == ErrorCode::kOk && link.tell_at <= now.mono) {
+      link.tell_at = now.mono + kTellAgain;
+      outbox_.note({Note::Level::kWarn,
+                    "no answer from the broker, trying on",
+                    {{"broker", link.endpoint}}});
+    }
+    return say_hello(broker, now);
+  }
   if (link.asks) say_hello(broker, now);
   if (now.mono >= judge_from_ && link.heard_at + config_.lost <= now.mono) {
     link_down(broker, now);
@@ -187,6 +241,7 @@ void Core::link_down(std::size_t broker, const Now& now) {
   link.up = false;
   link.listing.reset();
   link.hello_at = now.mono + config_.heartbeat / 5;
+  link.tell_at = now.mono + kTellAgain;
   outbox_.note({Note::Level::kWarn, "broker lost", {{"broker", link.endpoint}}});
   for (const auto& [session, provider] : providers_.sessions())
     if (provider->broker == broker) set_reach(*provider, Reach::kUnreachable, now);
@@ -244,6 +299,21 @@ bool Core::keep_elsewhere(std::size_t broker, const msg::ProviderEntry& entry) {
   return true;
 }
 
+/// Each broker sees only one of two processes under one node id, so it welcomes both.
+void Core::tell_node_id_in_use(std::size_t broker, const msg::ProviderEntry& entry) {
+  const Provider& serving = *providers_.find_node(entry.node_id);
+  const msg::ErrorReply in_use{
+      0, ErrorCode::kNodeIdInUse,
+      "another process serves under this node_id at another broker; this one gets no work until "
+      "that one has left or is silent"};
+  outbox_.to_broker(broker, msg::ToNodes{{{entry.session, Blob(encode(in_use))}}});
+  outbox_.note({Note::Level::kWarn,
+                "two nodes under one node id at two brokers: one of them gets no work",
+                {{"node_id", entry.node_id.str()},
+                 {"serving_at", links_[serving.broker].endpoint},
+                 {"waiting_at", links_[broker].endpoint}}});
+}
+
 /// The node is not heard any more where it was: it may be at a broker that lists it too.
 void Core::ask_elsewhere(const Provider& provider, const Now& now) {
   for (std::size_t i = 0; i < links_.size(); ++i) {
@@ -264,7 +334,8 @@ Provider& Core::join(std::size_t broker, const msg::ProviderEntry& entry, const 
   if (!provider) {
     if (Provider* old = providers_.find_node(entry.node_id)) {
       const std::size_t former = old->broker;
-      lose(*old, Cause::kLoss, ErrorCode::kProviderLost, "replaced by a new session", now);
+      // That it began anew, here or at another broker, is no fault of what it was executing.
+      lose(*old, Cause::kNobody, ErrorCode::kProviderLost, "replaced by a new session", now);
       if (former != broker) links_[former].taken_over.insert(entry.node_id);
     }
     provider = &providers_.add(entry, broker, now);
@@ -284,6 +355,9 @@ Provider& Core::join(std::size_t broker, const msg::ProviderEntry& entry, const 
 
 void Core::apply(std::size_t broker, const msg::Delta::Joined& change, const Now& now) {
   if (is_stolen(broker, change.provider, now)) return;
+  // A session may move from broker to broker; another process has to wait for the node id.
+  if (!providers_.find(change.provider.session) && keep_elsewhere(broker, change.provider))
+    return tell_node_id_in_use(broker, change.provider);
   Provider& provider = join(broker, change.provider, now);
   for (const AssignmentRef& ref : change.provider.held) claim(provider, ref, now);
   drop_unheld(provider, change.provider.held, now);

@@ -136,6 +136,7 @@ int Loop::run(process::SignalFd& signals) {
       core_.on_keys_revoked(revoked, now);
     // Before anything new is looked at the next commit begins, and what waited for this one leaves.
     if (poll_commit(now)) commit_and_release(now);
+    if (core_.wants_epoch() && !is_stopping()) raise_epoch(signals, now);
     if (broken_) return store::exit_code(broken_->failure);
     more = false;
     if (reading_ == Reading::kAll) more = drain_clients(now);
@@ -268,6 +269,24 @@ void Loop::on_full(const std::string& detail, const Now& now) {
   set_store_state(StoreReport::State::kFull, detail);
   look_again_ = now.mono + kLookAgain;
   core_.set_store_report(report_);
+}
+
+/// Nobody else may have the store: that it takes a later epoch shows that this process still does.
+void Loop::raise_epoch(process::SignalFd& signals, const Now& now) {
+  if (queue_.is_running() || (commits_ && commits_->is_busy())) return;
+  const std::uint64_t epoch = std::max(core_.epoch() + 1, to_ms(now.wall));
+  const bool has_thread = commits_.has_value();
+  commits_.reset();  // the store is its thread's as long as that lives
+  const auto kept = store_->begin_epoch(epoch);
+  if (has_thread) commits_.emplace(*store_);
+  fill_poll_set(signals);
+  if (kept) {
+    process::log_info("the dispatcher that took over is gone: serving again", {{"epoch", epoch}});
+    return core_.raise_epoch(epoch, now);
+  }
+  if (kept.error().failure == store::Failure::kFull) return;
+  broken_ = kept.error();
+  process::log_error("the store refuses a later epoch: stopping", {{"error", kept.error().detail}});
 }
 
 void Loop::set_store_state(StoreReport::State state, const std::string& detail) {

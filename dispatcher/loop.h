@@ -40,6 +40,7 @@ class Loop {
   void commit_and_release(const Now& now);
   void start_commit(const Now& now);
   void on_full(const std::string& detail, const Now& now);
+  void raise_epoch(process::SignalFd& signals, const Now& now);
   void set_store_state(StoreReport::State state, const std::string& detail = {});
   int stopped();
   void on_signals(process::SignalFd& signals, const Now& now);

@@ -171,9 +171,11 @@ ValueMap Reports::stats(const Core& core, const Now& now) {
     by_status[std::string(name(status))] = std::uint64_t{core.tasks_.count(status)};
   }
   ValueList brokers;
-  for (const Link& link : core.links_)
-    brokers.emplace_back(
-        ValueMap{{"endpoint", link.endpoint}, {"state", link.up ? "connected" : "down"}});
+  for (const Link& link : core.links_) {
+    const bool is_refused = link.refused != ErrorCode::kOk;
+    const auto state = link.up ? "connected" : is_refused ? name(link.refused) : "down";
+    brokers.emplace_back(ValueMap{{"endpoint", link.endpoint}, {"state", state}});
+  }
   return {{"epoch", core.epoch_},
           {"uptime_ms", to_ms(now.mono - core.started_)},
           {"draining", core.is_draining()},

@@ -21,6 +21,7 @@ constexpr std::array kNames = std::to_array<std::pair<ErrorCode, std::string_vie
     {ErrorCode::kUnreachable, "unreachable"},
     {ErrorCode::kPeerFull, "peer_full"},
     {ErrorCode::kNodeIdInUse, "node_id_in_use"},
+    {ErrorCode::kEpochTooLow, "epoch_too_low"},
     {ErrorCode::kUnknownTask, "unknown_task"},
     {ErrorCode::kIdConflict, "id_conflict"},
     {ErrorCode::kQueueFull, "queue_full"},

@@ -27,6 +27,7 @@ enum class ErrorCode : std::uint16_t {
   kUnreachable = 204,
   kPeerFull = 205,
   kNodeIdInUse = 206,
+  kEpochTooLow = 207,
   // Requests about tasks and nodes.
   kUnknownTask = 300,
   kIdConflict = 301,

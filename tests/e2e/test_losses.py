@@ -43,7 +43,9 @@ class Losses(FleetTest):
         first.kill()
         self.start_node("node", "--echo")
         self.assertEqual(self.client.wait([task])[0]["status"], "Completed")
-        self.assertIn("node lost: replaced by a new session", self.reasons(task))
+        self.assertIn("node lost: its connection ended; replaced by a new session",
+                      self.reasons(task))
+        self.assertEqual(self.client.status(task)["losses"], 1)  # it may be what ended the node
 
     def test_late_result_of_a_stopped_node(self):
         late = self.scripted_node("late")

@@ -76,6 +76,10 @@ void DispatcherHost::run(const Now& clock) {
   }
   for (const Arrival& arrival : take_arrivals()) handle(arrival, clock);
   core_->tick(clock);
+  if (core_->wants_epoch() && !writing_ && !raise_epoch(clock)) {
+    crash();
+    return on_end();
+  }
   dispatcher::Effects effects = core_->take_effects();
   for (const auto& note : effects.notes) show(note);
   for (const std::size_t broker : effects.reopen_links) links_[broker].reopen();
@@ -101,6 +105,16 @@ void DispatcherHost::run(const Now& clock) {
   send(queue_.release());
   require(queue_.held() <= dispatcher::CommitQueue::kMaxHeld, "{} holds too much back", name());
   env_.oracle->check_core(*core_, disk_.owner == this, is_quiet());
+}
+
+/// False when the disk is another's: who was fenced off must not come back with a later epoch.
+bool DispatcherHost::raise_epoch(const Now& clock) {
+  if (disk_.owner != this) return false;
+  const std::uint64_t epoch = core_->epoch() + 1;
+  require(disk_.store.begin_epoch(epoch).has_value(), "no epoch");
+  core_->raise_epoch(epoch, clock);
+  env_.note("{} goes on with epoch {}", name(), epoch);
+  return true;
 }
 
 Duration DispatcherHost::next_deadline() const {

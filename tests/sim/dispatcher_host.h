@@ -49,6 +49,7 @@ class DispatcherHost : public Host {
   void begin_commit(const dispatcher::store::Batch& batch);
   Result write(dispatcher::store::Batch& batch);
   void settle_commit(bool written);
+  bool raise_epoch(const Now& clock);
   bool end_commit(const Now& clock);
   void report(dispatcher::StoreReport::State state);
   void send(dispatcher::Messages messages);

@@ -28,7 +28,7 @@ Line line_of(const Event& event) {
     case Kind::kReconnecting:
       return {LogLevel::kWarn, "reconnecting", "reason"};
     case Kind::kRefused:
-      return {LogLevel::kWarn, "refused by the broker, trying again", "reason"};
+      return {LogLevel::kWarn, "refused, trying again", "reason"};
     case Kind::kProtocolError:
       return {LogLevel::kWarn, "protocol error", "what"};
     case Kind::kTaskStarted:

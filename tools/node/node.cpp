@@ -30,7 +30,8 @@ CoreConfig core_config(const NodeConfig& config) {
   meta.vram_mib = config.vram_mib;
   meta.slots = config.slots;
   meta.min_cost = config.min_cost;
-  return {*NodeId::parse(config.node_id), transport::random_id<SessionId>(), std::move(meta)};
+  return {*NodeId::parse(config.node_id), transport::random_id<SessionId>(), std::move(meta),
+          config.drain_timeout};
 }
 
 void require_good(const NodeConfig& config) {

@@ -17,6 +17,7 @@ using Problem = std::optional<ConfigProblem>;
 
 constexpr std::size_t kEntryOverheadBytes = 5;
 constexpr std::size_t kMetaReserveBytes = 1024;  // for everything but the names of models
+constexpr std::chrono::seconds kNoTime{0}, kMaxDrainTimeout{7 * 24 * 3600};
 
 bool is_name(const std::string& text) {
   return !text.empty() && text.size() <= limits::kMaxNameBytes && is_valid_utf8(text);
@@ -65,6 +66,8 @@ std::optional<ConfigProblem> config_problem(const NodeConfig& config) {
     if (value > UINT32_MAX) return ConfigProblem{member, "expected at most 4294967295"};
   if (!(config.min_cost >= 0) || std::isinf(config.min_cost))
     return ConfigProblem{"min_cost", "expected a number of at least 0"};
+  if (config.drain_timeout < kNoTime || config.drain_timeout > kMaxDrainTimeout)
+    return ConfigProblem{"drain_timeout", "expected 0 to 604800 s"};
   return std::nullopt;
 }
 

@@ -51,6 +51,7 @@ std::string option_of(std::string member) {
   if (member == "broker_endpoint") return "broker";
   if (member == "models") return "model";
   if (member == "loaded_models") return "loaded-model";
+  if (member == "drain_timeout") return "drain-timeout-s";
   std::replace(member.begin(), member.end(), '_', '-');
   return member;
 }
@@ -105,6 +106,9 @@ void declare_node(process::Options& parser, NodeConfig& node) {
   parser.add("ram-mib", node.ram_mib, "Memory (default: found out)", amount);
   parser.add("vram-mib", node.vram_mib, "GPU memory (default: found out)", amount);
   parser.add("min-cost", node.min_cost, "The least that is asked for a task", Range(0.0, 1e12));
+  parser.add("drain-timeout-s", node.drain_timeout,
+             "On SIGTERM: how long results wait to be taken once nothing runs any more",
+             Range(0, 7 * 24 * 3600));
 }
 
 void declare_work(process::Options& parser, ProgramOptions& options) {

@@ -61,8 +61,10 @@ void SessionCore::on(const msg::Welcome& welcome, const Now& now, Effects& effec
   lost_ = std::max(from_ms(welcome.lost_ms), 3 * heartbeat_);
   greet_at_ = now.mono + heartbeat_;
   refused_backoff_ = Duration(0);
+  refused_for_ = ErrorCode::kOk;
   unsent_backoff_ = kMinUnsentBackoff;
   no_broker_notice_at_ = now.mono;
+  waits_since_ = now.mono;
   effects.events.push_back({Kind::kJoined, {}, 0, 0, "broker " + welcome.broker.short_hex()});
   if (leaving_) leave_at_ = now.mono;
   say_leave(now);
@@ -76,38 +78,57 @@ void SessionCore::on(const msg::Goodbye&, const Now&, Effects& effects) {
 void SessionCore::on(const msg::ErrorReply& error, const Now& now, Effects& effects) {
   switch (error.code) {
     case ErrorCode::kSessionReplaced:
-      for (const AssignmentRef& ref : running_) effects.stop.push_back(ref);
-      effects.events.push_back({Kind::kSessionReplaced, {}, 0, 0, error.detail});
-      return end(
-          RunEnd::Kind::kSessionReplaced,
-          "session_replaced: another process serves under the node id " + config_.node_id.str(),
-          effects);
+      return give_way(error.detail, effects);
     case ErrorCode::kUnknownSession:
       if (phase_ == Phase::kBye) return end(RunEnd::Kind::kLeft, "left", effects);
       if (!joined()) return;  // an answer to what was sent before the HELLO
-      rejoin("the broker does not know this session", effects);
+      rejoin("the broker does not know this session", now, effects);
       greet_at_ = now.mono;
       return;
     default:
       if (phase_ == Phase::kJoining) return on_refused({error.code, error.detail}, now, effects);
-      effects.events.push_back(
-          {Kind::kProtocolError, {}, 0, 0, fmt::format("{}: {}", name(error.code), error.detail)});
+      // In use at another broker: who knows both says so, and gives this one no work meanwhile.
+      const bool in_use = error.code == ErrorCode::kNodeIdInUse;
+      effects.events.push_back({in_use ? Kind::kRefused : Kind::kProtocolError,
+                                {},
+                                0,
+                                0,
+                                fmt::format("{}: {}", name(error.code), error.detail)});
   }
 }
 
 /// Everything on the way is void; held tasks go on and are named in the next HELLO.
-void SessionCore::rejoin(const std::string& why, Effects& effects) {
+void SessionCore::rejoin(const std::string& why, const Now& now, Effects& effects) {
   phase_ = Phase::kJoining;
+  waits_since_ = now.mono;
   outbox_.clear();
   for (auto& [id, held] : held_) held.resend_at = kNever;
   effects.events.push_back({Kind::kReconnecting, {}, 0, 0, why});
 }
 
 void SessionCore::on_refused(const Error& error, const Now& now, Effects& effects) {
-  refused_backoff_ = std::clamp(2 * refused_backoff_, kMinRefusedBackoff, kMaxRefusedBackoff);
+  const bool in_use = error.code == ErrorCode::kNodeIdInUse;
+  if (in_use && leaving_) return give_way(error.detail, effects);
+  // Its tasks are another's by now. What runs may still be of use, what waits is not.
+  if (in_use) drop_queued(effects);
+  refused_backoff_ = std::clamp(2 * refused_backoff_, kMinRefusedBackoff,
+                                in_use ? kMaxInUseBackoff : kMaxRefusedBackoff);
   greet_at_ = now.mono + refused_backoff_;
+  if (std::exchange(refused_for_, error.code) == error.code && now.mono < refused_notice_at_)
+    return;
+  refused_notice_at_ = now.mono + kNoticeAgain;
   effects.events.push_back(
       {Kind::kRefused, {}, 0, 0, fmt::format("{}: {}", name(error.code), error.detail)});
+}
+
+/// Another process has the node id. Who is leaving does not fight for it: else the two could end
+/// each other, and nobody would be left.
+void SessionCore::give_way(const std::string& why, Effects& effects) {
+  for (const AssignmentRef& ref : running_) effects.stop.push_back(ref);
+  const std::string text = "another process serves under the node id " + config_.node_id.str();
+  if (leaving_) return end(RunEnd::Kind::kLeft, "left: " + text, effects);
+  effects.events.push_back({Kind::kSessionReplaced, {}, 0, 0, why});
+  end(RunEnd::Kind::kSessionReplaced, "session_replaced: " + text, effects);
 }
 
 void SessionCore::renew_connection(const Now& now, Effects& effects) {
@@ -130,10 +151,10 @@ void SessionCore::judge_silence(const Now& now, Effects& effects) {
   if (gap > lost_ / 2) heard_ += gap;
   if (phase_ == Phase::kBye || now.mono < silent_at()) return;
   if (joined()) {
-    rejoin(fmt::format("nothing heard from the broker for {} ms", to_ms(now.mono - heard_)),
+    rejoin(fmt::format("nothing heard from the broker for {} ms", to_ms(now.mono - heard_)), now,
            effects);
   } else if (now.mono >= no_broker_notice_at_) {
-    no_broker_notice_at_ = now.mono + kNoBrokerNotice;
+    no_broker_notice_at_ = now.mono + kNoticeAgain;
     effects.events.push_back({Kind::kNoBroker, {}, 0, 0, {}});
   }
   refused_backoff_ = Duration(0);
@@ -157,6 +178,7 @@ void SessionCore::leave(const std::string& reason, const Now& now, Effects& effe
   leaving_ = true;
   leave_reason_ = clip_text(reason);
   leave_at_ = now.mono;
+  waits_since_ = now.mono;
   effects.events.push_back({Kind::kLeaving, {}, 0, 0, reason});
 }
 
@@ -199,6 +221,10 @@ void SessionCore::advance_leave(const Now& now, Effects& effects) {
   for (auto& [id, held] : held_)
     if (held.state == Held::State::kQueued) give_back(held, now, effects);
   queue_.clear();
+  if (now.mono >= gives_up_at()) {
+    gave_up_ = true;
+    force(now, effects);
+  }
   const bool forced = leave_ends_at_ != kNever;
   if (!held_.empty() && !(forced && (now.mono >= leave_ends_at_ || !joined()))) return;
   if (!joined()) return end(RunEnd::Kind::kLeft, "left without a connection", effects);
@@ -207,10 +233,22 @@ void SessionCore::advance_leave(const Now& now, Effects& effects) {
   leave_ends_at_ = now.mono + kByeWait;
 }
 
+/// When a leaving node waits no longer: for its results to be taken or, while no broker could abort
+/// them, for its executions to end.
+Duration SessionCore::gives_up_at() const {
+  if (!leaving_ || leave_ends_at_ != kNever || (joined() && !running_.empty())) return kNever;
+  return waits_since_ + (running_.empty() ? config_.drain_timeout : kLonelyRun);
+}
+
 void SessionCore::end(RunEnd::Kind kind, std::string text, Effects& effects) {
   phase_ = Phase::kEnded;
   outbox_.clear();
-  if (kind == RunEnd::Kind::kLeft) effects.events.push_back({Kind::kLeft, {}, 0, 0, text});
+  if (const std::size_t results = results_in_hand(); gave_up_ && results > 0) {
+    kind = RunEnd::Kind::kGaveUp;
+    text += fmt::format(", with {} results that were not taken in time", results);
+  }
+  if (kind != RunEnd::Kind::kSessionReplaced)
+    effects.events.push_back({Kind::kLeft, {}, 0, 0, text});
   effects.end = RunEnd{kind, std::move(text)};
 }
 
@@ -235,7 +273,7 @@ void SessionCore::tick(const Now& now, Effects& effects) {
 Duration SessionCore::next_deadline() const {
   if (phase_ == Phase::kEnded) return kNever;
   if (phase_ == Phase::kBye) return leave_ends_at_;
-  Duration next = std::min({greet_at_, silent_at(), leave_ends_at_});
+  Duration next = std::min({greet_at_, silent_at(), leave_ends_at_, gives_up_at()});
   if (!joined()) return next;
   next = std::min(next, leave_at_);
   for (const auto& [id, held] : held_) {

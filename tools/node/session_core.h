@@ -26,15 +26,21 @@ inline constexpr Duration kResendResult = from_ms(5000);
 inline constexpr Duration kProgressInterval = from_ms(100);  // per task
 inline constexpr Duration kMinRefusedBackoff = from_ms(1000);
 inline constexpr Duration kMaxRefusedBackoff = from_ms(30'000);
+/// While another process has the node id: that one may leave at any moment.
+inline constexpr Duration kMaxInUseBackoff = from_ms(5000);
 inline constexpr Duration kMinUnsentBackoff = from_ms(20);
-inline constexpr Duration kNoBrokerNotice = from_ms(60'000);
+inline constexpr Duration kNoticeAgain = from_ms(60'000);  // what goes on is told of again
 inline constexpr Duration kByeWait = from_ms(2000);
 inline constexpr Duration kForceWait = from_ms(2000);  // for the acknowledgements
+/// So long a leaving node lets its executions go on while no broker could abort them: the time
+/// limit of a task that names none.
+inline constexpr Duration kLonelyRun = from_ms(600'000);
 
 struct CoreConfig {
   NodeId node_id;
   SessionId session;  // random, of this process
   PublicMetaInfo meta;
+  Duration drain_timeout = from_ms(30'000);  // see NodeConfig
 };
 
 /// What the core wants done, in this order.
@@ -113,13 +119,16 @@ class SessionCore {
   void on(const msg::Welcome& welcome, const Now& now, Effects& effects);
   void on(const msg::Goodbye&, const Now& now, Effects& effects);
   void on(const msg::ErrorReply& error, const Now& now, Effects& effects);
-  void rejoin(const std::string& why, Effects& effects);
+  void rejoin(const std::string& why, const Now& now, Effects& effects);
   void on_refused(const Error& error, const Now& now, Effects& effects);
+  void give_way(const std::string& why, Effects& effects);
   void renew_connection(const Now& now, Effects& effects);
   void judge_silence(const Now& now, Effects& effects);
   void greet(const Now& now);
   void say_leave(const Now& now);
   void advance_leave(const Now& now, Effects& effects);
+  Duration gives_up_at() const;
+  std::size_t results_in_hand() const;
   void end(RunEnd::Kind kind, std::string text, Effects& effects);
   Duration silent_at() const;
 
@@ -135,6 +144,7 @@ class SessionCore {
   void finish(Held& held, TaskResult result, const Now& now, Effects& effects);
   static bool are_names(const std::vector<std::string>& models);
   void give_back(Held& held, const Now& now, Effects& effects, const std::string& unfit = {});
+  void drop_queued(Effects& effects);
   void send_result(Held& held, const Now& now);
   void send_results(const Now& now, bool all);
   void send_progress(const Now& now);
@@ -155,12 +165,16 @@ class SessionCore {
   std::uint64_t beat_seq_ = 0;
   Duration unsent_backoff_ = kMinUnsentBackoff;
   Duration refused_backoff_{0};  // 0: not refused
+  ErrorCode refused_for_ = ErrorCode::kOk;
+  Duration refused_notice_at_{0};
   Duration no_broker_notice_at_;
 
   bool leaving_ = false;
   std::string leave_reason_;
   Duration leave_at_ = kNever;       // when to say LEAVE again
   Duration leave_ends_at_ = kNever;  // forced: BYE whatever is missing; after BYE: the end
+  Duration waits_since_{0};          // nothing has brought the end of leaving nearer since
+  bool gave_up_ = false;             // waiting for results to be taken
 
   std::map<TaskId, Held> held_;      // at most one execution per task
   std::deque<AssignmentRef> queue_;  // the kQueued ones, in order of arrival

@@ -151,10 +151,12 @@ void SessionCore::on(const msg::Keep& keep, const Now& now, Effects&) {
       send_result(*held, now);
 }
 
-void SessionCore::on(const msg::ResultAck& ack, const Now&, Effects&) {
+void SessionCore::on(const msg::ResultAck& ack, const Now& now, Effects&) {
   for (const auto& entry : ack.entries) {
     const Held* held = find(entry.ref);
-    if (held && held->state == Held::State::kFinished) held_.erase(entry.ref.task_id);
+    if (!held || held->state != Held::State::kFinished) continue;
+    held_.erase(entry.ref.task_id);
+    waits_since_ = now.mono;
   }
 }
 
@@ -179,6 +181,7 @@ void SessionCore::send_progress(const Now& now) {
 void SessionCore::handle_finished(const AssignmentRef& ref, TaskResult result, const Now& now,
                                   Effects& effects) {
   running_.erase(ref);
+  waits_since_ = now.mono;
   Held* held = find(ref);
   if (phase_ == Phase::kEnded) {  // nobody is told any more
     if (held) held_.erase(ref.task_id);
@@ -236,6 +239,23 @@ void SessionCore::finish(Held& held, TaskResult result, const Now& now, Effects&
   held.state = Held::State::kFinished;
   held.progress.reset();
   if (joined()) send_result(held, now);
+}
+
+/// What has not begun when another process has taken the node id over: the dispatcher gives it to
+/// others.
+void SessionCore::drop_queued(Effects& effects) {
+  for (const AssignmentRef& ref : std::exchange(queue_, {})) {
+    effects.events.push_back(
+        task_event(Kind::kTaskAborted, ref, {}, "another process has the node id"));
+    held_.erase(ref.task_id);
+  }
+}
+
+std::size_t SessionCore::results_in_hand() const {
+  return static_cast<std::size_t>(std::count_if(held_.begin(), held_.end(), [](const auto& entry) {
+    return entry.second.state == Held::State::kFinished &&
+           entry.second.result.outcome != msg::Outcome::kReturned;
+  }));
 }
 
 /// `unfit`: why this node can run nothing, or empty.

@@ -1,15 +1,14 @@
 #!/usr/bin/python3
 """A client node in Python, written from protocol/SPEC.md: it answers each task with its text in capitals.
-
 Replace work() by what your GPU does. Needs python3-zmq and python3-msgpack."""
 import argparse
 import concurrent.futures
 import contextlib
 import os
-import queue
 import signal
 import threading
 import time
+import warnings
 
 import msgpack
 import zmq
@@ -18,9 +17,9 @@ from dealer import add_key_options, make_dealer
 
 HELLO, WELCOME, HEARTBEAT, LEAVE, BYE, GOODBYE = 1, 2, 3, 5, 6, 7
 ASSIGN, ASSIGN_ACK, RESULT, RESULT_ACK, ABORT, ABORT_ACK, ERROR = 10, 11, 13, 14, 15, 16, 99
-UNKNOWN_SESSION, SESSION_REPLACED, SUPERSEDED = 200, 201, 203
-NODE_FULL, NODE_LEAVING, MODEL_MISSING = 400, 401, 402
-OK, ERROR_RESULT, RETURNED, RESEND_S, MAX_QUEUED = 0, 1, 2, 5.0, 64
+UNKNOWN_SESSION, SESSION_REPLACED, SUPERSEDED, NODE_ID_IN_USE = 200, 201, 203, 206
+NODE_FULL, NODE_LEAVING, MODEL_MISSING, TAKEN_BACK = 400, 401, 402, 512
+OK, ERROR_RESULT, RETURNED, RESEND_S, DRAIN_S, MAX_QUEUED = 0, 1, 2, 5.0, 30.0, 64
 
 
 def work(spec, payload, aborted, options):
@@ -35,9 +34,8 @@ class Node:
         self.session = os.urandom(16)  # one per process; survives reconnects
         self.meta = {"slots": options.slots, "models": options.model, "ncpu": os.cpu_count()}
         self.pool = concurrent.futures.ThreadPoolExecutor(options.slots)
-        self.finished = queue.SimpleQueue()  # (ref, RESULT entry) from the workers to the loop
         self.held = {}  # ref -> [abort event, future, RESULT entry or None, when to send it again]
-        self.heartbeat_s, self.lost_s, self.seq = 1.0, 5.0, 0
+        self.heartbeat_s, self.lost_s, self.seq, self.give_up_at = 1.0, 5.0, 0, 0.0
         self.leaving = self.left = False
         self.connect()
 
@@ -55,10 +53,8 @@ class Node:
             if self.socket.poll(20):
                 self.heard_at = time.monotonic()
                 self.on_message(*msgpack.unpackb(self.socket.recv(), raw=False)[1:])
-            while not self.finished.empty():
-                ref, result = self.finished.get()
-                if ref in self.held:  # else it was aborted meanwhile
-                    self.held[ref][2] = result
+        for entry in self.held.values():
+            entry[0].set()  # nobody wants what still runs
 
     def on_time(self, now):
         if now - self.heard_at > self.lost_s:
@@ -66,16 +62,17 @@ class Node:
             self.connect()
         if now >= self.beat_at:
             self.beat_at = now + self.heartbeat_s
-            if self.joined:
-                self.seq += 1
-                self.send(HEARTBEAT, self.seq, list(self.held), [])
-            else:
-                self.send(HELLO, self.options.node_id, self.session, self.meta, list(self.held))
+            self.seq += self.joined
+            beat = [HEARTBEAT, self.seq, list(self.held), []]
+            hello = [HELLO, self.options.node_id, self.session, self.meta, list(self.held)]
+            self.send(*(beat if self.joined else hello))
         for entry in self.held.values():
             if self.joined and entry[2] and now >= entry[3]:
                 entry[3] = now + RESEND_S
                 self.send(RESULT, [entry[2]])
-        if self.leaving and not self.held:
+        if not self.leaving or any(entry[2] is None for entry in self.held.values()):
+            self.give_up_at = now + DRAIN_S  # later than the end of what runs
+        elif not self.held or now > self.give_up_at:
             self.send(BYE, "done")
             self.socket.poll(2000 if self.joined else 0)  # GOODBYE, or long enough without it
             self.left = True
@@ -91,38 +88,41 @@ class Node:
             for ref, spec, payload in fields[0]:
                 self.on_assign(tuple(ref), spec, payload)
         elif kind in (RESULT_ACK, ABORT):
-            for ref, _ in fields[0]:
-                self.on_abort(tuple(ref)) if kind == ABORT else self.held.pop(tuple(ref), None)
+            for ref, code in fields[0]:
+                self.on_abort(tuple(ref), code) if kind == ABORT else self.held.pop(tuple(ref), None)
         elif kind == ERROR and fields[1] == UNKNOWN_SESSION:
             self.joined, self.beat_at = False, 0.0  # HELLO at once
-        elif kind == ERROR and fields[1] == SESSION_REPLACED:
-            raise SystemExit(f"another process serves as {self.options.node_id}")
+        elif kind == ERROR and fields[1] in (SESSION_REPLACED, NODE_ID_IN_USE):
+            warnings.warn(fields[2])  # once. HELLO goes on: it gets in when the other has left
+            self.left = self.leaving or fields[1] == SESSION_REPLACED
 
     def on_assign(self, ref, spec, payload):
-        others = [r for r in self.held if r[0] == ref[0] and r != ref]
-        newer = any((r[2], r[1]) > (ref[2], ref[1]) for r in others)  # by epoch, then by attempt
-        for older in [] if newer else others:
-            self.held.pop(older)[0].set()
+        other = next((r for r in self.held if r[0] == ref[0]), ref)  # one attempt of a task at most
+        newer = (other[2], other[1]) > (ref[2], ref[1])  # by epoch, then by attempt
+        if not newer and other != ref:
+            self.held.pop(other)[0].set()
         refusals = [(SUPERSEDED, newer), (NODE_LEAVING, self.leaving),
                     (MODEL_MISSING, spec.get("model", "") not in ("", *self.options.model)),
                     (NODE_FULL, len(self.held) >= self.options.slots + MAX_QUEUED)]
         code = OK if ref in self.held else next((c for c, applies in refusals if applies), OK)
         if code == OK and ref not in self.held:
-            aborted = threading.Event()
-            self.held[ref] = [aborted, self.pool.submit(self.execute, ref, spec, payload, aborted), None, 0.0]
+            self.held[ref] = entry = [threading.Event(), None, None, 0.0]
+            entry[1] = self.pool.submit(self.execute, entry, ref, spec, payload)
         self.send(ASSIGN_ACK, [[ref, code, ""]])
 
-    def execute(self, ref, spec, payload, aborted):
+    def execute(self, entry, ref, spec, payload):
         started = time.monotonic()
         try:
-            outcome, info, data = OK, {}, work(spec, payload, aborted, self.options)
+            outcome, info, data = OK, {}, work(spec, payload, entry[0], self.options)
         except Exception as error:
             outcome, info, data = ERROR_RESULT, {"error": str(error)[:1000]}, b""
         info["run_ms"] = int((time.monotonic() - started) * 1000)
-        self.finished.put((ref, [ref, outcome, info, data]))
+        entry[2] = [ref, outcome, info, data]
 
-    def on_abort(self, ref):
-        outcome = 1 if ref not in self.held else 2 if self.held[ref][2] else 0
+    def on_abort(self, ref, code):
+        entry = self.held.get(ref)
+        goes_on = entry and code == TAKEN_BACK and not entry[1].cancel()
+        outcome = 1 if not entry else 2 if entry[2] else 3 if goes_on else 0
         if outcome == 0:
             self.held.pop(ref)[0].set()
         self.send(ABORT_ACK, [[ref, outcome]])

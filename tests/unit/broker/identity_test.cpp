@@ -38,16 +38,19 @@ TEST_CASE("a node's key is good for its node id only") {
   CHECK(world.core.snapshot(world.now).providers.size() == 1);
 }
 
-TEST_CASE("another key for the same node takes over as a new process would") {
+TEST_CASE("another key for the same node waits for the node id as a new process would") {
   World world;
   world.who = node_key("n1", "old");
   world.node("a", hello("n1", 1));
   world.who = node_key("n1", "new");
-  world.node("b", hello("n1", 2));
+  CHECK(std::get<msg::ErrorReply>(world.node("b", hello("n1", 2)).back().message).code ==
+        ErrorCode::kNodeIdInUse);
+  world.core.handle_keys_revoked({"old"}, world.now, world.effects);
+  world.effects.clear();
+  only<msg::Welcome>(world.node("b", hello("n1", 2)));
+  world.core.handle_keys_revoked({"old"}, world.now, world.effects);
   REQUIRE(world.core.snapshot(world.now).providers.size() == 1);
   CHECK(world.core.snapshot(world.now).providers[0].session == session_of(2));
-  world.core.handle_keys_revoked({"old"}, world.now, world.effects);
-  CHECK(world.core.snapshot(world.now).providers.size() == 1);
 }
 
 TEST_CASE("keys of others than nodes get nothing from the nodes' socket") {

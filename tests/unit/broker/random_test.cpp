@@ -88,7 +88,9 @@ class Story {
     const auto outputs = world_.raw_to_nodes;
     for (const NodeOutput& output : outputs)
       if (pick(2) == 0)
-        world_.core.handle_undeliverable(output, ErrorCode::kPeerFull, world_.now, world_.effects);
+        world_.core.handle_undeliverable(
+            output, pick(2) == 0 ? ErrorCode::kPeerFull : ErrorCode::kUnreachable, world_.now,
+            world_.effects);
   }
 
   /// Applies what came over the link, as a dispatcher does.
@@ -115,6 +117,9 @@ class Story {
   }
 
   void apply(const msg::Delta::Joined& joined) {
+    // It takes the place of a session that was not lost.
+    std::erase_if(
+        known_, [&](const auto& known) { return known.second.node_id == joined.provider.node_id; });
     known_[joined.provider.session] = joined.provider;
   }
   void apply(const msg::Delta::StateChanged& changed) {

@@ -115,7 +115,8 @@ TEST_CASE("a node that claims what this dispatcher never gave it is told to abor
   CHECK(aborts[0].second.code == ErrorCode::kUnknownTask);
 }
 
-TEST_CASE("a new session of a node replaces the old one and its tasks are requeued") {
+TEST_CASE(
+    "a new session of a node replaces the old one, and its tasks are requeued without blame") {
   World w;
   w.snapshot({World::entry(1)});
   w.submit("t");
@@ -126,6 +127,20 @@ TEST_CASE("a new session of a node replaces the old one and its tasks are requeu
   auto [again, second] = w.take_only_assigned();
   CHECK(again == 101);
   CHECK(second.attempt == 2);
+  CHECK(w.task("t").losses == 0);
+}
+
+TEST_CASE("a node that is replaced again and again fails no task") {
+  World w;
+  w.snapshot({World::entry(1)});
+  w.submit("t");
+  for (unsigned life = 1; life < 50; ++life) {
+    auto [node, ref] = w.take_only_assigned();
+    w.ack(node, ref);
+    w.join(1 + 100 * life);
+  }
+  CHECK(w.status("t") == TaskStatus::kScheduled);
+  CHECK(w.task("t").losses == 0);
 }
 
 TEST_CASE("after a broker restart nodes keep their tasks and nothing runs twice") {
@@ -299,20 +314,32 @@ TEST_CASE("of two processes under one node id at two brokers, the one that is le
   };
   w.snapshot({World::entry(1)}, 0);
   w.snapshot({}, 1);
+  w.submit("t");
+  auto [node, ref] = w.take_only_assigned();
+  w.ack(node, ref);
   w.join(101, 1, {}, 1);  // node-1 again
-  CHECK(serving() == World::session(101));
-  w.snapshot({World::entry(1)}, 0);  // a list is no news
-  CHECK(serving() == World::session(101));
+  CHECK(serving() == World::session(1));
+  const auto told = std::ranges::find_if(w.to_nodes, [](const World::ToNode& sent) {
+    return std::holds_alternative<msg::ErrorReply>(sent.message);
+  });
+  REQUIRE(told != w.to_nodes.end());
+  CHECK(told->node == 101);
+  CHECK(std::get<msg::ErrorReply>(told->message).code == ErrorCode::kNodeIdInUse);
+  w.snapshot({World::entry(101)}, 1);  // a list is no news
+  CHECK(serving() == World::session(1));
+  CHECK(w.status("t") == TaskStatus::kSent);
   hellos(w);
-  SECTION("the newer is lost") { w.state(101, ProviderState::kLost, 1); }
-  SECTION("the newer's broker was restarted and does not hear of it") {
+  SECTION("the first is lost") { w.state(1, ProviderState::kLost, 0); }
+  SECTION("the first is silent") { w.state(1, ProviderState::kSuspect, 0); }
+  SECTION("the first has left") { w.state(1, ProviderState::kLeft, 0); }
+  SECTION("the first's broker was restarted and does not hear of it") {
     w.life = 1;
-    w.snapshot({}, 1);
+    w.snapshot({}, 0);
     w.life = 0;
   }
   CHECK(hellos(w) == 1);
-  w.snapshot({World::entry(1)}, 0);
-  CHECK(serving() == World::session(1));
+  w.snapshot({World::entry(101)}, 1);
+  CHECK(serving() == World::session(101));
 }
 
 TEST_CASE("a node cannot take a session over from another node at another broker") {

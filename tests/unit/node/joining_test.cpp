@@ -171,6 +171,67 @@ TEST_CASE("too_many_nodes is retried with a growing pause up to 30 s") {
   CHECK(s.core.joined());
 }
 
+TEST_CASE("a node whose name is in use asks again and again, soon after the other has left") {
+  Session s;
+  s.tick();
+  s.next<msg::Hello>();
+  std::vector<std::uint64_t> pauses;
+  for (int i = 0; i < 5; ++i) {
+    s.say_error(ErrorCode::kNodeIdInUse);
+    const Duration refused_at = s.now.mono;
+    while (s.sent.empty()) s.pass(to_ms(s.core.next_deadline() - s.now.mono));
+    s.next<msg::Hello>();
+    pauses.push_back(to_ms(s.now.mono - refused_at));
+  }
+  CHECK(pauses == std::vector<std::uint64_t>{1000, 2000, 4000, 5000, 5000});
+  CHECK(!s.end);
+  s.say(msg::Welcome{{}, 1000, 3000, 5000});
+  CHECK(s.core.joined());
+}
+
+TEST_CASE("a refusal that goes on is told of once a minute, another one at once") {
+  Session s;
+  s.tick();
+  const auto refuse_for = [&](ErrorCode code, int seconds) {
+    s.events.clear();
+    for (int i = 0; i < seconds; ++i) {
+      s.say_error(code);
+      s.pass(1000);
+    }
+    return s.count(Kind::kRefused);
+  };
+  CHECK(refuse_for(ErrorCode::kNodeIdInUse, 59) == 1);
+  CHECK(s.events.front().text.find("node_id_in_use") != std::string::npos);
+  CHECK(refuse_for(ErrorCode::kNodeIdInUse, 120) == 2);
+  CHECK(refuse_for(ErrorCode::kTooManyNodes, 30) == 1);
+}
+
+TEST_CASE("a node that lost its name while it was silent goes on with what runs, and joins again") {
+  Session s;
+  s.join();
+  s.assign(ref_of("t1"));
+  s.assign(ref_of("t2"));  // waits for the slot
+  s.say_error(ErrorCode::kUnknownSession);
+  s.say_error(ErrorCode::kNodeIdInUse);
+  CHECK(s.take_stopped().empty());
+  CHECK(s.core.held() == Refs{ref_of("t1")});  // others have got what it had not begun
+  CHECK(!s.core.check_invariants());
+  s.finish(ref_of("t1"));
+  CHECK(s.take_started() == Refs{ref_of("t1")});
+  s.sent.clear();
+  s.say(msg::Welcome{{}, 1000, 3000, 5000});
+  CHECK(s.next_entry<msg::Result>().ref == ref_of("t1"));
+}
+
+TEST_CASE("a node that is told while joined that its name is in use elsewhere stays joined") {
+  Session s;
+  s.join();
+  s.say_error(ErrorCode::kNodeIdInUse);
+  CHECK(s.core.joined());
+  CHECK(s.count(Kind::kRefused) == 1);
+  CHECK(s.sent.empty());
+}
+
 TEST_CASE("a broker that falls silent after a refusal is dialled anew") {
   Session s;
   s.tick();

@@ -116,15 +116,79 @@ TEST_CASE("LEAVE is said again to a new session, before the tasks come back") {
   CHECK(s.next_entry<msg::Result>().ref == kT2);
 }
 
-TEST_CASE("a leaving node waits for its results as long as it takes") {
+TEST_CASE("a leaving node waits for its results as long as it may, counted from the last end") {
   Session s = busy();
   s.leave();
+  s.pass(100'000);  // it runs
   s.finish(kT1);
-  s.pass(60'000);
+  s.pass(29'999);
   CHECK(!s.end);
   CHECK(s.all<msg::Bye>().empty());
-  s.say(msg::ResultAck{{{kT1, ErrorCode::kOk}, {kT2, ErrorCode::kOk}}});
-  s.next<msg::Bye>();
+  SECTION("they are taken") {
+    s.ack_result(kT2);  // one by one: each begins the wait anew
+    s.pass(20'000);
+    s.ack_result(kT1);
+    s.all<msg::Bye>();
+    s.say(msg::Goodbye{});
+    REQUIRE(s.end);
+    CHECK(s.end->kind == RunEnd::Kind::kLeft);
+  }
+  SECTION("nobody takes them") {
+    s.pass(1 + 2000);
+    CHECK(s.all<msg::Bye>().size() == 1);
+    s.say(msg::Goodbye{});
+    REQUIRE(s.end);
+    CHECK(s.end->kind == RunEnd::Kind::kGaveUp);
+    CHECK(s.end->text.find("1 results") != std::string::npos);  // what was given back is no result
+  }
+}
+
+TEST_CASE("SIGTERM while the broker is away: the end comes at a known time") {
+  Session s = busy();
+  s.say_error(ErrorCode::kUnknownSession);
+  s.leave();
+  SECTION("30 s after the last execution") {
+    s.pass(50'000, false);
+    s.finish(kT1);
+    s.pass(29'999, false);
+    CHECK(!s.end);
+    s.pass(1, false);
+    REQUIRE(s.end);
+    CHECK(s.end->kind == RunEnd::Kind::kGaveUp);
+  }
+  SECTION("an execution that nobody could abort gets 10 min") {
+    s.pass(599'999, false);
+    CHECK(!s.end);
+    s.pass(1, false);
+    CHECK(s.take_stopped() == Refs{kT1});
+    CHECK(s.end);
+  }
+  SECTION("it comes back in time") {
+    s.finish(kT1);
+    s.pass(29'000, false);
+    s.say(msg::Welcome{{}, 1000, 3000, 5000});
+    s.ack_result(kT1);
+    s.ack_result(kT2);
+    s.say(msg::Goodbye{});
+    REQUIRE(s.end);
+    CHECK(s.end->kind == RunEnd::Kind::kLeft);
+  }
+}
+
+TEST_CASE("a leaving process does not fight for its name") {
+  Session s = busy();
+  s.leave();
+  SECTION("its successor beats") {
+    s.say_error(ErrorCode::kUnknownSession);
+    s.say_error(ErrorCode::kNodeIdInUse);
+  }
+  SECTION("a broker of an earlier release says that it was replaced") {
+    s.say_error(ErrorCode::kSessionReplaced);
+  }
+  REQUIRE(s.end);
+  CHECK(s.end->kind == RunEnd::Kind::kLeft);  // as it was asked to: no failure
+  CHECK(s.end->text.find("another process") != std::string::npos);
+  CHECK(s.take_stopped() == Refs{kT1});
 }
 
 TEST_CASE("without a session a node that holds nothing ends at once") {

@@ -46,6 +46,8 @@ struct NodeConfig {
   std::uint64_t ram_mib = 0;
   std::uint64_t vram_mib = 0;
   double min_cost = 0;  // what it asks for a task, in the unit of tasks' max_cost
+  // After leave(): how long results wait to be taken once nothing runs any more; at most 7 days.
+  std::chrono::seconds drain_timeout{30};
 };
 
 /// What a config's problem is about: the member's name and a sentence.
@@ -163,6 +165,7 @@ struct RunEnd {
   enum class Kind {
     kLeft,             // after leave() or force()
     kSessionReplaced,  // another process serves under this node_id
+    kGaveUp,           // after leave(): nobody took the last results within drain_timeout
   };
   Kind kind = Kind::kLeft;
   std::string text;  // for people
@@ -184,7 +187,8 @@ class Node {
   RunEnd run();
 
   /// Takes no new tasks, gives back those not started, finishes the running ones, waits until all
-  /// results are acknowledged, says goodbye; then run() returns. Returns at once.
+  /// results are acknowledged, drain_timeout at most, says goodbye; then run() returns. Without a
+  /// broker the running ones get 10 min. Returns at once.
   void leave(std::string reason = {});
   /// Aborts the running tasks and gives them back; run() returns within about 4 s if the handlers
   /// obey the abort.

@@ -1,0 +1,59 @@
+"""Two dispatchers, each with a store of its own, and one broker."""
+import unittest
+
+from harness import ACCEPTED, SUBMIT, Client, FleetTest, wait_for
+
+SUPERSEDED = 203
+
+
+class Superseded(FleetTest):
+    def start_second(self):
+        options = {"--clients-endpoint": f"ipc://{self.folder}/clients-2", "--broker":
+                   self.link_endpoint, "--data-dir": self.folder / "data-2", "--reserve-mib": 1,
+                   "--heartbeat-interval-ms": 200, "--lost-ms": 1200}
+        second = self.start("genai-dispatcher", *[o for pair in options.items() for o in pair],
+                            name="second")
+        client = Client(options["--clients-endpoint"])
+        self.closers.append(client.close)
+        return second, client
+
+    def state(self, client):
+        return client.stats()["brokers"][0]["state"]
+
+    def complaints(self, dispatcher):
+        return dispatcher.logged("the broker does not serve this dispatcher, trying on")
+
+    def test_the_older_one_tells_its_clients_why_and_serves_again_when_the_other_is_gone(self):
+        self.start_nodes(1, "--echo")
+        waiting = self.client.submit(model="of nobody")[0]
+        epoch = self.client.stats()["epoch"]
+        second, theirs = self.start_second()
+        wait_for(lambda: self.state(self.client) == "superseded", "the first to be told")
+        refused = self.client.ask(SUBMIT, ACCEPTED, 1, [["late", {}, b"x"]])
+        self.assertEqual(refused[2][0][1], SUPERSEDED)
+        self.assertIn("another dispatcher", refused[2][0][2])
+        self.assertIn("another dispatcher", self.client.status(waiting)["waiting"])
+        self.assertEqual(theirs.wait(theirs.submit())[0]["data"], b"prompt")  # who serves now
+
+        second.kill()
+        wait_for(lambda: self.state(self.client) == "connected", "the first to serve again")
+        self.assertGreater(self.client.stats()["epoch"], epoch)
+        self.assertEqual(self.client.wait(self.client.submit())[0]["data"], b"prompt")
+        self.assertTrue(self.dispatcher.is_alive())
+        # Five times the lost time have passed at least, and nobody filled a log.
+        self.assertLessEqual(len(self.complaints(self.dispatcher)), 2)
+        self.assertLessEqual(len(self.broker.logged("dispatcher refused")), 10)
+
+    def test_two_dispatchers_do_not_replace_each_other_for_ever(self):
+        first, (second, theirs) = self.dispatcher, self.start_second()
+        wait_for(lambda: self.state(self.client) == "superseded", "the first to be told")
+        self.broker.kill()  # a new one knows neither
+        self.broker = self.start_broker()
+        wait_for(lambda: self.state(theirs) == "connected" and
+                 self.state(self.client) == "superseded", "the second to serve again")
+        self.assertLessEqual(len(self.broker.logged("dispatcher connected")), 2)
+        self.assertTrue(first.is_alive() and second.is_alive())
+
+
+if __name__ == "__main__":
+    unittest.main()
