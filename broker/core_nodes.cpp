@@ -150,8 +150,8 @@ std::optional<Error> Core::hello_problem(std::string_view peer, const Identity& 
   // former it is the same process.
   if (current && current->beats() && current != here)
     return Error{ErrorCode::kNodeIdInUse,
-                 "HELLO.node_id: another process serves under it; give each process a name of its "
-                 "own, or stop one: this one is taken when the other has left or is silent"};
+                 "another process serves under this node_id: stop it, or choose another one; this "
+                 "process is let in when that one has left or is silent"};
   if (!current && registry_.size() >= settings_.max_nodes)
     return Error{ErrorCode::kTooManyNodes,
                  "the limit is " + std::to_string(settings_.max_nodes) + " nodes"};

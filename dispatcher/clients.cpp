@@ -15,6 +15,12 @@ void Clients::watch(const std::string& peer, const std::string& key, Task& task)
   client.watched.emplace(task.sequence, &task);
 }
 
+std::vector<std::string> Clients::peers() const {
+  std::vector<std::string> peers;
+  for (const auto& [peer, client] : clients_) peers.push_back(peer);
+  return peers;
+}
+
 std::vector<std::string> Clients::peers_with(const KeySet& keys) const {
   std::vector<std::string> peers;
   for (const auto& [peer, client] : clients_)

@@ -70,6 +70,7 @@ class Clients {
     return it == clients_.end() ? 0 : it->second.watched.size();
   }
   bool is_idle() const;
+  std::vector<std::string> peers() const;
   /// Those that came with one of the keys; O(clients).
   std::vector<std::string> peers_with(const KeySet& keys) const;
 

@@ -289,7 +289,7 @@ void Core::expire_task(Task& task, Explanations& explanations, const Now& now) {
 
 /// Why a task waits.
 std::string Core::explain(const Task& task, Explanations& explanations, const Now& now) const {
-  if (is_superseded()) return "another dispatcher serves the nodes";
+  if (is_superseded()) return kSupersededText;
   if (task.recovering)
     return "the dispatcher was restarted: waiting for " +
            task.attempt(task.current)->node_id.str() + " to report";

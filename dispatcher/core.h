@@ -60,6 +60,10 @@ struct Link {
   std::unordered_set<NodeId> taken_over;
 };
 
+/// What clients are told while the brokers serve another dispatcher.
+inline constexpr char kSupersededText[] =
+    "another dispatcher serves the nodes: nothing runs here until that one is gone";
+
 /// What the loop tells of the store.
 struct StoreReport {
   enum class State : std::uint8_t {
@@ -192,6 +196,7 @@ class Core {
   void say_hello(std::size_t broker, const Now& now);
   void on_refused(std::size_t broker, const Error& error, const Now& now);
   bool is_superseded() const;
+  void tell_clients_superseded();
   void tell_node_id_in_use(std::size_t broker, const msg::ProviderEntry& entry);
   void link_down(std::size_t broker, const Now& now);
   void apply(std::size_t broker, const msg::Delta::Joined& change, const Now& now);

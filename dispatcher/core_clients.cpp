@@ -239,8 +239,7 @@ msg::Acceptance Core::acceptance(Task& task, const Now& now) {
 }
 
 std::optional<Error> Core::no_room_for(const TaskSpec& spec, std::size_t content_bytes) {
-  if (is_superseded())
-    return Error{ErrorCode::kSuperseded, "another dispatcher serves the nodes: ask that one"};
+  if (is_superseded()) return Error{ErrorCode::kSuperseded, kSupersededText};
   if (is_draining())
     return Error{ErrorCode::kDraining, "the dispatcher is about to stop and takes no new tasks"};
   if (store_.state != StoreReport::State::kOk)

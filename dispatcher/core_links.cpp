@@ -179,7 +179,10 @@ void Core::on_refused(std::size_t broker, const Error& error, const Now& now) {
   Link& link = links_[broker];
   link_down(broker, now);
   link.hello_at = now.mono + kHeartbeatsBetween * config_.heartbeat;
-  if (std::exchange(link.refused, error.code) == error.code && now.mono < link.tell_at) return;
+  const bool was_superseded = is_superseded();
+  const bool is_news = std::exchange(link.refused, error.code) != error.code;
+  if (is_superseded() && !was_superseded) tell_clients_superseded();
+  if (!is_news && now.mono < link.tell_at) return;
   link.tell_at = now.mono + kTellAgain;
   outbox_.note({Note::Level::kWarn,
                 "the broker does not serve this dispatcher, trying on",
@@ -191,6 +194,12 @@ bool Core::is_superseded() const {
   return std::ranges::all_of(links_, [](const Link& link) {
     return link.refused == ErrorCode::kSuperseded || link.refused == ErrorCode::kEpochTooLow;
   });
+}
+
+/// Who only waits for results asks for nothing, and would wait without knowing why.
+void Core::tell_clients_superseded() {
+  for (const std::string& peer : clients_.peers())
+    outbox_.reply(peer, msg::ErrorReply{0, ErrorCode::kSuperseded, kSupersededText});
 }
 
 bool Core::wants_epoch() const {

@@ -27,8 +27,13 @@ class Superseded(FleetTest):
         self.start_nodes(1, "--echo")
         waiting = self.client.submit(model="of nobody")[0]
         epoch = self.client.stats()["epoch"]
+        ctl = self.start("genai-ctl", "--dispatcher", self.clients_endpoint, "submit", "--wait",
+                         "--out", self.folder / "out", "--model", "of nobody", "a prompt")
+        wait_for(lambda: self.client.stats()["accepted_total"] == 2, "its task")
         second, theirs = self.start_second()
         wait_for(lambda: self.state(self.client) == "superseded", "the first to be told")
+        wait_for(lambda: "another dispatcher serves" in ctl.log_path.read_text(),
+                 "who only waits to be told too")
         refused = self.client.ask(SUBMIT, ACCEPTED, 1, [["late", {}, b"x"]])
         self.assertEqual(refused[2][0][1], SUPERSEDED)
         self.assertIn("another dispatcher", refused[2][0][2])

@@ -126,6 +126,9 @@ void ClientHost::on_verdict(const msg::Acceptance& verdict) {
               verdict.task_id.str(), verdict.detail);
       job->again_at = clock().mono + kLookAgain;
       return;
+    case ErrorCode::kSuperseded:  // by one that only slept: what the other accepted it cannot know
+      job->again_at = clock().mono + kLookAgain;
+      return;
     case ErrorCode::kIdConflict:
       // An id that nobody was promised is anybody's: a stranger was first.
       if (env_.oracle->is_taken_from(verdict.task_id, tenant_)) {

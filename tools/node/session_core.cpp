@@ -111,8 +111,9 @@ void SessionCore::on_refused(const Error& error, const Now& now, Effects& effect
   if (in_use && leaving_) return give_way(error.detail, effects);
   // Its tasks are another's by now. What runs may still be of use, what waits is not.
   if (in_use) drop_queued(effects);
-  refused_backoff_ = std::clamp(2 * refused_backoff_, kMinRefusedBackoff,
-                                in_use ? kMaxInUseBackoff : kMaxRefusedBackoff);
+  refused_backoff_ = in_use
+                         ? std::clamp(2 * refused_backoff_, kMinInUseBackoff, kMaxInUseBackoff)
+                         : std::clamp(2 * refused_backoff_, kMinRefusedBackoff, kMaxRefusedBackoff);
   greet_at_ = now.mono + refused_backoff_;
   if (std::exchange(refused_for_, error.code) == error.code && now.mono < refused_notice_at_)
     return;

@@ -26,7 +26,8 @@ inline constexpr Duration kResendResult = from_ms(5000);
 inline constexpr Duration kProgressInterval = from_ms(100);  // per task
 inline constexpr Duration kMinRefusedBackoff = from_ms(1000);
 inline constexpr Duration kMaxRefusedBackoff = from_ms(30'000);
-/// While another process has the node id: that one may leave at any moment.
+/// While another process has the node id: that may just have been killed, or leave at any moment.
+inline constexpr Duration kMinInUseBackoff = from_ms(200);
 inline constexpr Duration kMaxInUseBackoff = from_ms(5000);
 inline constexpr Duration kMinUnsentBackoff = from_ms(20);
 inline constexpr Duration kNoticeAgain = from_ms(60'000);  // what goes on is told of again

@@ -33,6 +33,8 @@ class World(Fleet):
         self.cuts = []        # [wall ms, node]: killed, stopped or cut off
         self.started = []     # [process, node]
         self.killed_ms = {}   # process: wall ms
+        self.began_ms = {}    # name of what runs: wall ms
+        self.full_ms = 0      # when the disk was full last
         self.stopped = set()  # processes that have SIGSTOP
         self.storms_s = []    # how long it took until all nodes were back
         self.load = None
@@ -76,6 +78,7 @@ class World(Fleet):
     def start(self, names):
         """Those that do not run."""
         names = [name for name in names if name not in self.running]
+        self.began_ms.update((name, wall_ms()) for name in names)
         super().start(names)
         self.started += [(self.running[name], name) for name in names if self.is_node(name)]
 
@@ -127,6 +130,8 @@ class World(Fleet):
         fill(self.ballast)
 
     def empty_disk(self):
+        if self.ballast.exists():
+            self.full_ms = wall_ms()
         self.ballast.unlink(missing_ok=True)
 
     def mend(self):
@@ -161,8 +166,8 @@ class World(Fleet):
                 self.start([name])
 
     def bury(self, name, process):
-        is_full = self.ballast.exists()
-        if not (name == "dispatcher" and is_full and process.wait() == FULL_DISK_EXIT):
+        was_full = self.ballast.exists() or self.full_ms > self.began_ms[name]
+        if not (name == "dispatcher" and was_full and process.wait() == FULL_DISK_EXIT):
             self.deaths.append(f"{name} ended with {process.wait()}: {process.log_path}")
         process.close()
 

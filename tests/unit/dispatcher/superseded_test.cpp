@@ -41,8 +41,13 @@ void refuse_for(World& w, ErrorCode code, int seconds) {
 TEST_CASE("clients of a superseded dispatcher are told why nothing runs") {
   World w;
   w.snapshot({World::entry(1)});
-  w.submit("waits", {.needs = {.model = "flux"}});
+  TaskSpec of_nobody;
+  of_nobody.needs.model = "flux";
+  w.submit("waits", of_nobody);
   refuse(w, ErrorCode::kSuperseded);
+  CHECK(w.take_only_error() == ErrorCode::kSuperseded);  // unasked: it may only wait
+  refuse(w, ErrorCode::kSuperseded);
+  CHECK(w.take_to_client<msg::ErrorReply>().empty());
   CHECK(w.submit("late").code == ErrorCode::kSuperseded);
   w.from_client(msg::StatusQuery{7, {test::task_id("waits")}});
   const auto tasks = w.take_to_client<msg::Tasks>();
