@@ -44,7 +44,6 @@ Core::Core(const Config& config, InstanceId instance, std::uint64_t epoch,
     Link link;
     link.endpoint = endpoint;
     link.heard_at = link.hello_at = link.heartbeat_at = now.mono;
-    link.tell_at = now.mono + config_.lost;
     links_.push_back(link);
   }
 }
@@ -290,6 +289,8 @@ void Core::expire_task(Task& task, Explanations& explanations, const Now& now) {
 /// Why a task waits.
 std::string Core::explain(const Task& task, Explanations& explanations, const Now& now) const {
   if (is_superseded()) return kSupersededText;
+  if (std::ranges::all_of(links_, [](const Link& link) { return link.refused != ErrorCode::kOk; }))
+    return "no broker lets this dispatcher in: its key is not authorized";
   if (task.recovering)
     return "the dispatcher was restarted: waiting for " +
            task.attempt(task.current)->node_id.str() + " to report";

@@ -60,6 +60,8 @@ struct Link {
   std::unordered_set<NodeId> taken_over;
 };
 
+/// People are told again of a broker that does not serve this dispatcher.
+inline constexpr Duration kTellAgain = from_ms(60'000);
 /// What clients are told while the brokers serve another dispatcher.
 inline constexpr char kSupersededText[] =
     "another dispatcher serves the nodes: nothing runs here until that one is gone";
@@ -194,9 +196,6 @@ class Core {
   void end_listing(std::size_t broker, const msg::Snapshot& snapshot, const Now& now);
   void tick_link(std::size_t broker, const Now& now);
   void say_hello(std::size_t broker, const Now& now);
-  void on_refused(std::size_t broker, const Error& error, const Now& now);
-  bool is_superseded() const;
-  void tell_clients_superseded();
   void tell_node_id_in_use(std::size_t broker, const msg::ProviderEntry& entry);
   void link_down(std::size_t broker, const Now& now);
   void apply(std::size_t broker, const msg::Delta::Joined& change, const Now& now);
@@ -215,6 +214,12 @@ class Core {
   bool is_dangerous(const Task& task) const;
   void quarantine(Task& task, const Now& now);
   bool any_link_up() const;
+
+  // Brokers that serve another dispatcher (core_superseded.cpp).
+  void on_refused(std::size_t broker, const Error& error, const Now& now);
+  bool is_superseded() const;
+  void tell_clients_superseded();
+  void tell_of_no_answer(Link& link, const Now& now);
 
   // What nodes say of tasks (core_nodes.cpp).
   void on_node_frame(Provider& provider, const Blob& frame, const Now& now);

@@ -6,15 +6,11 @@
 #include <unordered_set>
 #include <utility>
 
-#include "dispatcher/check.h"
 #include "dispatcher/core.h"
 #include "protocol/planted.h"
 
 namespace genai::dispatcher {
 namespace {
-
-// People are told again of a broker that does not serve this dispatcher.
-constexpr Duration kTellAgain = from_ms(60'000);
 
 Reach reach_of(ProviderState state) {
   switch (state) {
@@ -172,60 +168,10 @@ void Core::say_hello(std::size_t broker, const Now& now) {
   outbox_.to_broker(broker, msg::LinkHello{instance_, epoch_});
 }
 
-/// The broker serves another dispatcher, or does not let this one in. It is asked again, though not
-/// often, and people are told once a minute.
-void Core::on_refused(std::size_t broker, const Error& error, const Now& now) {
-  constexpr int kHeartbeatsBetween = 5;
-  Link& link = links_[broker];
-  link_down(broker, now);
-  link.hello_at = now.mono + kHeartbeatsBetween * config_.heartbeat;
-  const bool was_superseded = is_superseded();
-  const bool is_news = std::exchange(link.refused, error.code) != error.code;
-  if (is_superseded() && !was_superseded) tell_clients_superseded();
-  if (!is_news && now.mono < link.tell_at) return;
-  link.tell_at = now.mono + kTellAgain;
-  outbox_.note({Note::Level::kWarn,
-                "the broker does not serve this dispatcher, trying on",
-                {{"broker", link.endpoint}, {"code", name(error.code)}, {"detail", error.detail}}});
-}
-
-/// Whether other dispatchers have taken all brokers over: then nothing runs here.
-bool Core::is_superseded() const {
-  return std::ranges::all_of(links_, [](const Link& link) {
-    return link.refused == ErrorCode::kSuperseded || link.refused == ErrorCode::kEpochTooLow;
-  });
-}
-
-/// Who only waits for results asks for nothing, and would wait without knowing why.
-void Core::tell_clients_superseded() {
-  for (const std::string& peer : clients_.peers())
-    outbox_.reply(peer, msg::ErrorReply{0, ErrorCode::kSuperseded, kSupersededText});
-}
-
-bool Core::wants_epoch() const {
-  return std::ranges::any_of(
-      links_, [](const Link& link) { return link.refused == ErrorCode::kEpochTooLow; });
-}
-
-void Core::raise_epoch(std::uint64_t epoch, const Now& now) {
-  GENAI_CHECK(epoch > epoch_);
-  epoch_ = epoch;
-  for (Link& link : links_) {
-    if (link.refused != ErrorCode::kEpochTooLow) continue;
-    link.refused = ErrorCode::kSuperseded;  // until its snapshot comes
-    link.hello_at = now.mono;
-  }
-}
-
 void Core::tick_link(std::size_t broker, const Now& now) {
   Link& link = links_[broker];
   if (!link.up) {
-    if (link.refused == ErrorCode::kOk && link.tell_at <= now.mono) {
-      link.tell_at = now.mono + kTellAgain;
-      outbox_.note({Note::Level::kWarn,
-                    "no answer from the broker, trying on",
-                    {{"broker", link.endpoint}}});
-    }
+    tell_of_no_answer(link, now);
     return say_hello(broker, now);
   }
   if (link.asks) say_hello(broker, now);

@@ -94,7 +94,7 @@ class Node:
             self.joined, self.beat_at = False, 0.0  # HELLO at once
         elif kind == ERROR and fields[1] in (SESSION_REPLACED, NODE_ID_IN_USE):
             warnings.warn(fields[2])  # once. HELLO goes on: it gets in when the other has left
-            self.left = self.leaving or fields[1] == SESSION_REPLACED
+            self.left = fields[1] == SESSION_REPLACED or (self.leaving and not self.joined)
 
     def on_assign(self, ref, spec, payload):
         other = next((r for r in self.held if r[0] == ref[0]), ref)  # one attempt of a task at most

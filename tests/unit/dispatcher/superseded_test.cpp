@@ -81,6 +81,16 @@ TEST_CASE("a broker that refuses this dispatcher is asked rarely, and told of on
   CHECK(told(w, kNotServed) == 3);
 }
 
+TEST_CASE("a task waits because no broker lets the dispatcher in, and says so") {
+  World w;
+  w.step();
+  w.submit("t");
+  refuse(w, ErrorCode::kNotAllowed);
+  w.from_client(msg::StatusQuery{7, {test::task_id("t")}});
+  const auto tasks = w.take_to_client<msg::Tasks>();
+  CHECK(get_string(tasks.at(0).tasks.at(0), "waiting").find("not authorized") != std::string::npos);
+}
+
 TEST_CASE("one broker of two is enough to serve") {
   World w({}, {"ipc://one", "ipc://two"});
   w.snapshot({World::entry(1)}, 0);
@@ -115,12 +125,23 @@ TEST_CASE("a superseded dispatcher serves again, with a later epoch, once no oth
   CHECK(w.take_to_client<msg::Pong>().at(0).epoch == World::kEpoch + 5);
 }
 
+TEST_CASE("what a broker said that is gone holds no more") {
+  World w;
+  w.step();
+  refuse(w, ErrorCode::kSuperseded);
+  w.broker_silent = true;
+  w.run_for(9'999);
+  CHECK(w.submit("t").code == ErrorCode::kSuperseded);
+  w.run_for(1);
+  CHECK(w.submit("t").code == ErrorCode::kOk);
+}
+
 TEST_CASE("a broker that never answers is told of once a minute") {
   World w;
   w.broker_silent = true;
-  w.run_for(4'999);
+  w.run_for(9'999);
   CHECK(told(w, "no answer from the broker, trying on") == 0);
-  w.run_for(60'000);
+  w.run_for(50'000);
   CHECK(told(w, "no answer from the broker, trying on") == 1);
   w.run_for(60'000);
   CHECK(told(w, "no answer from the broker, trying on") == 2);
