@@ -13,11 +13,12 @@ void Core::handle_link_frame(std::string_view peer, const Identity& who, const B
                              const Now& now, Effects& effects) {
   static const std::uint64_t kLinkHello = type_number(msg::LinkHello{});
   advance(now, effects);
-  if (who.kind != Identity::Kind::kDispatcher && who.kind != Identity::Kind::kAnyone)
-    return refuse_dispatcher(
-        peer, {ErrorCode::kNotAllowed, "this key is not authorized for a dispatcher"}, now,
-        effects);
   const auto type = peek_type(frame.view(), Direction::kLinkToBroker);
+  if (who.kind != Identity::Kind::kDispatcher && who.kind != Identity::Kind::kAnyone) {
+    const Error stranger{ErrorCode::kNotAllowed, "this key is not authorized for a dispatcher"};
+    if (type && *type == kLinkHello) return refuse_dispatcher(peer, stranger, now, effects);
+    return refuse_link_frame(peer, stranger, now, effects);
+  }
   if (!type) return refuse_link_frame(peer, type.error(), now, effects);
   const bool current = dispatcher_ && dispatcher_->peer == peer;
   if (!current && *type != kLinkHello) {
