@@ -10,10 +10,11 @@ import unittest
 
 import zmq
 
-from harness import (ACCEPTED, ASSIGN, ASSIGN_ACK, DELIVER, DELIVER_ACK, HEARTBEAT, HELLO, LIMIT_S,
+from harness import (ABORT, ABORT_ACK, ACCEPTED, ASSIGN, ASSIGN_ACK, DELIVER, DELIVER_ACK, HEARTBEAT, HELLO, LIMIT_S,
                      LOST_MS, PING, PONG, ROOT, SUBMIT, SUSPECT_MS, WATCH, WELCOME, FleetTest, Process, pack, unpack,
                      wait_for)
 
+TAKEN_BACK, STOPPED, STARTED = 512, 0, 3
 NODE, CLIENT = ROOT / "tools/python/node.py", ROOT / "tools/python/client.py"
 
 
@@ -223,6 +224,15 @@ class NodeAnswers(Played):
         self.assertEqual(self.assign("t-1", 1, model="sdxl"), 0)
         self.assertEqual(self.assign("t-2", 1), 0)
         self.assertEqual(self.held(), [["t-1", 1, 1], ["t-2", 1, 1]])
+
+    def test_what_is_taken_back_is_given_up_only_if_it_has_not_begun(self):
+        self.assertEqual(self.assign("runs", 1), 0)
+        self.assertEqual(self.assign("waits", 1), 0)
+        refs = [["runs", 1, 1], ["waits", 1, 1]]
+        self.send(ABORT, [[ref, TAKEN_BACK] for ref in refs])
+        answers = [self.expect(ABORT_ACK)[1][0] for _ in refs]
+        self.assertEqual(answers, [[refs[0], STARTED], [refs[1], STOPPED]])
+        self.assertEqual(self.held(), [refs[0]])
 
     def test_the_newest_attempt_counts(self):
         self.assertEqual(self.assign("t-1", 2), 0)
