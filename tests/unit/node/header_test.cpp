@@ -44,6 +44,12 @@ TEST_CASE("config_problem names the member") {
   config = good();
   config.min_cost = -1;
   CHECK(wrong_member(config) == "min_cost");
+  config.min_cost = 0;
+  for (const std::chrono::seconds wrong :
+       {std::chrono::seconds(-1), std::chrono::seconds(604'801)}) {
+    config.drain_timeout = wrong;
+    CHECK(wrong_member(config) == "drain_timeout");
+  }
 }
 
 TEST_CASE("a Node with a wrong config throws") {
