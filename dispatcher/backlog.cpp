@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "dispatcher/check.h"
+#include "dispatcher/task_times.h"
 
 namespace genai::dispatcher {
 namespace {
@@ -40,8 +41,8 @@ void Backlog::enroll(Task& task, const Now& now) {
   task.tenant = &tenants_.of(config_.queue_length_only ? "" : task.spec.tenant);
   ++task.tenant->members;
   task.tenant->bytes += task.content_bytes();
-  const Duration wait = from_ms(task.spec.not_before_ms) - now.wall;
-  task.not_before = wait > Duration{0} ? now.mono + wait : Duration{0};
+  const Duration start = earliest_start(task, now);
+  task.not_before = start > now.mono ? start : Duration{0};
 }
 
 void Backlog::forget(Task& task) {

@@ -273,8 +273,7 @@ void Core::end_phase(Task& task, Explanations& explanations, const Now& now) {
 }
 
 void Core::expire_task(Task& task, Explanations& explanations, const Now& now) {
-  const bool missed =
-      task.spec.deadline_ms != 0 && from_ms(task.spec.deadline_ms) <= now.wall + from_ms(1);
+  const bool missed = task.deadline <= task.expires_at;
   const ErrorCode code = missed ? ErrorCode::kDeadlineMissed : ErrorCode::kExpired;
   abort_current(task, code, now);
   std::string reason =

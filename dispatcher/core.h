@@ -256,7 +256,6 @@ class Core {
                                             const Now& now);
   msg::Acceptance acceptance(Task& task, const Now& now);
   std::uint64_t retry_after_ms(ErrorCode code, const TaskSpec& spec);
-  void set_times(Task& task, const Now& now) const;
   Task& admit(const TaskId& id, TaskSpec spec, Blob payload, const Digest& digest,
               std::string_view reason, const Now& now);
   msg::Acceptance replay(const std::string& peer, const msg::Replay::Entry& entry, const Now& now);

@@ -10,6 +10,7 @@
 #include "dispatcher/reports.h"
 #include "dispatcher/result_info.h"
 #include "protocol/planted.h"
+#include "dispatcher/task_times.h"
 #include "protocol/text.h"
 
 namespace genai::dispatcher {
@@ -281,16 +282,6 @@ std::uint64_t Core::retry_after_ms(ErrorCode code, const TaskSpec& spec) {
   return static_cast<std::uint64_t>(std::clamp(run_s.value_or(0) * 1000, kLeastMs, kMostMs));
 }
 
-/// The ttl of a task that is to be started later counts from then on.
-void Core::set_times(Task& task, const Now& now) const {
-  const Duration wait = from_ms(task.spec.not_before_ms) - now.wall;
-  const Duration from = std::max(task.accepted_at, now.mono + wait);
-  task.expires_at = from + from_ms(task.spec.ttl_ms);
-  if (task.spec.deadline_ms != 0)
-    task.expires_at =
-        std::min(task.expires_at, now.mono + (from_ms(task.spec.deadline_ms) - now.wall));
-}
-
 Task& Core::admit(const TaskId& id, TaskSpec spec, Blob payload, const Digest& digest,
                   std::string_view reason, const Now& now) {
   auto task = std::make_unique<Task>();
@@ -303,7 +294,7 @@ Task& Core::admit(const TaskId& id, TaskSpec spec, Blob payload, const Digest& d
   task->accepted_at = now.mono;
   task->created_ms = to_ms(now.wall);
   task->crashes_before = crashes_;
-  set_times(*task, now);
+  set_deadlines(*task, now);
   Task& added = tasks_.insert(std::move(task), now, reason);
   backlog_.enroll(added, now);
   backlog_.add(added, now.mono);

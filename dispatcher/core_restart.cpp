@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "dispatcher/core.h"
+#include "dispatcher/task_times.h"
 
 namespace genai::dispatcher {
 namespace {
@@ -50,7 +51,7 @@ void Core::restore(store::Loaded loaded, const Now& now) {
       owned->status = TaskStatus::kUnscheduled;
       owned->recovering = true;
     }
-    set_times(*owned, now);
+    set_deadlines(*owned, now);
     Task& task = tasks_.restore(std::move(owned));
     sequence_ = std::max(sequence_, task.sequence);
     if (is_terminal(task.status)) {

@@ -53,7 +53,8 @@ struct Task {
 
   Duration accepted_at{0};  // mono
   std::uint64_t created_ms = 0;
-  Duration expires_at = kNever;
+  Duration expires_at = kNever;      // mono: its ttl or its deadline, whichever comes first
+  Duration deadline = kNever;        // mono
   Duration acknowledged_at{0};       // of the present attempt
   Duration phase_ends = kNever;      // Scheduled: the ack is due; Sent: the time limit
   Duration noted_deadline = kNever;  // by the table

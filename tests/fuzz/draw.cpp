@@ -80,7 +80,9 @@ void Draw::spec(const char*, TaskSpec& out) {
   if (set & 16) out.tenant = text();
   if (set & 16) out.priority = static_cast<std::uint8_t>(number(0, limits::kMaxPriority));
   if (set & 32) out.not_before_ms = number(0, limits::kMaxUnixMs);
+  if (set & 32) out.start_in_ms = to_ms(duration());
   if (set & 64) out.deadline_ms = number(0, limits::kMaxUnixMs);
+  if (set & 64) out.deadline_in_ms = to_ms(duration());
   if (set & 128) {
     out.max_cost = cost();
     out.time_to_money_ratio = cost();

@@ -98,8 +98,15 @@ TaskSpec World::some_spec() {
   spec.max_attempts = static_cast<std::uint32_t>(1 + rng.below(3));
   if (rng.one_in(3)) spec.priority = static_cast<std::uint8_t>(rng.below(10));
   const std::uint64_t wall = 1'700'000'000'000 + to_ms(env_.scheduler.now());
-  if (rng.one_in(10)) spec.not_before_ms = wall + rng.below(10'000);
-  if (rng.one_in(10)) spec.deadline_ms = wall + 20'000 + rng.below(60'000);
+  // Half of them as spans from the acceptance on.
+  if (rng.one_in(10)) {
+    const std::uint64_t wait = rng.below(10'000);
+    (wait % 2 ? spec.start_in_ms : spec.not_before_ms) = (wait % 2 ? 0 : wall) + wait;
+  }
+  if (rng.one_in(10)) {
+    const std::uint64_t span = 20'000 + rng.below(60'000);
+    (span % 2 ? spec.deadline_in_ms : spec.deadline_ms) = (span % 2 ? 0 : wall) + span;
+  }
   return spec;
 }
 

@@ -251,6 +251,8 @@ TEST_CASE("limit: priority, attempts and times of a task") {
   holds(limits::kMaxTtlMs, kBadField, [](auto n) { return submit("time_limit_ms", n); });
   holds(limits::kMaxUnixMs, kBadField, [](auto n) { return submit("not_before_ms", n); });
   holds(limits::kMaxUnixMs, kBadField, [](auto n) { return submit("deadline_ms", n); });
+  holds(limits::kMaxTtlMs, kBadField, [](auto n) { return submit("start_in_ms", n); });
+  holds(limits::kMaxTtlMs, kBadField, [](auto n) { return submit("deadline_in_ms", n); });
 }
 
 TEST_CASE("limit: the interval of heartbeats") {
