@@ -16,6 +16,28 @@ constexpr std::size_t kMaxEntries = 1'000'000;
 constexpr std::size_t kMaxIdleClasses = 64;
 constexpr std::size_t kMaxIdleEntries = 1'000'000;
 
+/// How many of the queue's tasks come before a place. Far from the head it is reckoned from the
+/// times and sequences there, since whoever asks for many must not cost a walk over all of them.
+double position(const TenantQueue& queue, const TenantQueue::Key& place) {
+  constexpr std::size_t kCounted = 256;
+  std::size_t counted = 0;
+  auto it = queue.tasks.begin();
+  for (; it != queue.tasks.end() && counted < kCounted; ++it, ++counted)
+    if (it->first >= place) return static_cast<double>(counted);
+  if (it == queue.tasks.end()) return static_cast<double>(counted);
+  const TenantQueue::Key from = it->first, to = queue.tasks.rbegin()->first;
+  const auto part = [](auto at, auto first, auto last) {
+    return at <= first
+               ? 0.0
+               : std::min(1.0, static_cast<double>(at - first) / static_cast<double>(last - first));
+  };
+  const double passed = to.first > from.first     ? part(place.first, from.first, to.first)
+                        : to.second > from.second ? part(place.second, from.second, to.second)
+                                                  : 0.0;
+  return static_cast<double>(counted) +
+         passed * static_cast<double>(queue.tasks.size() - 1 - counted);
+}
+
 }  // namespace
 
 TaskClass::Key Backlog::key_of(const TaskSpec& spec) {
@@ -172,6 +194,24 @@ void Backlog::unplaced(Task& task, double executed_s) {
 std::size_t Backlog::queued_of(ModelId model) const {
   const auto it = queued_of_.find(model);
   return it == queued_of_.end() ? 0 : it->second;
+}
+
+double Backlog::ahead_of(const Task& task, double share) const {
+  const TaskClass& group = *task.group;
+  double ahead = 0, elsewhere = static_cast<double>(ready_ - group.queued);
+  if (const auto own = group.queues.find(task.tenant->name); own != group.queues.end()) {
+    const auto length = static_cast<double>(own->second.tasks.size());
+    ahead = position(own->second, place_of(task));
+    // Tenants take turns, and other classes are taken to have queues as long and as old.
+    const double part = (ahead + 1) / length;
+    const double others = static_cast<double>(group.queued) - length;
+    const auto tenants = static_cast<double>(group.queues.size() - 1);
+    elsewhere *= std::min(part, 1.0);
+    ahead += std::min(others, (ahead + 1) * tenants);
+  } else {
+    ahead = static_cast<double>(group.queued);
+  }
+  return ahead + share * elsewhere;
 }
 
 void Backlog::check_invariants() const {

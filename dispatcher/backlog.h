@@ -105,6 +105,9 @@ class Backlog {
   std::size_t size() const { return ready_ + delayed_.size(); }
   bool empty() const { return size() == 0; }
   std::size_t queued_of(ModelId model) const;
+  /// About how many queued tasks will be placed before this one. `share`: how many of those of
+  /// other classes compete with it.
+  double ahead_of(const Task& task, double share) const;
 
   /// Classes that have queued tasks, in no order.
   const std::vector<TaskClass*>& active() const { return active_; }

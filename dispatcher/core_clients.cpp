@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "dispatcher/core.h"
+#include "dispatcher/lateness.h"
 #include "dispatcher/permissions.h"
 #include "dispatcher/reports.h"
 #include "dispatcher/result_info.h"
@@ -235,7 +236,10 @@ msg::Acceptance Core::submit(const std::string& peer, msg::WatchLevel level,
 
 msg::Acceptance Core::acceptance(Task& task, const Now& now) {
   msg::Acceptance answer{task.id, ErrorCode::kOk, scheduler_.misfits(task, now)};
-  if (answer.detail.empty()) answer.estimate = scheduler_.estimate(task, now);
+  if (!answer.detail.empty()) return answer;
+  answer.estimate = scheduler_.promise(task, now);
+  if (const std::string late = lateness(task, answer.estimate, now); !late.empty())
+    answer.detail = "late: " + late;
   return answer;
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "dispatcher/lateness.h"
 #include "dispatcher/result_info.h"
 #include "protocol/text.h"
 
@@ -27,14 +28,6 @@ ValueList log_of(const Task& task) {
 
 std::uint64_t ms(double seconds) {
   return static_cast<std::uint64_t>(std::clamp(seconds * 1000, 0.0, 1e15));
-}
-
-/// What its client was told, as far as it lies ahead.
-void add_estimate(ValueMap& map, const Task& task, const Now& now) {
-  if (task.finish_p95_s <= 0) return;
-  const double age = seconds(now.mono - task.accepted_at);
-  map["finish_p50_ms"] = ms(task.finish_p50_s - age);
-  map["finish_p95_ms"] = ms(task.finish_p95_s - age);
 }
 
 }  // namespace
@@ -68,7 +61,8 @@ ValueMap Reports::task(Core& core, const Task& task, bool with_log, const Now& n
     map["waiting"] = core.explain(task, explanations, now);
     if (with_log && !task.recovering) map["candidates"] = candidates_of(core, task, now);
   }
-  if (!is_terminal(task.status)) add_estimate(map, task, now);
+  // To look at the fleet for each task would make a long list dear.
+  if (with_log && !is_terminal(task.status)) add_outlook(map, core, task, now);
   if (is_terminal(task.status)) {
     map["code"] = name(task.code);
     const ValueMap own = own_info(task);
@@ -87,6 +81,17 @@ ValueMap Reports::task(Core& core, const Task& task, bool with_log, const Now& n
   if (with_log) map["log"] = log_of(task);
   return map;
 }
+/// When it is expected to end as things are now, and whether that is too late.
+void Reports::add_outlook(ValueMap& map, Core& core, const Task& task, const Now& now) {
+  const msg::Estimate estimate = core.scheduler_.estimate(task, now);
+  if (estimate != msg::Estimate{}) {
+    map["finish_p50_ms"] = estimate.finish_p50_ms;
+    map["finish_p95_ms"] = estimate.finish_p95_ms;
+  }
+  if (std::string late = lateness(task, estimate, now); !late.empty())
+    map["late"] = std::move(late);
+}
+
 
 ValueList Reports::candidates_of(Core& core, const Task& task, const Now& now) {
   constexpr std::size_t kShown = 8;

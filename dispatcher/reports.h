@@ -13,6 +13,7 @@ struct Reports {
   static ValueMap stats(const Core& core, const Now& now);
 
  private:
+  static void add_outlook(ValueMap& map, Core& core, const Task& task, const Now& now);
   static ValueList candidates_of(Core& core, const Task& task, const Now& now);
   static ValueList measured_of(const Core& core, const Provider& provider);
   static ValueList tenants_of(const Core& core);

@@ -91,6 +91,14 @@ class Merge {
   bool timed_ = false;
 };
 
+/// How much longer an executing task is expected to take. What is overdue is expected to take a
+/// quarter of its delay longer, as in Provider::wait_s.
+double left_of(const Task& task, const Now& now) {
+  const double left = task.expected_s - seconds(now.mono - task.begun_at);
+  const double least = task.expected_s / 8;
+  return left >= least ? left : least + (least - left) / 4;
+}
+
 bool has_failed(const Task& task) {
   return std::ranges::any_of(task.issued, [](const IssuedAttempt& a) { return a.failed; });
 }
@@ -318,12 +326,33 @@ std::vector<Scheduler::Recall> Scheduler::recalls(const Now& now) {
 // ---- estimates and explanations
 // -------------------------------------------------------------------
 
-msg::Estimate Scheduler::estimate(Task& task, const Now& now) {
+msg::Estimate Scheduler::estimate(const Task& task, const Now& now) {
+  if (is_terminal(task.status) || task.recovering) return {};
+  const auto outlook =
+      task.is_assigned() ? outlook_at_provider(task, now) : outlook_in_queue(task, now);
+  if (!outlook) return {};
+  const auto ms = [&](double after) {
+    return static_cast<std::uint64_t>(std::min((outlook->delay + after) * 1000 + 1, 1e15));
+  };
+  return {ms(calibration_.p50(outlook->start)), ms(calibration_.p95(outlook->start)),
+          ms(calibration_.p50(outlook->finish)), ms(calibration_.p95(outlook->finish))};
+}
+
+msg::Estimate Scheduler::promise(Task& task, const Now& now) {
+  const msg::Estimate told = estimate(task, now);
+  if (told == msg::Estimate{} || task.finish_p95_s > 0) return told;
+  const double age = seconds(now.mono - task.accepted_at);
+  task.finish_p50_s = age + static_cast<double>(told.finish_p50_ms) / 1000;
+  task.finish_p95_s = age + static_cast<double>(told.finish_p95_ms) / 1000;
+  return told;
+}
+
+std::optional<Scheduler::Outlook> Scheduler::outlook_in_queue(const Task& task, const Now& now) {
   TaskClass& group = *task.group;
-  if (!measures_.fleet_run(group.model, group.key.size)) return {};
+  if (!measures_.fleet_run(group.model, group.key.size)) return std::nullopt;
   Ranking& ranking = group.ranking;
   ranking.refresh(fleet_, now.mono);
-  if (ranking.healthy() == 0) return {};
+  if (ranking.healthy() == 0) return std::nullopt;
 
   Merge all(now);
   all.add(ranking.free(), false);
@@ -331,28 +360,37 @@ msg::Estimate Scheduler::estimate(Task& task, const Now& now) {
   all.add(ranking.prefetch(false), false);
   all.add(ranking.full(true), true);
   const Standing* best = all.next();
-  if (!best) return {};
+  if (!best) return std::nullopt;
   const Offer offer = fleet_.offer(*best->provider, group, now.mono);
   // Those of other classes are ahead as far as they compete for the same providers.
   const double share = static_cast<double>(ranking.healthy()) / static_cast<double>(fleet_.size());
   const bool delayed = task.not_before > now.mono;  // nobody knows what will be queued then
-  double ahead = 0;
-  if (!delayed) {
-    // One whose time has just come joins its queue with the next tick.
-    const auto queue = group.queues.find(task.tenant->name);
-    const bool first = queue != group.queues.end() && queue->second.tasks.begin()->second == &task;
-    ahead = (first || group.queued == 0 ? 0 : static_cast<double>(group.queued) - 1) +
-            share * static_cast<double>(backlog_.ready() - group.queued);
-  }
-  const double start = offer.wait_s + ahead / ranking.rate();
-  const double finish = start + offer.service_s();
-  const double delay = delayed ? seconds(task.not_before - now.mono) : 0;
+  Outlook outlook;
+  if (delayed) outlook.delay = seconds(task.not_before - now.mono);
+  outlook.start = offer.wait_s + (delayed ? 0 : backlog_.ahead_of(task, share) / ranking.rate());
+  outlook.finish = outlook.start + offer.service_s();
+  return outlook;
+}
 
-  task.finish_p50_s = delay + calibration_.p50(finish);
-  task.finish_p95_s = delay + calibration_.p95(finish);
-  const auto ms = [](double s) { return static_cast<std::uint64_t>(std::min(s * 1000 + 1, 1e15)); };
-  return {ms(delay + calibration_.p50(start)), ms(delay + calibration_.p95(start)),
-          ms(task.finish_p50_s), ms(task.finish_p95_s)};
+/// Its node executes the first of its tasks at once, and each of the others when a slot is free.
+std::optional<Scheduler::Outlook> Scheduler::outlook_at_provider(const Task& task,
+                                                                 const Now& now) const {
+  const Provider* provider = fleet_.find(task.attempt(task.current)->session);
+  if (provider->reach == Reach::kUnreachable || !task.expectation_known) return std::nullopt;
+  std::vector<double> slots;  // when each is free
+  for (const Task* other : provider->tasks) {
+    Outlook outlook;
+    if (slots.size() < provider->meta.slots) {
+      outlook.finish = left_of(*other, now);
+      slots.push_back(outlook.finish);
+    } else {
+      double& next = *std::ranges::min_element(slots);
+      outlook.start = next;
+      outlook.finish = next += other->expected_s;
+    }
+    if (other == &task) return outlook;
+  }
+  return std::nullopt;
 }
 
 void Scheduler::observe(const Task& task, const Now& now) {

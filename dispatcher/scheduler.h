@@ -56,8 +56,11 @@ class Scheduler {
   };
   std::vector<Recall> recalls(const Now& now);
 
-  /// When a queued task is expected to start and to finish; all 0 where nothing is known.
-  msg::Estimate estimate(Task& task, const Now& now);
+  /// When a task is expected to start and to finish, as things are now; all 0 where nothing is
+  /// known.
+  msg::Estimate estimate(const Task& task, const Now& now);
+  /// The same, to be told to its client; the first one is remembered for observe().
+  msg::Estimate promise(Task& task, const Now& now);
   /// It completed: whether the estimate held.
   void observe(const Task& task, const Now& now);
   const Calibration& calibration() const { return calibration_; }
@@ -82,6 +85,14 @@ class Scheduler {
     double others = 0;  // so many of its class are done sooner by waiting for better providers
   };
 
+  /// What lies ahead of a task, before calibration. Seconds.
+  struct Outlook {
+    double delay = 0;              // from now until it may start
+    double start = 0, finish = 0;  // after that
+  };
+
+  std::optional<Outlook> outlook_in_queue(const Task& task, const Now& now);
+  std::optional<Outlook> outlook_at_provider(const Task& task, const Now& now) const;
   std::optional<Claim> claim_of(TaskClass& group) const;
   void push(TaskClass& group);
   std::optional<Placement> place(TaskClass& group, const Now& now);
