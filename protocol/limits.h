@@ -54,7 +54,8 @@ inline constexpr std::uint64_t kMinHeartbeatMs = 10;
 inline constexpr std::uint64_t kMaxHeartbeatMs = 60'000;
 inline constexpr std::uint64_t kMaxTtlMs = 30ull * 24 * 3600 * 1000;
 inline constexpr std::uint64_t kMaxUnixMs = 253'402'300'799'999;  // the end of the year 9999
-inline constexpr std::uint64_t kDefaultTtlMs = 20ull * 60 * 1000;
+// A task that was accepted should not vanish because the queue is long: this is an overnight batch.
+inline constexpr std::uint64_t kDefaultTtlMs = 24ull * 3600 * 1000;
 
 // Rates.
 inline constexpr std::uint64_t kMaxAskedPerSecond = 100'000;  // of a key, or a connection without

@@ -50,7 +50,7 @@ struct TaskRequest {
   std::string model;  // names: at most 128 bytes of UTF-8
   std::string gpu_type;
   std::uint64_t ncpu = 0, ram_mib = 0, vram_mib = 0;
-  std::uint64_t ttl_ms = 0;                   // from acceptance to a terminal state; default 20 min
+  std::uint64_t ttl_ms = 0;                   // from acceptance to a terminal state; default 24 h
   std::uint64_t time_limit_ms = 0;            // of one execution
   std::uint32_t max_attempts = 0;             // error results before Failed
   std::string label;                          // for people
