@@ -320,13 +320,7 @@ void Core::resend_aborts(const Now& now) {
 }
 
 void Core::enforce_retention(const Now& now) {
-  while (Task* task = archive_.overdue_result(now.mono)) {
-    outbox_.note({Note::Level::kWarn,
-                  "result dropped: nobody fetched it within the retention limits",
-                  {{"task_id", task->id.str()}}});
-    task->info["error"] = "the result was dropped: nobody fetched it within the retention limits";
-    drop_result(*task, now);
-  }
+  while (Task* task = archive_.overdue_result(now.mono)) drop_unfetched(*task, now);
   while (Task* task = archive_.overdue_failed(now.mono)) {
     outbox_.note({Note::Level::kWarn,
                   "failed task forgotten: nobody replayed or purged it within the retention limits",

@@ -151,7 +151,8 @@ class Core {
 
   struct Totals {
     std::uint64_t accepted = 0, delivered = 0, requeued = 0, late_results = 0;
-    std::uint64_t malformed = 0, discarded_results = 0;
+    std::uint64_t malformed = 0, discarded_results = 0, dropped_results = 0;
+    std::uint64_t dropped_answers = 0;  // their clients did not read
   };
 
   // Life cycle: one function per edge (core.cpp).
@@ -271,6 +272,7 @@ class Core {
   void settle_delivery(Task& task, const Now& now);
   void drop_result(Task& task, const Now& now);
   void acknowledge_delivery(const std::string& peer, const TaskId& id, const Now& now);
+  void drop_unfetched(Task& task, const Now& now);
   template <class M>
   void refuse_role(const std::string& peer, const M& message, const Now& now);
   Task* visible(const TaskId& id);

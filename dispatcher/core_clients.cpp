@@ -400,6 +400,19 @@ void Core::drop_result(Task& task, const Now& now) {
   journal_.note_lazily(task, now.mono);
 }
 
+/// Nobody fetched it within the retention limits. That must not read as if somebody had.
+void Core::drop_unfetched(Task& task, const Now& now) {
+  if (task.status == TaskStatus::kCompleted) {
+    ++totals_.dropped_results;
+    outbox_.note({Note::Level::kWarn,
+                  "result dropped: nobody fetched it within the retention limits",
+                  {{"task_id", task.id.str()}}});
+    task.info["error"] = "the result was dropped: nobody fetched it within the retention limits";
+    task.info[std::string(kResultDropped)] = true;
+  }
+  drop_result(task, now);
+}
+
 // ---- everything else
 // -----------------------------------------------------------------------------
 

@@ -30,6 +30,11 @@ std::uint64_t ms(double seconds) {
   return static_cast<std::uint64_t>(std::clamp(seconds * 1000, 0.0, 1e15));
 }
 
+std::string_view result_of(const Task& task) {
+  if (!task.fetched) return "waiting";
+  return get_bool(task.info, kResultDropped) ? "dropped" : "fetched";
+}
+
 }  // namespace
 
 std::string_view name(StoreReport::State state) {
@@ -65,6 +70,7 @@ ValueMap Reports::task(Core& core, const Task& task, bool with_log, const Now& n
   if (with_log && !is_terminal(task.status)) add_outlook(map, core, task, now);
   if (is_terminal(task.status)) {
     map["code"] = name(task.code);
+    if (task.status == TaskStatus::kCompleted) map["result"] = result_of(task);
     const ValueMap own = own_info(task);
     const auto told = [&](const char* key) -> const Value* {
       for (const ValueMap* info : {&own, &task.info})
@@ -195,6 +201,8 @@ ValueMap Reports::stats(const Core& core, const Now& now) {
           {"requeued_total", core.totals_.requeued},
           {"late_results_total", core.totals_.late_results},
           {"discarded_results_total", core.totals_.discarded_results},
+          {"dropped_results_total", core.totals_.dropped_results},
+          {"dropped_answers_total", core.totals_.dropped_answers},
           {"malformed_total", core.totals_.malformed},
           {"providers", std::uint64_t{core.providers_.size()}},
           {"queued_bytes", std::uint64_t{core.tasks_.queued_bytes()}},

@@ -11,9 +11,30 @@
 namespace genai::dispatcher {
 namespace {
 
-constexpr std::array<std::string_view, 4> kOwn = {"attempts", "node_id", "total_ms", "queued_ms"};
-constexpr std::array<std::string_view, 5> kOfNodes = {"run_ms", "load_ms", "error", "exit_code",
-                                                      "content_type"};
+constexpr std::array<std::string_view, 5> kOwn = {"attempts", "node_id", "total_ms", "queued_ms",
+                                                  kResultDropped};
+
+bool is_uint(const Value& value) {
+  const auto* number = std::get_if<std::int64_t>(&value.v);
+  return (number && *number >= 0) || std::holds_alternative<std::uint64_t>(value.v);
+}
+bool is_code(const Value& value) {
+  const auto* number = std::get_if<std::int64_t>(&value.v);
+  return number && *number >= 0 && *number <= UINT16_MAX;
+}
+bool is_int(const Value& value) { return std::holds_alternative<std::int64_t>(value.v); }
+bool is_text(const Value& value) { return std::holds_alternative<std::string>(value.v); }
+
+struct NodesKey {
+  std::string_view key;
+  bool (*fits)(const Value&);
+};
+constexpr std::array<NodesKey, 6> kOfNodes = {{{"run_ms", is_uint},
+                                               {"load_ms", is_uint},
+                                               {"error", is_text},
+                                               {"exit_code", is_int},
+                                               {"content_type", is_text},
+                                               {"code", is_code}}};
 constexpr std::size_t kMaxKept = 2 * limits::kMaxResultInfoBytes;
 
 std::size_t memory_of(const Value& value) {
@@ -28,7 +49,7 @@ std::size_t memory_of(const Value& value) {
 
 bool is_own(std::string_view key) { return std::ranges::find(kOwn, key) != kOwn.end(); }
 bool is_known(std::string_view key) {
-  return is_own(key) || std::ranges::find(kOfNodes, key) != kOfNodes.end();
+  return is_own(key) || std::ranges::find(kOfNodes, key, &NodesKey::key) != kOfNodes.end();
 }
 
 bool is_nested(const Value& value) {
@@ -75,6 +96,17 @@ std::size_t memory_of(const ValueMap& map) {
   std::size_t bytes = 0;
   for (const auto& [key, value] : map) bytes += sizeof(key) + key.size() + memory_of(value);
   return bytes;
+}
+
+std::string drop_mistyped(ValueMap& info) {
+  std::string dropped;
+  for (const auto& [key, fits] : kOfNodes) {
+    const auto it = info.find(key);
+    if (it == info.end() || fits(it->second)) continue;
+    dropped += (dropped.empty() ? "" : ", ") + it->first;
+    info.erase(it);
+  }
+  return dropped;
 }
 
 void trim_info(ValueMap& info) {

@@ -2,12 +2,20 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
+#include <string_view>
 
 #include "dispatcher/task.h"
 #include "protocol/value.h"
 
 namespace genai::dispatcher {
 
+/// In the info of a Completed task: nobody fetched its result in time, and the data is gone.
+inline constexpr std::string_view kResultDropped = "result_dropped";
+
+/// Drops those of a node's keys that have another type than SPEC.md says, and returns their names,
+/// separated by commas. The result itself counts all the same: its node would repeat it for ever.
+std::string drop_mistyped(ValueMap& info);
 /// Neither text, bytes, list nor map: of a size that its sender cannot choose.
 bool is_scalar(const Value& value);
 /// What it takes while it is held, which can be forty times of what it took on the wire.

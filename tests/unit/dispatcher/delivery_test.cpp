@@ -120,6 +120,51 @@ TEST_CASE("results nobody fetches go by age and by bytes, the oldest first, with
   CHECK(w.task("b").result.empty());
 }
 
+TEST_CASE("a result that was dropped does not read as one that was fetched") {
+  Config config;
+  config.result_retention = from_ms(60'000);
+  World w(config);
+  w.snapshot({World::entry(1)});
+  for (const char* id : {"fetched", "dropped", "waiting"}) w.complete(id);
+  w.fetch("fetched");
+  w.submit("aborted", {}, msg::WatchLevel::kNone);
+  const auto [node, ref] = w.take_only_assigned();
+  w.cancel("aborted");
+  w.from_node(node, msg::AbortAck{{{ref, msg::AbortOutcome::kNotHeld}}});
+  const auto told = [&](const std::string& id) {
+    w.from_client(msg::StatusQuery{9, {task_id(id)}});
+    const ValueMap status = w.take_to_client<msg::Tasks>().at(0).tasks.at(0);
+    w.from_client(msg::List{9, {{"after", id.substr(0, id.size() - 1)}, {"limit", 1}}});
+    const ValueMap listed = w.take_to_client<msg::Tasks>().at(0).tasks.at(0);
+    CHECK(get_string(listed, "result") == get_string(status, "result"));
+    CHECK(get_string(listed, "error") == get_string(status, "error"));
+    return status;
+  };
+  CHECK(get_string(told("dropped"), "result") == "waiting");
+  w.run_for(59'000);
+  w.complete("waiting-2");
+  w.take_delivered();
+  w.run_for(2'000);
+  CHECK(get_string(told("fetched"), "result") == "fetched");
+  CHECK(get_string(told("fetched"), "error").empty());
+  CHECK(get_string(told("waiting-2"), "result") == "waiting");
+  const ValueMap dropped = told("dropped");
+  CHECK(get_string(dropped, "status") == "Completed");
+  CHECK(get_string(dropped, "result") == "dropped");
+  CHECK(get_string(dropped, "error").find("nobody fetched it") != std::string::npos);
+  // Who asks for it gets neither an empty picture nor a wrong story.
+  w.from_client(msg::Watch{4, msg::WatchLevel::kResult, {task_id("dropped")}}, "other");
+  const auto delivered = w.take_delivered("other");
+  REQUIRE(delivered.size() == 1);
+  CHECK(get_bool(delivered[0].info, "result_gone"));
+  CHECK(get_bool(delivered[0].info, "result_dropped"));
+  // Nothing was lost with the end of a task that has no result.
+  CHECK(get_string(told("aborted"), "error") == "cancelled by a client");
+  CHECK(!told("aborted").contains("result"));
+  w.from_client(msg::StatsQuery{3});
+  CHECK(get_uint(w.take_to_client<msg::Stats>().at(0).stats, "dropped_results_total") == 2);
+}
+
 TEST_CASE("histories are kept for a while and then forgotten") {
   Config config;
   config.history_retention = from_ms(10'000);

@@ -95,7 +95,9 @@ TEST_CASE("a fetched task is past, and everything of it can still be asked") {
   World w;
   w.snapshot({World::entry(1), World::entry(2)});
   live(w, "t");
-  const ValueMap before = told(w, "t");
+  ValueMap before = told(w, "t");
+  CHECK(get_string(before, "result") == "waiting");
+  before["result"] = "fetched";
   w.fetch("t");
   REQUIRE(is_past(w, "t"));
   const ValueMap after = told(w, "t");
@@ -135,6 +137,19 @@ TEST_CASE("a past task is known to who submits it again, and told to who watches
   w.fetch("t", "other");
   CHECK(is_past(w, "t"));
   CHECK(w.cancel("t").code == ErrorCode::kAlreadyTerminal);
+}
+
+TEST_CASE("a past task whose result was dropped still says so") {
+  Config config;
+  config.result_retention = from_ms(60'000);
+  World w(config);
+  w.snapshot({World::entry(1)});
+  w.complete("t");
+  w.core.on_client_gone("client", w.now);
+  w.run_for(61'000);
+  REQUIRE(is_past(w, "t"));
+  CHECK(get_string(told(w, "t"), "result") == "dropped");
+  CHECK(get_uint(told(w, "t"), "run_ms") == 5);
 }
 
 TEST_CASE("a past task is forgotten at the end of its retention") {
