@@ -138,6 +138,9 @@ void Core::on_node(Provider& provider, msg::Result& message, const Now& now) {
     // A small result must not keep in memory what came with it: the node's batch, or the broker's,
     // where only what is larger than a batch travels alone.
     if (!alone || entry.data.size() < limits::kBatchTargetBytes) entry.data = entry.data.detached();
+    if (const std::string dropped = drop_mistyped(entry.info); !dropped.empty())
+      note_malformed("keys of a result's info with wrong types were dropped", "node_id",
+                     provider.node_id.str(), {ErrorCode::kBadField, dropped}, now);
     const ErrorCode code = take_result(provider, entry, now);
     if (code != ErrorCode::kOk) ++totals_.discarded_results;
     outbox_.ack_result(provider, entry.ref, code);

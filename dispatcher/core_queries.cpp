@@ -1,5 +1,6 @@
 // What clients ask about tasks, nodes and the dispatcher itself.
-#include <algorithm>
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "dispatcher/core.h"
@@ -18,6 +19,38 @@ std::optional<TaskStatus> status_named(std::string_view text) {
   return std::nullopt;
 }
 
+struct Filter {
+  std::optional<TaskStatus> status;
+  std::optional<TaskId> after;
+  std::size_t limit = 100;
+};
+
+/// Keys that are not known are ignored, as in every open map.
+Expected<Filter> read_filter(const ValueMap& map) {
+  const auto wrong = [](const char* key, const std::string& wanted) {
+    return fail(ErrorCode::kBadField, fmt::format("LIST.filter: key '{}': {}", key, wanted));
+  };
+  Filter filter;
+  if (const auto it = map.find("status"); it != map.end()) {
+    const auto* text = std::get_if<std::string>(&it->second.v);
+    if (text) filter.status = status_named(*text);
+    if (!filter.status) return wrong("status", "expected the name of a status");
+  }
+  if (const auto it = map.find("after"); it != map.end()) {
+    const auto* text = std::get_if<std::string>(&it->second.v);
+    if (text) filter.after = TaskId::parse(*text);
+    if (!filter.after) return wrong("after", "expected a task id");
+  }
+  if (const auto it = map.find("limit"); it != map.end()) {
+    const auto* number = std::get_if<std::int64_t>(&it->second.v);
+    if (!number || *number < 1 || *number > std::int64_t{limits::kMaxBatchEntries})
+      return wrong("limit",
+                   fmt::format("expected an integer from 1 to {}", limits::kMaxBatchEntries));
+    filter.limit = static_cast<std::size_t>(*number);
+  }
+  return filter;
+}
+
 }  // namespace
 
 void Core::on_client(const std::string& peer, const msg::StatusQuery& message, const Now& now) {
@@ -30,21 +63,14 @@ void Core::on_client(const std::string& peer, const msg::StatusQuery& message, c
 }
 
 void Core::on_client(const std::string& peer, const msg::List& message, const Now& now) {
-  constexpr std::size_t kDefaultPage = 100;
   if (const Listing* under_way = listings_.of(peer);
       under_way || listings_.is_full_for(payer(*asker_, peer))) {
     if (under_way && under_way->page.request == message.request) return;  // it was repeated
     return slow_down(peer, message.request);
   }
-  const std::string status_text = get_string(message.filter, "status");
-  const auto status = status_named(status_text);
-  if (!status_text.empty() && !status)
-    return refuse_client(peer, message.request,
-                         {ErrorCode::kBadField, "LIST.filter: no such status"}, now);
-  const auto limit = std::min<std::uint64_t>(get_uint(message.filter, "limit", kDefaultPage),
-                                             limits::kMaxBatchEntries);
-  const auto after = TaskId::parse(get_string(message.filter, "after"));
-  Listing listing{peer, *asker_, status, static_cast<std::size_t>(limit), after, {}};
+  const auto filter = read_filter(message.filter);
+  if (!filter) return refuse_client(peer, message.request, filter.error(), now);
+  Listing listing{peer, *asker_, filter->status, filter->limit, filter->after, {}};
   listing.page.request = message.request;
   std::size_t looks = Listings::kTurn;
   if (look_on(listing, looks, now))

@@ -210,7 +210,7 @@ void fields(Ar& ar, msg::LinkHeartbeat& m) {
 template <class Ar>
 void fields(Ar& ar, msg::Submission& m) {
   ar.id("task_id", m.task_id);
-  ar.spec("spec", m.spec);
+  ar.new_spec("spec", m.spec);
   ar.bin("payload", m.payload, kMaxPayloadBytes);
 }
 template <class Ar>

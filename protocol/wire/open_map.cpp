@@ -63,6 +63,10 @@ class KeyReader {
       take_text(*items.next(), out.emplace_back());
   }
 
+  void map(std::string_view key) {
+    if (key_ == key && Cursor(value_).next()->kind != Kind::kMap) wrong("expected a map");
+  }
+
   const std::optional<Error>& error() const { return error_; }
 
  private:
@@ -125,9 +129,12 @@ ValueList list_from(const std::vector<std::string>& texts) {
 
 }  // namespace
 
-Expected<void> read_spec(std::string raw, TaskSpec& out) {
+Expected<void> read_spec(std::string raw, TaskSpec& out, bool is_new) {
   KeyReader keys(raw);
-  while (keys.next_entry()) read_keys(keys, out);
+  while (keys.next_entry()) {
+    read_keys(keys, out);
+    if (is_new) keys.map("params");
+  }
   if (const auto& error = keys.error()) return tl::unexpected(*error);
   out.raw = std::move(raw);
   return {};

@@ -241,9 +241,10 @@ void Reader::map(const char* field, ValueMap& out, std::size_t max_bytes) {
     refuse(ErrorCode::kTooLarge, path, "map larger than " + std::to_string(max_bytes) + " bytes");
 }
 
-void Reader::spec(const char* field, TaskSpec& out) {
+void Reader::read_spec(const char* field, TaskSpec& out, bool is_new) {
   const Path path{&path_, field};
-  const auto read = read_spec(read_canonical_map(cursor_, path, limits::kMaxSpecBytes), out);
+  const auto read =
+      wire::read_spec(read_canonical_map(cursor_, path, limits::kMaxSpecBytes), out, is_new);
   if (!read) refuse(read.error().code, path, read.error().detail);
 }
 

@@ -71,7 +71,10 @@ class Reader {
     out = static_cast<E>(integer(take(), Path{&path_, field}, 0, max));
   }
   void map(const char* field, ValueMap& out, std::size_t max_bytes);
-  void spec(const char* field, TaskSpec& out);
+  void spec(const char* field, TaskSpec& out) { read_spec(field, out, false); }
+  /// Of a task that is to be accepted. What was accepted once must not be refused on its way to a
+  /// node, so more is asked for here.
+  void new_spec(const char* field, TaskSpec& out) { read_spec(field, out, true); }
   void meta(const char* field, PublicMetaInfo& out);
 
   template <class T>
@@ -97,6 +100,7 @@ class Reader {
 
  private:
   Token take() { return *cursor_.next(); }
+  void read_spec(const char* field, TaskSpec& out, bool is_new);
 
   void element(std::string& out, const Path& path) {
     out = text_view(take(), path, limits::kMaxNameBytes);

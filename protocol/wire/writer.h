@@ -69,6 +69,7 @@ struct Counter {
   GENAI_COUNT(enumerated)
   GENAI_COUNT(map)
   GENAI_COUNT(spec)
+  GENAI_COUNT(new_spec)
   GENAI_COUNT(meta)
   GENAI_COUNT(nested)
   GENAI_COUNT(list)
@@ -119,6 +120,7 @@ class Writer {
   }
   void map(const char*, const ValueMap& map, std::size_t) { pack_map(packer_, map); }
   void spec(const char*, const TaskSpec& spec);
+  void new_spec(const char* field, const TaskSpec& spec) { this->spec(field, spec); }
   void meta(const char*, const PublicMetaInfo& meta);
 
   template <class T>

@@ -131,6 +131,9 @@ class Malformed(FleetTest):
             "too many attempts": ["id", {"max_attempts": 1001}, b""],
             "huge spec": ["id", {"params": {str(i): "x" * 1000 for i in range(100)}}, b""],
             "too many keys": ["id", {str(i): i for i in range(300)}, b""],
+            "params as text": ["id", {"params": "seed=7"}, b""],
+            "params as nil": ["id", {"params": None}, b""],
+            "model as nil": ["id", {"model": None}, b""],
             "infinite number": ["id", {"params": {"x": float("inf")}}, b""],
             "payload over 16 MiB": ["id", {}, b"x" * (16 * 1024 * 1024 + 1)],
         }

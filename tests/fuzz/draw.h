@@ -72,6 +72,7 @@ class Draw {
   }
   void map(const char*, ValueMap& out, std::size_t) { element(out); }
   void spec(const char*, TaskSpec& out);
+  void new_spec(const char* field, TaskSpec& out) { spec(field, out); }
   void meta(const char*, PublicMetaInfo& out);
   template <class T>
   void nested(const char*, T& out) {

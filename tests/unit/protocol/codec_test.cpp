@@ -219,6 +219,33 @@ TEST_CASE("arrays and maps nest twelve deep, the frame included") {
   CHECK(deeper.error().code == ErrorCode::kTooLarge);
 }
 
+TEST_CASE("params of a submitted task nest eight deep, themselves included") {
+  const auto nested = [](std::size_t depth) {
+    const std::string params = "\x81\xa1p" + std::string(depth - 2, '\x91') + "\x90";
+    return decode(Blob("\x95\x01\x28\x01\x01\x91\x93\xa1t\x81\xa6params" + params +
+                       std::string("\xc4\x00", 2)),
+                  Direction::kFromClient);
+  };
+  CHECK(nested(8));
+  auto deeper = nested(9);
+  REQUIRE(!deeper);
+  CHECK(deeper.error().code == ErrorCode::kTooLarge);
+}
+
+TEST_CASE("nil is no value for a field or a listed key, and travels under others") {
+  const auto refusal = [](const std::string& frame) {
+    auto message = decode(Blob(frame), Direction::kFromClient);
+    return message ? Error{} : message.error();
+  };
+  CHECK(refusal("\x93\x01\x39\xc0").code == ErrorCode::kBadField);  // PING.request
+  const auto submit = [](const ValueMap& spec) {
+    return encode(msg::Submit{1, {}, {{*TaskId::parse("t"), make_spec({}, spec), {}}}});
+  };
+  CHECK(refusal(submit({{"model", Value()}})).detail.find("key 'model'") != std::string::npos);
+  CHECK(refusal(submit({{"work", Value()}})).code == ErrorCode::kBadField);
+  CHECK(refusal(submit({{"mine", Value()}})).code == ErrorCode::kOk);
+}
+
 TEST_CASE("payloads are views into the frame, not copies") {
   const Blob frame(encode(msg::FromNodes{{{SessionId(), Blob(std::string(1000, 'x'))}}}));
   auto message = decode(frame, Direction::kLinkToDispatcher);
@@ -237,6 +264,22 @@ TEST_CASE("keys that this version does not know travel on in the spec") {
   REQUIRE(map);
   CHECK(get_string(*map, "future") == "x");
   CHECK(get_uint(get_map(*map, "params"), "seed") == 7);
+}
+
+TEST_CASE("params that are no map are refused where a task is submitted, and nowhere else") {
+  for (const Value& params :
+       {Value("seed=7"), Value(7), Value(ValueList{Value("seed"), Value(7)}), Value()}) {
+    const auto spec = make_spec({}, {{"params", params}});
+    const auto refused = decode(Blob(encode(msg::Submit{1, {}, {{*TaskId::parse("t"), spec, {}}}})),
+                                Direction::kFromClient);
+    REQUIRE(!refused);
+    CHECK(refused.error().code == ErrorCode::kBadField);
+    CHECK(refused.error().detail == "SUBMIT.tasks[0].spec: key 'params': expected a map");
+    // What an earlier version has accepted reaches its node.
+    CHECK(decode(Blob(encode(msg::Assign{{{{*TaskId::parse("t"), 1, 1}, spec, {}}}})),
+                 Direction::kToNode));
+    CHECK(decode_spec(spec.raw));
+  }
 }
 
 TEST_CASE("a map is in the order of its keys, however they came, and has each once") {
@@ -293,6 +336,16 @@ TEST_CASE("the same spec in another order of keys is the same content") {
     return std::get<msg::Submit>(*message).tasks.at(0).spec.raw;
   };
   CHECK(raw_of(one) == raw_of(two));
+  // Numbers may have any width; an integer is not the float of the same value.
+  const std::string seven =
+                        "\x81\xa3"
+                        "cfg",
+                    narrow = "\x07";
+  const std::string wide("\xcd\x00\x07", 3), real("\xcb\x40\x1c\x00\x00\x00\x00\x00\x00", 9),
+      short_real("\xca\x40\xe0\x00\x00", 5);
+  CHECK(raw_of(seven + narrow) == raw_of(seven + wide));
+  CHECK(raw_of(seven + real) == raw_of(seven + short_real));
+  CHECK(raw_of(seven + narrow) != raw_of(seven + real));
 }
 
 TEST_CASE("the head tells type and request without the rest") {
