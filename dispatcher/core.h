@@ -127,6 +127,7 @@ class Core {
   /// Payloads and results since take_changes(), if they are to be written.
   std::size_t uncommitted_bytes() const { return journal_.bytes(); }
   void read_debug_notes(bool on) { outbox_.read_debug(on); }
+  void count_dropped_answer() { ++totals_.dropped_answers; }
   void set_store_report(StoreReport report) { store_ = std::move(report); }
 
   /// No new tasks from now on, whatever operators say.
@@ -271,8 +272,8 @@ class Core {
   void deliver_ready(const Now& now);
   void settle_delivery(Task& task, const Now& now);
   void drop_result(Task& task, const Now& now);
-  void acknowledge_delivery(const std::string& peer, const TaskId& id, const Now& now);
   void drop_unfetched(Task& task, const Now& now);
+  void acknowledge_delivery(const std::string& peer, const TaskId& id, const Now& now);
   template <class M>
   void refuse_role(const std::string& peer, const M& message, const Now& now);
   Task* visible(const TaskId& id);

@@ -10,8 +10,8 @@
 #include "dispatcher/permissions.h"
 #include "dispatcher/reports.h"
 #include "dispatcher/result_info.h"
-#include "protocol/planted.h"
 #include "dispatcher/task_times.h"
+#include "protocol/planted.h"
 #include "protocol/text.h"
 
 namespace genai::dispatcher {

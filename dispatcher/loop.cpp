@@ -15,7 +15,7 @@ namespace {
 
 using transport::SendResult;
 
-constexpr int kClientQueueMessages = 10'000;
+constexpr int kClientQueueMessages = 0;  // what clients do not read is bounded in bytes alone
 constexpr int kLinkQueueMessages = 100'000;
 // Of the clients, and of each link. While this process works on what came, the others wait for what
 // it will say, and then it waits for them: the shorter a turn, the more of it overlaps, until the
@@ -113,6 +113,7 @@ Loop::Reading Loop::choose_reading() const {
 Duration Loop::next_deadline() const {
   // What stops is not ticked any more.
   Duration at = is_stopping() ? drain_ends_ : std::min(core_.next_deadline(), drain_ends_);
+  at = std::min(at, unread_.next_deadline());
   // While a commit runs, its end is what the rest waits for.
   if (!commits_ || !commits_->is_busy())
     at = std::min({at, look_again_, queue_.is_running() ? kNever : core_.next_commit()});
@@ -145,6 +146,7 @@ int Loop::run(process::SignalFd& signals) {
     // Who is not read any more must not be judged, nor given work.
     if (!is_stopping()) core_.tick(now);
     apply(signals, now);
+    tell_unread(now);
     if (is_done(now)) return stopped();
   }
 }
@@ -215,10 +217,30 @@ void Loop::send_to_brokers(const Messages& messages) {
 }
 
 void Loop::send_to_clients(const Messages& messages, const Now& now) {
-  // A full queue loses nothing either: results are sent again until acknowledged, and a client
-  // repeats a request that got no answer.
-  for (const auto& [peer, message] : messages.to_clients)
-    if (clients_.send(peer, encode(message)) == SendResult::kGone) core_.on_client_gone(peer, now);
+  // Results are sent again until they are acknowledged. Of other answers that did not fit the
+  // client is told: it must not wait for them.
+  for (const auto& [peer, message] : messages.to_clients) {
+    const SendResult sent = clients_.send(peer, encode(message));
+    if (sent == SendResult::kGone) {
+      core_.on_client_gone(peer, now);
+      unread_.forget(peer);
+    } else if (sent == SendResult::kFull && Unread::is_answer(message)) {
+      core_.count_dropped_answer();
+      unread_.dropped(peer, now.mono);
+    }
+  }
+}
+
+void Loop::tell_unread(const Now& now) {
+  unread_.tell(now.mono, [&](const std::string& peer, const msg::ErrorReply& message) {
+    const SendResult sent = clients_.send(peer, encode(message));
+    if (sent == SendResult::kGone) core_.on_client_gone(peer, now);
+    if (sent == SendResult::kQueued)
+      log_.write(
+          {Note::Level::kWarn, "a client did not read: it was told", {{"told", message.detail}}},
+          now.mono);
+    return sent != SendResult::kFull;
+  });
 }
 
 // ---- the store

@@ -10,6 +10,7 @@
 #include "dispatcher/options.h"
 #include "dispatcher/store/commit_thread.h"
 #include "dispatcher/store/start.h"
+#include "dispatcher/unread.h"
 #include "protocol/process/signals.h"
 #include "protocol/transport/guard.h"
 #include "protocol/transport/socket.h"
@@ -36,6 +37,7 @@ class Loop {
   void reopen(const std::vector<std::size_t>& brokers, process::SignalFd& signals);
   void send_to_brokers(const Messages& messages);
   void send_to_clients(const Messages& messages, const Now& now);
+  void tell_unread(const Now& now);
   bool poll_commit(const Now& now);
   void commit_and_release(const Now& now);
   void start_commit(const Now& now);
@@ -66,6 +68,7 @@ class Loop {
   Core core_;
   NoteLog log_;
   CommitQueue queue_;
+  Unread unread_;
   std::optional<store::CommitThread> commits_;  // only with a durable store
   StoreReport report_;
   Reading reading_ = Reading::kAll;

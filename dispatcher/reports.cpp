@@ -87,6 +87,7 @@ ValueMap Reports::task(Core& core, const Task& task, bool with_log, const Now& n
   if (with_log) map["log"] = log_of(task);
   return map;
 }
+
 /// When it is expected to end as things are now, and whether that is too late.
 void Reports::add_outlook(ValueMap& map, Core& core, const Task& task, const Now& now) {
   const msg::Estimate estimate = core.scheduler_.estimate(task, now);
@@ -97,7 +98,6 @@ void Reports::add_outlook(ValueMap& map, Core& core, const Task& task, const Now
   if (std::string late = lateness(task, estimate, now); !late.empty())
     map["late"] = std::move(late);
 }
-
 
 ValueList Reports::candidates_of(Core& core, const Task& task, const Now& now) {
   constexpr std::size_t kShown = 8;

@@ -37,7 +37,7 @@ class Context {
 
 struct SocketLimits {
   std::size_t max_frame_bytes;
-  int send_queue_messages;     // per peer
+  int send_queue_messages;     // per peer; 0: any number
   int receive_queue_messages;  // per peer
   int linger_ms = 0;           // how long closing waits for unsent messages
   std::size_t max_unsent_bytes = limits::kMaxUnsentBytesPerPeer;  // a ROUTER's

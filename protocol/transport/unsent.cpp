@@ -7,7 +7,7 @@ namespace genai::transport {
 
 struct Unsent::Counted {
   Counted(std::string&& text, std::shared_ptr<Account> of)
-      : frame(std::move(text)), bytes(frame.size()), account(std::move(of)) {
+      : frame(std::move(text)), bytes(frame.size() + kOverheadBytes), account(std::move(of)) {
     account->bytes += bytes;
     *account->total += bytes;
   }
@@ -23,7 +23,8 @@ struct Unsent::Counted {
   const std::shared_ptr<Account> account;
 };
 
-bool Unsent::has_room(std::string_view peer, std::size_t bytes) const {
+bool Unsent::has_room(std::string_view peer, std::size_t frame_bytes) const {
+  const std::size_t bytes = frame_bytes + kOverheadBytes;
   const auto it = accounts_.find(peer);
   const std::size_t waiting = it == accounts_.end() ? 0 : it->second->bytes.load();
   if (waiting > 0 && waiting + bytes > per_peer_) return false;
@@ -34,7 +35,7 @@ bool Unsent::has_room(std::string_view peer, std::size_t bytes) const {
 zmq::message_t Unsent::message(std::string_view peer, std::string&& frame) {
   auto* counted = new Counted(std::move(frame), account(peer));
   return zmq::message_t(
-      counted->frame.data(), counted->bytes,
+      counted->frame.data(), counted->frame.size(),
       [](void*, void* hint) { delete static_cast<Counted*>(hint); }, counted);
 }
 

@@ -23,7 +23,12 @@ class Unsent {
   Unsent(std::size_t per_peer, std::size_t in_all)
       : per_peer_(per_peer), in_all_(in_all), total_(std::make_shared<Bytes>(0)) {}
 
-  bool has_room(std::string_view peer, std::size_t bytes) const;
+  /// For a frame of so many bytes.
+  bool has_room(std::string_view peer, std::size_t frame_bytes) const;
+  /// What libzmq and this take for a message beside its frame: many small ones must not count as
+  /// nothing.
+  static constexpr std::size_t kOverheadBytes = 256;
+
   /// Counts the frame for the peer until the message is written or thrown away. Moves the text.
   zmq::message_t message(std::string_view peer, std::string&& frame);
 
