@@ -7,6 +7,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
@@ -73,7 +74,8 @@ DataDir::DataDir(DataDir&& other) noexcept
     : path_(std::move(other.path_)),
       reserve_bytes_(other.reserve_bytes_),
       lock_fd_(std::exchange(other.lock_fd_, -1)),
-      has_reserve_(other.has_reserve_) {}
+      has_reserve_(other.has_reserve_),
+      files_(other.files_) {}
 
 DataDir::~DataDir() {
   if (lock_fd_ >= 0) close(lock_fd_);
@@ -83,6 +85,37 @@ std::uint64_t DataDir::free_bytes() const {
   struct statvfs disk {};
   if (statvfs(path_.c_str(), &disk) != 0) return UINT64_MAX;
   return std::uint64_t{disk.f_bavail} * disk.f_frsize;
+}
+
+DataDir::FileId DataDir::id_of(const std::string& path) {
+  struct stat file {};
+  if (stat(path.c_str(), &file) != 0) return {};
+  return {std::uint64_t{file.st_dev}, std::uint64_t{file.st_ino}};
+}
+
+void DataDir::remember_files() { std::ranges::transform(database_files(), files_.begin(), id_of); }
+
+Result<void> DataDir::check_files() const {
+  const auto paths = database_files();
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    const FileId there = id_of(paths[i]);
+    if (files_[i] == FileId{} || there == files_[i]) continue;
+    return refuse(Failure::kIo, fmt::format("{} was {} while this process used it", paths[i],
+                                            there == FileId{} ? "removed or moved" : "replaced"));
+  }
+  return {};
+}
+
+std::string DataDir::make_rescue_file() const {
+  for (int number = 1; number <= 100; ++number) {
+    std::string path = fmt::format("{}/rescued-{}.db", path_, number);
+    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 && errno == EEXIST) continue;
+    if (fd < 0) break;
+    close(fd);
+    return path;
+  }
+  return {};
 }
 
 void DataDir::drop_reserve() {

@@ -1,6 +1,7 @@
 // The folder that one dispatcher owns: its lock, its file, its last reserve of room.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 
@@ -24,6 +25,15 @@ class DataDir {
   /// Room on its disk for this process; UINT64_MAX when that cannot be told.
   std::uint64_t free_bytes() const;
 
+  /// Remembers which files the database consists of now: it must have been written or read.
+  void remember_files();
+  /// Whether those files still stand in the folder, under its path. A file that was removed can be
+  /// written on, and is gone with this process: nothing may be promised on it.
+  Result<void> check_files() const;
+  /// A file beside the database for what is rescued of it, empty and for this user alone; none when
+  /// the folder takes none.
+  std::string make_rescue_file() const;
+
   /// A file of nothing that is given up when the disk is full, so that results still get in.
   bool has_reserve() const { return has_reserve_; }
   void drop_reserve();
@@ -35,11 +45,20 @@ class DataDir {
   DataDir(std::string path, std::uint64_t reserve_bytes, int lock_fd)
       : path_(std::move(path)), reserve_bytes_(reserve_bytes), lock_fd_(lock_fd) {}
   std::string reserve_path() const { return path_ + "/reserve"; }
+  std::array<std::string, 3> database_files() const {
+    return {database(), database() + "-wal", database() + "-shm"};
+  }
+  struct FileId {
+    std::uint64_t device = 0, inode = 0;  // both 0: no such file
+    friend bool operator==(const FileId&, const FileId&) = default;
+  };
+  static FileId id_of(const std::string& path);
 
   std::string path_;
   std::uint64_t reserve_bytes_;
   int lock_fd_;
   bool has_reserve_ = false;
+  std::array<FileId, 3> files_;  // of database_files()
 };
 
 }  // namespace genai::dispatcher::store

@@ -3,6 +3,7 @@
 #include <SQLiteCpp/Transaction.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <stdexcept>
@@ -168,6 +169,7 @@ void SqliteStore::prepare() {
   sqlite3_wal_hook(db_.getHandle(), on_wal, &wal_pages_);
   shrink();
   sql_ = std::make_unique<Statements>(db_);
+  dir_->remember_files();
   look_at_room();
 }
 
@@ -279,8 +281,31 @@ Result<void> SqliteStore::commit(const Batch& batch) {
     if (result) result = try_commit(batch);
     if (!result && again) dir_->drop_reserve();
   }
+  if (result) result = check_files();
   look_at_room();
   return result;
+}
+
+/// What was committed to files that somebody has removed is lost when this process ends: nobody is
+/// told that it is safe, and all of it is copied while it can still be read.
+Result<void> SqliteStore::check_files() {
+  auto checked = dir_->check_files();
+  if (checked) return checked;
+  StoreError error = checked.error();
+  const std::string rescue = dir_->make_rescue_file();
+  try {
+    if (!rescue.empty()) {
+      SQLite::Statement copy(db_, "VACUUM INTO ?");
+      copy.bind(1, rescue);
+      copy.exec();
+      error.detail += "; what was in it was saved as " + rescue +
+                      ": stop the dispatcher, and put that in place of tasks.db";
+    }
+  } catch (const SQLite::Exception& failed) {
+    unlink(rescue.c_str());
+    error.detail += fmt::format("; and could not be saved: {}", failed.what());
+  }
+  return tl::unexpected(std::move(error));
 }
 
 Result<void> SqliteStore::try_commit(const Batch& batch) {

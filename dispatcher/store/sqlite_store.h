@@ -58,6 +58,7 @@ class SqliteStore : public Store {
   void put_blob(std::uint64_t key, const Blob& data);
   void drop_blob(std::uint64_t key);
   Result<void> try_commit(const Batch& batch);
+  Result<void> check_files();
   Result<void> fold_wal();
   void roll_back() noexcept;
   /// With some distance from the limit, so that the state does not flutter.

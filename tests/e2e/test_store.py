@@ -3,6 +3,7 @@ import signal
 import sqlite3
 import subprocess
 import unittest
+import uuid
 
 from harness import (ACCEPTED, BIN, PING, PONG, PURGE, PURGED, REPLAY, SUBMIT, TASKS, WATCH,
                      FleetTest, wait_for)
@@ -166,6 +167,67 @@ class Refusals(FleetTest):
         self.refused(73, "cannot", data_dir=path / "below")
         self.dispatcher = self.start_dispatcher()  # what it was is good again
         wait_for(lambda: self.client.stats()["tasks"]["Unscheduled"] == 50, "all tasks")
+
+
+class Removed(FleetTest):
+    """Somebody removes the data files under a running dispatcher."""
+
+    def accept_until_it_ends(self, remove):
+        """Submits without a pause, removes the files meanwhile; the ids that were accepted."""
+        accepted, asked = set(), 0
+        peer = self.make_client()
+        while self.dispatcher.is_alive():
+            if asked < len(accepted) + 500:
+                ids = [str(uuid.uuid4()) for _ in range(10)]
+                asked += len(ids)
+                peer.send(SUBMIT, asked, 0, [[i, {"model": "none"}, b"prompt"] for i in ids])
+            while message := peer.receive(0.01):
+                if message[0] == ACCEPTED:
+                    accepted |= {verdict[0] for verdict in message[2] if verdict[1] == 0}
+            if remove and len(accepted) > 200:
+                remove()
+                remove = None
+        while message := peer.receive(0.5):
+            if message[0] == ACCEPTED:
+                accepted |= {verdict[0] for verdict in message[2] if verdict[1] == 0}
+        self.assertEqual(self.dispatcher.wait(), 74)
+        return accepted
+
+    def the_error(self):
+        errors = self.dispatcher.logged(
+            "the store failed: stopping, since only a restart finds what is on the disk")
+        self.assertEqual(len(errors), 1)
+        return errors[0]["error"]
+
+    def assert_known(self, accepted):
+        self.assertEqual(self.client.stats()["tasks"]["Unscheduled"] >= len(accepted), True)
+        for task_id in sorted(accepted):
+            self.assertEqual(self.client.status(task_id)["status"], "Unscheduled", task_id)
+
+    def test_whatever_was_accepted_is_saved_when_the_files_are_removed(self):
+        data = self.folder / "data"
+
+        def remove():
+            for path in data.iterdir():
+                path.unlink()
+        accepted = self.accept_until_it_ends(remove)
+        saved = data / "rescued-1.db"
+        self.assertIn(f"tasks.db was removed or moved while this process used it; what was in it was saved as {saved}",
+                      self.the_error())
+        saved.rename(data / "tasks.db")
+        self.dispatcher = self.start_dispatcher()
+        self.client = self.make_client()
+        self.assert_known(accepted)
+
+    def test_whatever_was_accepted_stays_in_a_folder_that_is_moved(self):
+        data, moved = self.folder / "data", self.folder / "moved"
+        accepted = self.accept_until_it_ends(lambda: data.rename(moved))
+        self.assertIn("was removed or moved", self.the_error())
+        self.assertFalse(data.exists())
+        moved.rename(data)
+        self.dispatcher = self.start_dispatcher()
+        self.client = self.make_client()
+        self.assert_known(accepted)
 
 
 class MemoryStore(FleetTest):

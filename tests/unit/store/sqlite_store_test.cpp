@@ -231,6 +231,61 @@ TEST_CASE("a folder that cannot be") {
   CHECK_THAT(opened.error().detail, Contains("/file"));
 }
 
+TEST_CASE("nothing is promised on files that somebody has removed, and all of it is saved") {
+  TempFolder folder;
+  const std::string data = folder.path + "/data";
+  SqliteOptions options = options_of(folder);
+  options.data_dir = data;
+  auto opened = SqliteStore::open(options);
+  REQUIRE(opened);
+  SqliteStore& store = **opened;
+  load(store);
+  RandomTasks random(5);
+  const auto commit = [&](std::uint64_t sequence) {
+    Batch batch;
+    batch.added.push_back(random.task(sequence, TaskStatus::kUnscheduled));
+    return store.commit(batch);
+  };
+  REQUIRE(commit(1));
+  REQUIRE(store.tidy());
+  REQUIRE(commit(2));
+  std::string rescued = data + "/rescued-1.db";
+  SECTION("the database is removed") { std::filesystem::remove(data + "/tasks.db"); }
+  SECTION("its log is removed") { std::filesystem::remove(data + "/tasks.db-wal"); }
+  SECTION("all of it is removed") {
+    for (const auto& entry : std::filesystem::directory_iterator(data))
+      std::filesystem::remove(entry.path());
+  }
+  SECTION("another file stands in its place") {
+    std::ofstream(data + "/other") << "x";
+    std::filesystem::rename(data + "/other", data + "/tasks.db");
+  }
+  SECTION("the folder is moved away") {
+    std::filesystem::rename(data, folder.path + "/moved");
+    rescued.clear();
+  }
+  SECTION("another folder stands in its place") {
+    std::filesystem::rename(data, folder.path + "/moved");
+    std::filesystem::create_directory(data);
+  }
+  const auto refused = commit(3);
+  REQUIRE(!refused);
+  CHECK(refused.error().failure == Failure::kIo);
+  CHECK_THAT(refused.error().detail, Contains("tasks.db"));
+  opened->reset();
+  if (rescued.empty()) return;
+  CHECK_THAT(refused.error().detail, Contains(rescued));
+  struct stat found {};
+  REQUIRE(stat(rescued.c_str(), &found) == 0);
+  CHECK((found.st_mode & 0777) == 0600);
+  // Put in place as the message says, it has all that was committed.
+  for (const char* end : {"", "-wal", "-shm"}) std::filesystem::remove(data + "/tasks.db" + end);
+  std::filesystem::rename(rescued, data + "/tasks.db");
+  auto again = SqliteStore::open(options);
+  REQUIRE(again);
+  CHECK(load(**again).tasks.size() == 3);
+}
+
 TEST_CASE("exit codes are those of sysexits") {
   CHECK(exit_code(Failure::kDamaged) == EX_DATAERR);
   CHECK(exit_code(Failure::kNotWritable) == EX_CANTCREAT);
