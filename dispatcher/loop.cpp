@@ -25,8 +25,8 @@ constexpr transport::Turn kTurn{1000, 64u << 20, Duration(300)};
 constexpr std::size_t kMaxHeldMessages = 100'000;
 constexpr std::size_t kMaxUncommittedBytes = std::size_t{256} << 20;
 constexpr std::size_t kSignals = 0;  // in the poll set
-// While the disk is short of room.
-constexpr Duration kLookAgain = from_ms(1000);
+// At the room while it is short, and else at whether the files are still there.
+constexpr Duration kLookAgain = from_ms(1000), kLookAtFiles = from_ms(10'000);
 
 /// What each broker is to be known by. The files were looked at when the options were.
 std::vector<std::optional<transport::CurveClient>> curves_of(const ProgramOptions& options,
@@ -61,10 +61,8 @@ Loop::Loop(const ProgramOptions& options, store::Start start)
   core_.restore(std::move(start.loaded), transport::read_clock());
   report_.name = store_->name();
   if (store_->is_durable()) {
-    if (store_->is_low()) {
-      set_store_state(StoreReport::State::kLow);
-      look_again_ = transport::read_clock().mono + kLookAgain;
-    }
+    if (store_->is_low()) set_store_state(StoreReport::State::kLow);
+    look_again_ = transport::read_clock().mono + kLookAgain;
     commits_.emplace(*store_);
   }
   core_.set_store_report(report_);
@@ -281,7 +279,7 @@ bool Loop::poll_commit(const Now& now) {
     report_.last_us = done->took_us;
   }
   set_store_state(done->low ? StoreReport::State::kLow : StoreReport::State::kOk);
-  look_again_ = done->low ? now.mono + kLookAgain : kNever;
+  look_again_ = now.mono + (done->low ? kLookAgain : kLookAtFiles);
   core_.set_store_report(report_);
   return true;
 }

@@ -72,7 +72,7 @@ class Loop {
   std::optional<store::CommitThread> commits_;  // only with a durable store
   StoreReport report_;
   Reading reading_ = Reading::kAll;
-  Duration look_again_ = kNever;  // at the room, or the failed batch
+  Duration look_again_ = kNever;  // at the files and the room, or the failed batch
   std::optional<store::StoreError> broken_;
   process::DrainState drain_state_;
   Duration drain_ends_ = kNever;

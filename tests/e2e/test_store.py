@@ -219,6 +219,18 @@ class Removed(FleetTest):
         self.client = self.make_client()
         self.assert_known(accepted)
 
+    def test_it_is_noticed_when_nobody_asks_for_anything(self):
+        accepted = self.client.submit(3, model="none", watch=0)
+        data = self.folder / "data"
+        (data / "tasks.db").unlink()
+        self.assertEqual(self.dispatcher.wait(), 74)
+        (data / "rescued-1.db").rename(data / "tasks.db")
+        for path in (data / "tasks.db-wal", data / "tasks.db-shm"):
+            path.unlink(missing_ok=True)
+        self.dispatcher = self.start_dispatcher()
+        self.client = self.make_client()
+        self.assert_known(set(accepted))
+
     def test_whatever_was_accepted_stays_in_a_folder_that_is_moved(self):
         data, moved = self.folder / "data", self.folder / "moved"
         accepted = self.accept_until_it_ends(lambda: data.rename(moved))
