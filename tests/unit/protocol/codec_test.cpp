@@ -232,6 +232,67 @@ TEST_CASE("params of a submitted task nest eight deep, themselves included") {
   CHECK(deeper.error().code == ErrorCode::kTooLarge);
 }
 
+TEST_CASE("a listed key of wrong type is refused by its name, in a spec and in a node's meta") {
+  const auto refusal = [](const Message& message, Direction direction) {
+    auto decoded = decode(Blob(encode(message)), direction);
+    return decoded ? Error{} : decoded.error();
+  };
+  const Value text("7"), number(7), negative(-7), real(7.5), list(ValueList{Value("a"), Value(1)});
+  const std::vector<std::pair<const char*, std::vector<Value>>> of_spec = {
+      {"model", {number, list}},
+      {"gpu_type", {number}},
+      {"ncpu", {text, negative, real}},
+      {"ram_mib", {text, real}},
+      {"vram_mib", {text, real}},
+      {"ttl_ms", {text, real, Value(0)}},
+      {"time_limit_ms", {text, real}},
+      {"max_attempts", {text, Value(1001)}},
+      {"label", {number}},
+      {"tenant", {number}},
+      {"priority", {text, Value(10)}},
+      {"not_before_ms", {text, real, negative}},
+      {"deadline_ms", {text, real}},
+      {"start_in_ms", {text, real, negative}},
+      {"deadline_in_ms", {text, real, negative}},
+      {"max_cost", {text, negative}},
+      {"time_to_money_ratio", {text, negative}},
+      {"work", {text, negative}},
+      {"params", {text, number, list}}};
+  for (const auto& [key, values] : of_spec)
+    for (const Value& value : values) {
+      const auto spec = make_spec({}, {{key, value}});
+      const Error error =
+          refusal(msg::Submit{1, {}, {{*TaskId::parse("t"), spec, {}}}}, Direction::kFromClient);
+      INFO(key << ": " << error.detail);
+      CHECK(error.code == ErrorCode::kBadField);
+      CHECK(error.detail.find("key '" + std::string(key) + "'") != std::string::npos);
+    }
+  const auto hello = [&](const char* key, const Value& value) {
+    const std::string meta = encode_map({{key, value}});
+    const std::string frame = "\x96\x01\x01\xa1n\xc4\x10" + std::string(16, 's') + meta + "\x90";
+    auto decoded = decode(Blob(frame), Direction::kFromNode);
+    return decoded ? Error{} : decoded.error();
+  };
+  const std::vector<std::pair<const char*, std::vector<Value>>> of_meta = {
+      {"slots", {text, Value(0), real, Value()}},
+      {"models", {text, list, Value()}},
+      {"loaded_models", {text, list}},
+      {"gpu_type", {number}},
+      {"ncpu", {text, negative}},
+      {"ram_mib", {text}},
+      {"vram_mib", {text}},
+      {"min_cost", {text, negative}}};
+  for (const auto& [key, values] : of_meta)
+    for (const Value& value : values) {
+      const Error error = hello(key, value);
+      INFO(key << ": " << error.detail);
+      CHECK(error.code == ErrorCode::kBadField);
+      CHECK(error.detail.find("key '" + std::string(key) + "'") != std::string::npos);
+    }
+  CHECK(hello("slots", number).code == ErrorCode::kOk);
+  CHECK(hello("colour", Value()).code == ErrorCode::kOk);
+}
+
 TEST_CASE("nil is no value for a field or a listed key, and travels under others") {
   const auto refusal = [](const std::string& frame) {
     auto message = decode(Blob(frame), Direction::kFromClient);
