@@ -22,7 +22,7 @@ std::size_t Archive::bytes_of(const Task& task) {
 
 void Archive::enter_history(Task& task) {
   keep_known_info(task.info);
-  histories_.emplace_hint(histories_.end(), key(task), task.card);
+  histories_.emplace_hint(histories_.end(), history_key(task), task.card);
 }
 
 void Archive::add(Task& task) {
@@ -36,7 +36,7 @@ void Archive::add(Task& task) {
   result_bytes_ += task.archived_bytes = bytes_of(task);
 }
 
-void Archive::acknowledge(Task& task) {
+void Archive::acknowledge(Task& task, Duration now) {
   if (task.status == TaskStatus::kFailed) {
     task.fetched = true;
     return;
@@ -45,6 +45,7 @@ void Archive::acknowledge(Task& task) {
   result_bytes_ -= task.archived_bytes;
   task.result = {};
   task.fetched = true;
+  task.fetched_at = now;
   enter_history(task);
 }
 
@@ -77,10 +78,12 @@ Task* Archive::overdue_failed(Duration now) const {
 void Archive::remove(const Task& task) {
   if (failed_.erase(key(task))) failed_bytes_ -= task.archived_bytes;
   if (with_result_.erase(key(task))) result_bytes_ -= task.archived_bytes;
-  histories_.erase(key(task));
+  histories_.erase(history_key(task));
 }
 
-void Archive::remove(const PastTask& task) { histories_.erase({task.ended_at(), task.sequence()}); }
+void Archive::remove(const PastTask& task) {
+  histories_.erase({task.fetched_at(), task.sequence()});
+}
 
 Duration Archive::next_deadline() const {
   return std::min({ends(with_result_, config_.result_retention),

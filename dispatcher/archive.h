@@ -1,4 +1,4 @@
-// Terminal tasks in the order they ended: how long results and histories are kept.
+// Terminal tasks in the order they ended, or were fetched: how long results and histories are kept.
 #pragma once
 
 #include <absl/container/btree_map.h>
@@ -20,8 +20,9 @@ class Archive {
   explicit Archive(const Config& config) : config_(config) {}
 
   void add(Task& task);
-  /// A client has it: its data goes, its history stays.
-  void acknowledge(Task& task);
+  /// A client has it, or nobody will: its data goes, its history stays, for as long as if it had
+  /// just ended.
+  void acknowledge(Task& task, Duration now);
   /// A result that nobody fetched must go, or null. The caller notes it, then acknowledges it.
   Task* overdue_result(Duration now) const;
   /// A history that must go, or null. The caller calls remove() and erases the task.
@@ -41,6 +42,7 @@ class Archive {
   template <class T>
   using Order = absl::btree_map<Key, T*>;
   static Key key(const Task& task) { return {task.ended_at, task.sequence}; }
+  static Key history_key(const Task& task) { return {task.fetched_at, task.sequence}; }
   static std::size_t bytes_of(const Task& task);
   void enter_history(Task& task);
   /// When the oldest has been kept for as long as it may be.

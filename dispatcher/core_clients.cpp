@@ -395,7 +395,7 @@ void Core::settle_delivery(Task& task, const Now& now) {
 }
 
 void Core::drop_result(Task& task, const Now& now) {
-  archive_.acknowledge(task);
+  archive_.acknowledge(task, now.mono);
   tasks_.settle(task);
   journal_.note_lazily(task, now.mono);
 }

@@ -35,6 +35,7 @@ std::unique_ptr<Task> to_task(store::TaskRecord record, const Now& now) {
   task->result = std::move(record.result);
   if (record.ended_ms) task->ended_at = mono_of(record.ended_ms, now);
   task->fetched = record.fetched;
+  task->fetched_at = now.mono;
   task->log = std::move(record.log);
   return task;
 }

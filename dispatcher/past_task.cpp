@@ -53,6 +53,7 @@ PastTask::PastTask(const Task& task) {
   head.accepted_at = task.accepted_at;
   head.acknowledged_at = task.acknowledged_at;
   head.ended_at = task.ended_at;
+  head.fetched_at = task.fetched_at;
   head.log_entries = task.stored.log_entries;
   head.faults = task.faults;
   head.losses = task.losses;
@@ -100,6 +101,7 @@ std::unique_ptr<Task> PastTask::revive(const TaskId& id) const {
   task->accepted_at = head.accepted_at;
   task->acknowledged_at = head.acknowledged_at;
   task->ended_at = head.ended_at;
+  task->fetched_at = head.fetched_at;
   task->faults = head.faults;
   task->losses = head.losses;
   task->drains = head.drains;

@@ -23,7 +23,7 @@ class PastTask {
   bool empty() const { return bytes_.empty(); }
   TaskStatus status() const { return head().status; }
   std::uint64_t sequence() const { return head().sequence; }
-  Duration ended_at() const { return head().ended_at; }
+  Duration fetched_at() const { return head().fetched_at; }
   bool is_stored() const { return head().stored; }
   std::string_view tenant() const;
 
@@ -34,7 +34,7 @@ class PastTask {
   struct Head {
     Digest digest;
     std::uint64_t sequence, created_ms;
-    Duration accepted_at, acknowledged_at, ended_at;
+    Duration accepted_at, acknowledged_at, ended_at, fetched_at;
     std::uint64_t log_entries;  // that are stored
     std::uint32_t faults, losses, drains, ended_by, current;
     std::uint32_t info_bytes, issued;

@@ -69,6 +69,8 @@ struct Task {
   std::size_t archived_bytes = 0;  // as the archive counted it
   Duration ended_at{0};
   bool fetched = false;  // a client acknowledged the result, or it was dropped: no data any more
+  Duration fetched_at{
+      0};  // since when, or since this process took it up: its history is kept so long
 
   static constexpr std::size_t kNotSettled = SIZE_MAX;
   std::size_t settled_slot = kNotSettled;  // where the table noted that it becomes a past task

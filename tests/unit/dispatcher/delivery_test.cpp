@@ -178,6 +178,32 @@ TEST_CASE("histories are kept for a while and then forgotten") {
   CHECK(w.core.tasks().size() == 0);
 }
 
+TEST_CASE("what was fetched, or dropped, late can be asked about for as long as anything else") {
+  World w;
+  w.snapshot({World::entry(1)});
+  for (const char* id : {"fetched", "dropped"}) w.complete(id);
+  w.advance(23ull * 3'600'000);
+  w.fetch("fetched");
+  CHECK(w.submit("fetched").code == ErrorCode::kOk);
+  CHECK(w.core.live_tasks() == 0);  // it is not done again
+  w.fetch("fetched");
+  w.advance(59 * 60'000);
+  w.step();
+  CHECK(w.core.tasks().size() == 2);
+  w.advance(60'000);
+  w.step();  // 24 hours after their end
+  CHECK(w.core.tasks().size() == 1);
+  CHECK(w.status("dropped") == TaskStatus::kCompleted);
+  CHECK(w.submit("dropped", {}, msg::WatchLevel::kNone).code == ErrorCode::kOk);
+  CHECK(w.core.live_tasks() == 0);
+  w.advance(59 * 60'000);
+  w.step();
+  CHECK(w.core.tasks().size() == 1);
+  w.advance(60'000);
+  w.step();
+  CHECK(w.core.tasks().size() == 0);
+}
+
 TEST_CASE("limits of the queue refuse with a code and keep what was accepted") {
   Config config;
   config.max_tasks = 2;

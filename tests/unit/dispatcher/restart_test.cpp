@@ -201,6 +201,29 @@ TEST_CASE("a task that recovers can be cancelled and can expire") {
   CHECK(is_terminal(lives.w->status("t1")));
 }
 
+TEST_CASE("a result that was dropped reads so after a restart, too") {
+  Lives lives;
+  const AssignmentRef ref = lives.running("t1");
+  lives.w->result(1, ref, "picture");
+  lives.settle();
+  const auto told = [&] {
+    lives.w->from_client(msg::StatusQuery{4, {task_id("t1")}});
+    lives.settle();
+    return lives.w->take_to_client<msg::Tasks>().at(0).tasks.at(0);
+  };
+  CHECK(get_string(told(), "result") == "waiting");
+  lives.w->advance(24ull * 3'600'000);
+  lives.w->step();
+  lives.settle_all();
+  const ValueMap before = told();
+  CHECK(get_string(before, "result") == "dropped");
+  lives.next();
+  const ValueMap after = told();
+  CHECK(get_string(after, "result") == "dropped");
+  CHECK(get_string(after, "error") == get_string(before, "error"));
+  CHECK(get_string(after, "error").find("nobody fetched it") != std::string::npos);
+}
+
 TEST_CASE("a restart during the recovery recovers again") {
   Lives lives;
   const AssignmentRef ref = lives.running("t1");
@@ -242,7 +265,12 @@ TEST_CASE("results, histories and failed tasks keep their times across restarts"
     lives.next(hours(2));
     lives.w->step();
     lives.settle_all();
-    CHECK(lives.store.size() == 0);  // past the hour of its history, too
+    CHECK(lives.store.find(task_id("done"))->result.empty());
+    CHECK(lives.store.find(task_id("done"))->fetched);
+    lives.w->advance(hours(1));  // of its history
+    lives.w->step();
+    lives.settle_all();
+    CHECK(lives.store.size() == 0);
   }
   SECTION("a fetched one for an hour, without its data") {
     lives.w->fetch("done");
@@ -253,7 +281,10 @@ TEST_CASE("results, histories and failed tasks keep their times across restarts"
     lives.next(hours(1) / 2);
     lives.w->step();
     CHECK(lives.w->task("done").fetched);
-    lives.next(hours(1));
+    lives.w->advance(hours(1) - 1'000);  // it begins anew: when it was fetched is not stored
+    lives.w->step();
+    CHECK(lives.w->task("done").fetched);
+    lives.w->advance(1'000);
     lives.w->step();
     lives.settle_all();
     CHECK(lives.store.size() == 0);
