@@ -3,12 +3,12 @@
 #include <SQLiteCpp/Transaction.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <stdexcept>
 #include <unordered_map>
 
+#include "dispatcher/store/rescue.h"
 #include "dispatcher/store/schema.h"
 #include "dispatcher/store/sqlite_rows.h"
 #include "dispatcher/store/text.h"
@@ -281,31 +281,9 @@ Result<void> SqliteStore::commit(const Batch& batch) {
     if (result) result = try_commit(batch);
     if (!result && again) dir_->drop_reserve();
   }
-  if (result) result = check_files();
+  if (result) result = check_files(db_, *dir_);
   look_at_room();
   return result;
-}
-
-/// What was committed to files that somebody has removed is lost when this process ends: nobody is
-/// told that it is safe, and all of it is copied while it can still be read.
-Result<void> SqliteStore::check_files() {
-  auto checked = dir_->check_files();
-  if (checked) return checked;
-  StoreError error = checked.error();
-  const std::string rescue = dir_->make_rescue_file();
-  try {
-    if (!rescue.empty()) {
-      SQLite::Statement copy(db_, "VACUUM INTO ?");
-      copy.bind(1, rescue);
-      copy.exec();
-      error.detail += "; what was in it was saved as " + rescue +
-                      ": stop the dispatcher, and put that in place of tasks.db";
-    }
-  } catch (const SQLite::Exception& failed) {
-    unlink(rescue.c_str());
-    error.detail += fmt::format("; and could not be saved: {}", failed.what());
-  }
-  return tl::unexpected(std::move(error));
 }
 
 Result<void> SqliteStore::try_commit(const Batch& batch) {
@@ -494,8 +472,6 @@ std::uint64_t SqliteStore::pragma_bytes(const char* pages) {
     return 0;  // the next commit tells why
   }
 }
-
-std::uint64_t SqliteStore::free_page_bytes() { return pragma_bytes("PRAGMA freelist_count"); }
 
 /// A file that is mostly free pages gives them back where they are missed, at a start: it is
 /// written anew, which takes as much room as there is in use.

@@ -58,7 +58,6 @@ class SqliteStore : public Store {
   void put_blob(std::uint64_t key, const Blob& data);
   void drop_blob(std::uint64_t key);
   Result<void> try_commit(const Batch& batch);
-  Result<void> check_files();
   Result<void> fold_wal();
   void roll_back() noexcept;
   /// With some distance from the limit, so that the state does not flutter.
@@ -66,7 +65,7 @@ class SqliteStore : public Store {
     return options_.min_free_bytes + options_.min_free_bytes / 4;
   }
   std::uint64_t pragma_bytes(const char* pages);
-  std::uint64_t free_page_bytes();
+  std::uint64_t free_page_bytes() { return pragma_bytes("PRAGMA freelist_count"); }
   void shrink();
   void look_at_room();
 
