@@ -124,12 +124,13 @@ void Core::on_link(std::size_t broker, const msg::Undelivered& message, const No
   for (const auto& entry : message.entries) {
     Provider* provider = providers_.find(entry.session);
     if (!provider || provider->broker != broker) continue;
+    const ErrorCode code = entry.code == ErrorCode::kOk ? ErrorCode::kUnreachable : entry.code;
     std::vector<Task*> unsent;
     for (Task* task : provider->tasks)
       if (task->status == TaskStatus::kScheduled) unsent.push_back(task);
     for (Task* task : unsent) {
-      abort_current(*task, entry.code, now);
-      requeue(*task, Cause::kNobody, entry.code, "the broker could not hand it to the node", now);
+      abort_current(*task, code, now);
+      requeue(*task, Cause::kNobody, code, "the broker could not hand it to the node", now);
     }
     if (!unsent.empty()) providers_.bar(*provider, now.mono);
   }

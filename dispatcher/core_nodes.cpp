@@ -90,8 +90,9 @@ void Core::claim(Provider& provider, const AssignmentRef& ref, const Now& now) {
     outbox_.keep(provider, ref);
     return;
   }
-  abort_attempt(provider, ref, is_terminal(task->status) ? task->code : ErrorCode::kProviderLost,
-                now);
+  const bool won = task->status == TaskStatus::kCompleted;  // by another attempt
+  const ErrorCode ended = won ? ErrorCode::kResultDiscarded : task->code;
+  abort_attempt(provider, ref, is_terminal(task->status) ? ended : ErrorCode::kProviderLost, now);
 }
 
 /// A held list is complete and arrives in order: what was acknowledged but is not in it is gone.

@@ -256,6 +256,8 @@ struct World {
     for (const msg::Parcel& parcel : parcels->parcels) {
       auto inner = decode(parcel.frame, Direction::kToNode);
       REQUIRE(inner);
+      if (const auto* abort = std::get_if<msg::Abort>(&*inner))
+        for (const auto& entry : abort->entries) REQUIRE(entry.code != ErrorCode::kOk);
       const auto bytes = parcel.session.view();
       to_nodes.push_back({static_cast<unsigned>(static_cast<unsigned char>(bytes[0]) +
                                                 256 * static_cast<unsigned char>(bytes[1])),
