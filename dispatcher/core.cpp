@@ -18,6 +18,23 @@ constexpr std::size_t kMaxIssued = 64;
 // Nodes keep the time limit themselves and tell it better; this side is for those that do not.
 constexpr Duration kTimeLimitGrace = from_ms(2000);
 
+// How long a task waits after an error: doubled with each one, and up to a quarter more or less, so
+// that those that failed together do not come back together.
+constexpr Duration kFirstRetry = from_ms(1000), kLongestRetry = from_ms(60'000);
+
+Duration retry_delay(std::uint64_t task, std::uint32_t errors) {
+  constexpr std::uint32_t kEnoughDoublings = 16;
+  const auto doublings = std::min(errors - 1, kEnoughDoublings);
+  const Duration delay = std::min(kFirstRetry * (std::int64_t{1} << doublings), kLongestRetry);
+  // Of a task and its error always the same (splitmix64; Steele, Lea and Flood, 2014).
+  std::uint64_t mixed = task * 0x9e3779b97f4a7c15 + errors;
+  mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9;
+  mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111eb;
+  mixed ^= mixed >> 31;
+  const auto percent = static_cast<std::int64_t>(75 + mixed % 51);
+  return delay * percent / 100;
+}
+
 std::string with_what_was_said(const std::string& reason, const std::string& said) {
   return said.empty() ? reason : reason + ": " + said;
 }
@@ -68,6 +85,7 @@ void Core::assign(Task& task, Provider& provider, std::string_view reason, const
 
 void Core::acknowledge(Task& task, Provider& provider, const Now& now) {
   tasks_.move(task, TaskStatus::kSent, "node took it", now, provider.node_id, task.current);
+  providers_.count_acceptance(provider);
   start_clock(task, provider, now);
   notify(task);
 }
@@ -145,9 +163,19 @@ void Core::requeue(Task& task, Cause cause, ErrorCode code, const std::string& r
                  {"reason", reason}}});
   tasks_.move(task, TaskStatus::kUnscheduled, with_what_was_said(reason, said), now, ended.node_id,
               ended.number);
+  if (cause == Cause::kFault) hold_back(task, now);
   backlog_.add(task, now.mono);
   if (GENAI_PLANTED(kRequeueTwice)) backlog_.add(task, now.mono);
   notify(task);
+}
+
+/// After an error the task waits for longer and longer, since trouble passes. Only the first one
+/// may be that of its node alone: then it goes to another one at once.
+void Core::hold_back(Task& task, const Now& now) {
+  if (task.faults == 1 && scheduler_.has_untried(task, now)) return;
+  // What is left of its time must be enough to try it again.
+  const Duration most = (task.expires_at - now.mono) / 2;
+  task.not_before = now.mono + std::min(retry_delay(task.sequence, task.faults), most);
 }
 
 /// Its node gave the task back, or left. Each node is charged once, and only for what it had taken:
@@ -269,7 +297,7 @@ void Core::end_phase(Task& task, Explanations& explanations, const Now& now) {
     requeue(task, Cause::kFault, ErrorCode::kTimeLimit, "the time limit passed without a result",
             now);
   }
-  providers_.count_failure(provider, now.mono);
+  providers_.count_fault(provider, now.mono);
 }
 
 void Core::expire_task(Task& task, Explanations& explanations, const Now& now) {
@@ -286,18 +314,22 @@ void Core::expire_task(Task& task, Explanations& explanations, const Now& now) {
 }
 
 /// Why a task waits.
-std::string Core::explain(const Task& task, Explanations& explanations, const Now& now) const {
+std::string Core::explain(const Task& task, Explanations& explanations, const Now& now) {
   if (is_superseded()) return kSupersededText;
   if (std::ranges::all_of(links_, [](const Link& link) { return link.refused != ErrorCode::kOk; }))
     return "no broker lets this dispatcher in: its key is not authorized";
   if (task.recovering)
     return "the dispatcher was restarted: waiting for " +
            task.attempt(task.current)->node_id.str() + " to report";
-  if (task.not_before > now.mono)
-    return fmt::format("not to be started for another {} ms", to_ms(task.not_before - now.mono));
+  if (const Duration wait = task.not_before - now.mono; wait > Duration{0}) {
+    if (task.issued.empty()) return fmt::format("not to be started for another {} ms", to_ms(wait));
+    return fmt::format("not to be tried again for another {} ms, after {} error{}", to_ms(wait),
+                       task.faults, task.faults == 1 ? "" : "s");
+  }
   if (!task.tenant->may_run())
     return fmt::format("tenant '{}' has {} tasks running, its limit", task.tenant->name,
                        task.tenant->running);
+  if (std::string reason = scheduler_.reason_to_wait(task, now); !reason.empty()) return reason;
   auto [it, missing] = explanations.try_emplace(task.group);
   if (missing) it->second = providers_.explain(task.spec.needs, task.spec.max_cost, now.mono);
   return it->second;

@@ -169,6 +169,7 @@ class Core {
               const IssuedAttempt* by = nullptr, const std::string& said = {});
   void take_back(Task& task, ErrorCode code, const std::string& reason, const Now& now);
   bool used_up(const Task& task) const;
+  void hold_back(Task& task, const Now& now);
   void leave_queue(Task& task);
   Provider* detach(Task& task, const Now& now);
   void abort_current(Task& task, ErrorCode code, const Now& now);
@@ -251,7 +252,7 @@ class Core {
   msg::Acceptance submit(const std::string& peer, msg::WatchLevel level,
                          msg::Submission& submission, bool alone, const Now& now);
   bool is_draining() const { return draining_ || stopping_; }
-  std::string explain(const Task& task, Explanations& explanations, const Now& now) const;
+  std::string explain(const Task& task, Explanations& explanations, const Now& now);
   std::optional<Error> no_room_for(const TaskSpec& spec, std::size_t content_bytes);
   std::optional<msg::Acceptance> refusal_of(const std::string& peer, const TaskId& id,
                                             const TaskSpec& spec, std::size_t content_bytes,

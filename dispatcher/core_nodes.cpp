@@ -61,11 +61,13 @@ void Core::refuse(Task& task, Provider& provider, const msg::AssignAck::Entry& e
                   const Now& now) {
   IssuedAttempt& attempt = *task.attempt(task.current);
   attempt.open = false;
-  attempt.failed = true;
+  attempt.failed = entry.code != ErrorCode::kNodeFull;  // it may have room the next time
   requeue(task, Cause::kNobody, entry.code, fmt::format("the node refused: {}", name(entry.code)),
           now, entry.detail);
   if (entry.code == ErrorCode::kNodeLeaving)
     set_reach(provider, Reach::kDraining, now);
+  else if (entry.code == ErrorCode::kNodeFull)
+    providers_.count_refusal(provider, now.mono);
   else
     providers_.bar(provider, now.mono);
 }
@@ -118,7 +120,7 @@ void Core::drop_unheld(Provider& provider, const std::vector<AssignmentRef>& hel
     ++provider.record->lost;
     requeue(*task, Cause::kLoss, ErrorCode::kTaskDropped,
             "the node took it and does not hold it any more", now);
-    providers_.count_failure(provider, now.mono);
+    providers_.count_fault(provider, now.mono);
   }
 }
 
@@ -178,7 +180,7 @@ ErrorCode Core::take_result(Provider& provider, msg::Result::Entry& entry, const
   bound_info(task->info);
   requeue(*task, Cause::kFault, ErrorCode::kTaskError, "the node reported", now,
           get_string(task->info, "error", "an error"));
-  providers_.count_failure(provider, now.mono);
+  providers_.count_fault(provider, now.mono);
   return ErrorCode::kOk;
 }
 

@@ -16,10 +16,29 @@ namespace genai::dispatcher {
 namespace {
 
 constexpr std::uint32_t kFailuresToRest = 3;
-constexpr std::uint32_t kMaxDoublings = 5;
+constexpr Duration kFirstRest = from_ms(1000), kLongestRest = from_ms(32'000);
 constexpr Duration kBarred = from_ms(1000);
+// A refusal is often no more than a RESULT_ACK that is on its way yet.
+constexpr Duration kFirstBarred = from_ms(10);
 // Accounts of nodes that are gone. A fleet of volunteers brings ever new names.
 constexpr std::size_t kMaxRecords = 100'000;
+
+// Obstacles.
+constexpr const char* kUnfit = "can run nothing now";
+constexpr const char* kRests = "rest after failures";
+
+/// Of one that rests, without what it said itself: that is for operators.
+std::string rest_of(const Provider& provider, Duration now) {
+  return fmt::format("{} rests for another {:.1f} s: {}", provider.node_id.str(),
+                     seconds(provider.rest_ends() - now),
+                     provider.unfit > 0 ? "it can run nothing now" : provider.trouble());
+}
+
+/// `first`, doubled with each one that follows in a row, up to `longest`.
+Duration doubled(Duration first, std::uint32_t times, Duration longest) {
+  constexpr std::uint32_t kEnough = 16;
+  return std::min(first * (std::int64_t{1} << std::min(times, kEnough)), longest);
+}
 
 }  // namespace
 
@@ -37,6 +56,15 @@ bool Provider::is_executing(const Task& task) const {
     ++position;
   }
   return false;
+}
+
+bool Provider::is_on_trial() const { return record->failures >= kFailuresToRest || unfit > 0; }
+
+std::string Provider::trouble() const {
+  if (unfit > 0)
+    return unfit_reason.empty() ? "can run nothing now" : "can run nothing now: " + unfit_reason;
+  if (record->failures < kFailuresToRest) return "";
+  return fmt::format("{} tasks in a row did not complete", record->failures);
 }
 
 Provider* Providers::find(const SessionId& session) {
@@ -105,8 +133,9 @@ void Providers::remove(Provider& provider) {
 }
 
 std::size_t Providers::capacity(const Provider& provider) const {
-  if (provider.record->failures >= kFailuresToRest) return 1;  // on trial
-  return std::size_t{provider.meta.slots} + config_.prefetch + (GENAI_PLANTED(kOverfill) ? 1 : 0);
+  if (provider.is_on_trial()) return 1;
+  const std::size_t prefetch = std::min<std::size_t>(config_.prefetch, provider.most_prefetched);
+  return provider.meta.slots + prefetch + (GENAI_PLANTED(kOverfill) ? 1 : 0);
 }
 
 void Providers::unindex(Provider& provider) {
@@ -130,14 +159,14 @@ void Providers::log_change(std::size_t index) {
 void Providers::reindex(Provider& provider, Duration now) {
   unindex(provider);
   Place& place = places_[provider.index];
-  const bool rests = provider.record->probation_ends > now;
+  const bool rests = provider.rest_ends() > now;
   const bool online = provider.reach == Reach::kOnline ||
                       (GENAI_PLANTED(kAssignToSuspect) && provider.reach == Reach::kSuspect);
   if (online && !provider.record->drained) {
     const bool barred = provider.barred_until > now;
     place.slots = provider.meta.slots;
-    place.room = !barred && provider.outstanding() < capacity(provider);
-    if (rests) place.deadline = provider.record->probation_ends;
+    place.room = !barred && !rests && provider.outstanding() < capacity(provider);
+    if (rests) place.deadline = provider.rest_ends();
     if (barred) place.deadline = std::min(place.deadline, provider.barred_until);
   }
   if (provider.reach == Reach::kUnreachable) place.deadline = provider.lost_at;
@@ -178,8 +207,8 @@ Ranking::Shelf Providers::shelf_of(const Provider& provider, const TaskClass& gr
   if (provider.meta.min_cost > group.key.max_cost) return Shelf::kNone;
   if (misfit(group.key.needs, provider.meta) != Misfit::kNone) return Shelf::kNone;
   const bool room = provider.outstanding() < capacity(provider);
-  if (provider.record->probation_ends > now) return room ? Shelf::kResting : Shelf::kNone;
-  if (!room) return provider.record->failures < kFailuresToRest ? Shelf::kFull : Shelf::kNone;
+  if (provider.rest_ends() > now || (provider.is_on_trial() && !room)) return Shelf::kResting;
+  if (!room) return Shelf::kFull;
   return provider.outstanding() < provider.meta.slots ? Shelf::kFree : Shelf::kPrefetch;
 }
 
@@ -294,14 +323,41 @@ void Providers::count_success(Provider& provider, Duration now) {
   ++provider.record->completed;
   provider.record->failures = 0;
   provider.record->probation_ends = Duration{0};
-  reindex(provider, now);
+  clear_unfit(provider, now);
 }
 
 void Providers::count_failure(Provider& provider, Duration now) {
   NodeRecord& record = *provider.record;
   if (++record.failures >= kFailuresToRest)
     record.probation_ends =
-        now + from_ms(1000ull << std::min(record.failures - kFailuresToRest, kMaxDoublings));
+        now + doubled(kFirstRest, record.failures - kFailuresToRest, kLongestRest);
+  reindex(provider, now);
+}
+
+void Providers::count_fault(Provider& provider, Duration now) {
+  if (provider.rest_ends() <= now) count_failure(provider, now);
+}
+
+void Providers::count_unfit(Provider& provider, std::string reason, Duration now) {
+  provider.unfit_reason = std::move(reason);
+  if (provider.rest_ends() <= now)
+    provider.unfit_until = now + doubled(kFirstRest, provider.unfit++, kLongestRest);
+  provider.unfit = std::max(provider.unfit, 1u);
+  reindex(provider, now);
+}
+
+void Providers::clear_unfit(Provider& provider, Duration now) {
+  provider.unfit = 0;
+  provider.unfit_until = Duration{0};
+  provider.unfit_reason.clear();
+  reindex(provider, now);
+}
+
+void Providers::count_refusal(Provider& provider, Duration now) {
+  if (provider.outstanding() >= provider.meta.slots)
+    provider.most_prefetched = provider.outstanding() - provider.meta.slots;
+  else
+    provider.barred_until = now + doubled(kFirstBarred, provider.refusals++, kBarred);
   reindex(provider, now);
 }
 
@@ -317,23 +373,34 @@ std::string Providers::obstacle(const Provider& provider, const Requirements& ne
   if (provider.meta.min_cost > max_cost) return "cost more than max_cost";
   if (provider.reach != Reach::kOnline) return "are " + std::string(name(provider.reach));
   if (provider.record->drained) return "are drained";
+  if (provider.rest_ends() > now) return provider.unfit > 0 ? kUnfit : kRests;
   if (provider.barred_until > now) return "refused just now";
-  if (provider.outstanding() >= capacity(provider) || provider.outstanding() >= provider.meta.slots)
-    return "are busy";
-  if (provider.record->probation_ends > now) return "are on probation";
+  if (provider.outstanding() >= provider.meta.slots) return "are busy";
+  if (provider.outstanding() >= capacity(provider)) return "are tried with one task";
   return "";
 }
 
 std::string Providers::explain(const Requirements& needs, double max_cost, Duration now) const {
   if (sessions_.empty()) return "no provider is connected";
-  std::map<std::string, std::size_t> reasons;
+  struct Who {
+    std::size_t count = 0;
+    const Provider* last = nullptr;
+  };
+  std::map<std::string, Who> reasons;
   for (const auto& [session, provider] : sessions_) {
     const std::string reason = obstacle(*provider, needs, max_cost, now);
-    ++reasons[reason.empty() ? "are free" : reason];
+    Who& who = reasons[reason.empty() ? "are free" : reason];
+    ++who.count;
+    who.last = provider.get();
   }
   std::string text;
-  for (const auto& [reason, count] : reasons) {
+  for (const auto& [reason, who] : reasons) {
+    const auto& [count, last] = who;
     if (!text.empty()) text += ", ";
+    if (count == 1 && (reason == kUnfit || reason == kRests)) {
+      text += rest_of(*last, now);
+      continue;
+    }
     std::string verb = reason;
     if (count == 1) {  // "1 provider lacks", "1 provider is"
       if (verb.starts_with("lack ") || verb.starts_with("cost ")) verb.insert(4, "s");

@@ -25,7 +25,7 @@ struct NodeRecord {
   std::uint64_t lost = 0;      // attempts that ended without any word from the node
   bool drained = false;        // by an operator
   std::uint32_t failures = 0;  // attempts in a row that did not complete
-  Duration probation_ends{0};  // until then it gets work only when no healthier provider fits
+  Duration probation_ends{0};  // until then it rests: it gets no work
   Account measured;
   bool unsaved = false;  // something changed since it was written
 };
@@ -52,7 +52,15 @@ struct Provider {
   };
   std::map<AssignmentRef, Zombie> zombies;
 
-  Duration barred_until{0};  // refused or unreachable just now: not asked again before
+  Duration barred_until{0};    // refused or unreachable just now: not asked again before
+  std::uint32_t refusals = 0;  // in a row that came though it had slots free
+  /// Tasks that it takes beyond its slots. A refusal tells.
+  std::size_t most_prefetched = SIZE_MAX;
+
+  /// Said that it can run nothing now, so many times in a row, and why.
+  std::uint32_t unfit = 0;
+  Duration unfit_until{0};
+  std::string unfit_reason;
 
   /// In memory once it has done what it was given, the latest first; what it is able to hold is
   /// taken to be as many as it has ever reported.
@@ -72,6 +80,12 @@ struct Provider {
   std::size_t index = 0;            // dense, used again once it is free
 
   std::size_t outstanding() const { return tasks.size() + zombies.size(); }
+  /// Until then it gets nothing: too much has failed there. Below `now`: it works like others.
+  Duration rest_ends() const { return std::max(record->probation_ends, unfit_until); }
+  /// It has failed so much that it gets one task at a time, until one completes.
+  bool is_on_trial() const;
+  /// What is wrong with it, for people; empty: nothing.
+  std::string trouble() const;
   bool is_executing(const Task& task) const;
   bool holds(ModelId model) const;
   /// All slots are taken by what was measured: its wait ends at a certain time. Else its wait is
@@ -109,9 +123,22 @@ class Providers {
   void take(Provider& provider, Task& task, Duration now);
 
   void count_success(Provider& provider, Duration now);
-  /// After three failures in a row a node is put on probation: 1 s, doubled with each further one
-  /// up to 32 s, then one task at a time until one completes.
+  /// After three failures in a row a node rests: 1 s, doubled with each further one up to 32 s,
+  /// then it gets one task at a time until one completes.
   void count_failure(Provider& provider, Duration now);
+  /// As above, of one task among several. What ends while the node rests already is part of the
+  /// same trouble and does not make the rest longer.
+  void count_fault(Provider& provider, Duration now);
+  /// The node says that it can run nothing now: it rests likewise, from the first time on.
+  void count_unfit(Provider& provider, std::string reason, Duration now);
+  /// The node has started anew, so it may be able to run tasks again.
+  void clear_unfit(Provider& provider, Duration now);
+  /// The node has no room for a task that it was given and that has been taken from it again. One
+  /// that has as many as it has slots is given no more than that from then on; else it is not asked
+  /// again for a moment, which doubles with each refusal up to a second.
+  void count_refusal(Provider& provider, Duration now);
+  /// The node took a task.
+  void count_acceptance(Provider& provider) { provider.refusals = 0; }
   /// Gives it nothing for a second: what was refused would only be refused again at once.
   void bar(Provider& provider, Duration now);
 
@@ -130,7 +157,7 @@ class Providers {
   Ranking::Shelf shelf_of(const Provider& provider, const TaskClass& group, Duration now) const;
   Offer offer(const Provider& provider, const TaskClass& group, Duration now) const;
 
-  /// Why nothing takes such a task now: "3 providers lack model 'sdxl', 1 is full".
+  /// Why nothing takes such a task now: "3 providers lack model 'sdxl', 1 provider is busy".
   std::string explain(const Requirements& needs, double max_cost, Duration now) const;
   /// As above, of one provider; empty: it could be taken.
   std::string obstacle(const Provider& provider, const Requirements& needs, double max_cost,
@@ -141,7 +168,7 @@ class Providers {
   /// Those with tasks that wait behind others.
   const std::map<std::uint64_t, Provider*>& prefetching() const { return prefetching_; }
 
-  /// Ends of probations and of grace for unreachable providers.
+  /// Ends of rests and of grace for unreachable providers.
   Duration next_deadline() const {
     return deadlines_.empty() ? kNever : deadlines_.begin()->first.first;
   }

@@ -47,7 +47,7 @@ class Ranking {
     kFree,      // has a free slot
     kPrefetch,  // all slots are taken, and there is room for one that waits
     kFull,
-    kResting,  // on probation, with room
+    kResting,  // fits, and gets nothing now: too much has failed there
   };
 
   struct Standing {
@@ -79,13 +79,14 @@ class Ranking {
   /// Those that work on what is not known are apart: their order does not depend on time.
   const Order& prefetch(bool timed) const { return timed ? prefetch_ : prefetch_still_; }
   const Order& full(bool timed) const { return timed ? full_ : full_still_; }
+  /// Whoever is first is not sure to be the best.
   const Order& resting() const { return resting_; }
   Shelf shelf_of(const Provider& provider) const;
   /// Seconds from now until it is done, and what it costs in seconds: what a standing was when it
   /// was looked at. Only the head of an order is sure to be as of now; behind it are some that are
   /// done later than it says.
   double finish_s(const Offer& offer) const;
-  /// Fitting, online and not on probation, whatever they have to do.
+  /// Fitting, online and not resting, whatever they have to do.
   std::size_t healthy() const { return healthy_; }
   /// Results per second that those could bring, were they all free.
   double rate() const { return rate_; }

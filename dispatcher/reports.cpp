@@ -154,8 +154,9 @@ ValueMap Reports::node(const Core& core, const Provider& provider, bool measured
                   {"drained", record.drained},
                   {"min_cost", provider.meta.min_cost},
                   {"load_ms", ms(provider.unknown == 0 ? provider.wait_s(now.mono) : 0)},
-                  {"probation_ms", to_ms(record.probation_ends - now.mono)},
+                  {"probation_ms", to_ms(provider.rest_ends() - now.mono)},
                   {"since_ms", provider.since_ms}};
+  if (std::string trouble = provider.trouble(); !trouble.empty()) map["trouble"] = trouble;
   if (measured) map["measured"] = measured_of(core, provider);
   return map;
 }

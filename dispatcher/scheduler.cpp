@@ -102,6 +102,9 @@ double left_of(const Task& task, const Now& now) {
 bool has_failed(const Task& task) {
   return std::ranges::any_of(task.issued, [](const IssuedAttempt& a) { return a.failed; });
 }
+std::ptrdiff_t failures_of(const Task& task) {
+  return std::ranges::count_if(task.issued, [](const IssuedAttempt& a) { return a.failed; });
+}
 
 }  // namespace
 
@@ -168,6 +171,7 @@ std::optional<Placement> Scheduler::place(TaskClass& group, const Now& now) {
         for (auto it = queue->tasks.begin(); skip > 0 && std::next(it) != queue->tasks.end();
              --skip)
           if (!has_failed(*(++it)->second)) task = it->second;
+        task = least_tried(group, *queue, task, *standing, now);
         return Placement{task, standing->provider, reason(group, *standing, now)};
       }
       // Only a task with a past is choosy; where a fresh one finds nothing, its class finds
@@ -178,6 +182,21 @@ std::optional<Placement> Scheduler::place(TaskClass& group, const Now& now) {
     }
   }
   return std::nullopt;
+}
+
+/// What is given to a node that failed last: of the first tasks the one that has failed least, if
+/// it would go there too. So a node in trouble does not use up the attempts of one task, and what
+/// other tasks do there tells whether node or task is to blame.
+Task* Scheduler::least_tried(TaskClass& group, const TenantQueue& queue, Task* task,
+                             const Standing& at, const Now& now) {
+  if (at.provider->record->failures == 0) return task;
+  std::size_t looked = 0;
+  for (const auto& [key, other] : queue.tasks) {
+    if (failures_of(*task) == 0 || ++looked > kLookahead) break;
+    if (failures_of(*other) >= failures_of(*task)) continue;
+    if (!has_failed(*other) || choose(group, *other, now).standing == &at) task = other;
+  }
+  return task;
 }
 
 std::string Scheduler::reason(const TaskClass& group, const Standing& standing,
@@ -202,9 +221,10 @@ Scheduler::Choice Scheduler::choose(TaskClass& group, const Task& task, const No
     with_room.add(ranking.prefetch(true), true);
     with_room.add(ranking.prefetch(false), false);
   }
-  const Standing *best = nullptr, *avoided = nullptr;
+  const Standing *best = nullptr, *avoided = nullptr, *spared = nullptr;
   double finish = 0;  // of the best
-  bool settled = false, best_is_timed = false;
+  bool best_is_timed = false;
+  Wait why_spared = Wait::kNone;
   for (std::size_t looked = 0; looked < kMaxLooked + task.issued.size(); ++looked) {
     const Standing* standing = with_room.next();
     if (!standing) break;
@@ -214,8 +234,9 @@ Scheduler::Choice Scheduler::choose(TaskClass& group, const Task& task, const No
       if (!avoided) avoided = standing;
       continue;
     }
-    if (is_settled(*standing, now) || is_hasty(ranking, task, *standing, now)) {
-      settled = true;
+    const bool settled = is_settled(*standing, now);
+    if (settled || is_hasty(ranking, task, *standing, now)) {
+      if (!std::exchange(spared, standing)) why_spared = settled ? Wait::kSettled : Wait::kHasty;
       continue;
     }
     // Behind the head of its order it may be overdue, and done later than was thought.
@@ -232,59 +253,79 @@ Scheduler::Choice Scheduler::choose(TaskClass& group, const Task& task, const No
     // In a large fleet it may not have been looked at since what is expected has changed, while
     // those that are busy are.
     if (!best_is_timed) finish = ranking.finish_s(fleet_.offer(*best->provider, group, now.mono));
-    const double others = sooner_elsewhere(group, task, *best, finish, now);
-    if (others >= static_cast<double>(group.queued)) return {};
-    return {best, false, others};
+    const Elsewhere elsewhere = sooner_elsewhere(group, task, *best, finish, now);
+    if (elsewhere.tasks < static_cast<double>(group.queued) || !elsewhere.first)
+      return {.standing = best, .others = elsewhere.tasks};
+    const bool cheaper = elsewhere.first->cost < best->cost;
+    return {.wait = cheaper ? Wait::kCheaper : Wait::kSooner,
+            .rather_than = best,
+            .waits_for = elsewhere.first};
   }
-  if (settled) return {};
+  if (spared) return {.wait = why_spared, .rather_than = spared};
   return second_choice(group, task, avoided);
 }
 
-/// No first choice has room. Wait if there is one that is merely busy, else take what there is.
-Scheduler::Choice Scheduler::second_choice(TaskClass& group, const Task& task,
-                                           const Standing* avoided) const {
-  const Ranking& ranking = group.ranking;
-  std::set<NodeId> failed_on;
+/// How many of the providers that serve have failed the task.
+std::size_t Scheduler::serving_where_failed(const Ranking& ranking, const Task& task) const {
+  std::set<NodeId> nodes;
   for (const IssuedAttempt& attempt : task.issued) {
     if (!attempt.failed) continue;
     const Provider* provider = fleet_.find_node(attempt.node_id);
     if (!provider) continue;
     const Shelf shelf = ranking.shelf_of(*provider);
-    if (shelf != Shelf::kNone && shelf != Shelf::kResting) failed_on.insert(attempt.node_id);
+    if (shelf != Shelf::kNone && shelf != Shelf::kResting) nodes.insert(attempt.node_id);
   }
+  return nodes.size();
+}
+
+bool Scheduler::has_untried(const Task& task, const Now& now) {
+  Ranking& ranking = task.group->ranking;
+  ranking.refresh(fleet_, now.mono);
+  return ranking.healthy() > serving_where_failed(ranking, task);
+}
+
+/// No first choice has room. Wait if there is one that is merely busy, else take what there is.
+/// Those that rest are not there.
+Scheduler::Choice Scheduler::second_choice(TaskClass& group, const Task& task,
+                                           const Standing* avoided) const {
+  const Ranking& ranking = group.ranking;
   // Prefetching begins with the length of the queue, not with a change of the fleet.
   const bool until_change =
       may_prefetch() || (ranking.prefetch(true).empty() && ranking.prefetch(false).empty());
-  if (ranking.healthy() > failed_on.size()) return {nullptr, until_change, 0};
-  for (const Standing& standing : ranking.resting()) {
-    if (!task.failed_on(standing.provider->node_id)) return {&standing, false, 0};
-    if (!avoided) avoided = &standing;
-  }
-  return {avoided, until_change, 0};
+  if (ranking.healthy() <= serving_where_failed(ranking, task))
+    return {.standing = avoided, .until_change = until_change};
+  return {.until_change = until_change,
+          .wait = avoided ? Wait::kFailed : Wait::kNone,
+          .rather_than = avoided};
 }
 
 /// How many tasks of the class could be done by providers that are busy now before `best` would be
 /// done with one.
-double Scheduler::sooner_elsewhere(const TaskClass& group, const Task& task, const Standing& best,
-                                   double finish, const Now& now) const {
-  if (!best.known) return 0;
+Scheduler::Elsewhere Scheduler::sooner_elsewhere(const TaskClass& group, const Task& task,
+                                                 const Standing& best, double finish,
+                                                 const Now& now) const {
+  if (!best.known) return {};
   Merge busy(now);
   busy.add(group.ranking.full(true), true);
   if (!may_prefetch()) busy.add(group.ranking.prefetch(true), true);
   const double worth = std::max(finish * kWorthWaiting, kWorthWaitingSeconds);
-  double tasks = 0;
+  Elsewhere found;
   for (std::size_t looked = 0; looked < kMaxLooked; ++looked) {
     const Standing* other = busy.next();
-    if (!other || tasks >= static_cast<double>(group.queued)) break;
+    if (!other || found.tasks >= static_cast<double>(group.queued)) break;
     if (other->cost > best.cost || (other->cost == best.cost && busy.finish() > finish - worth))
       break;
     if (task.failed_on(other->provider->node_id)) continue;
-    if (other->cost < best.cost) return std::numeric_limits<double>::infinity();
     // Behind the head of its order it may be overdue, and done later than was thought.
     const double there = group.ranking.finish_s(fleet_.offer(*other->provider, group, now.mono));
-    if (there <= finish - worth) tasks += 1 + std::floor((finish - there) * other->rate);
+    const bool cheaper = other->cost < best.cost;
+    if (!cheaper && there > finish - worth) continue;
+    if (!found.first) found.first = other;
+    if (cheaper) found.tasks = std::numeric_limits<double>::infinity();
+    if (cheaper) break;
+    found.tasks += 1 + std::floor((finish - there) * other->rate);
   }
-  return tasks;
+  return found;
 }
 
 /// Whether the provider should go on with the model it has, for which there is demand.
@@ -420,16 +461,23 @@ std::vector<Candidate> Scheduler::candidates(const Task& task, std::size_t count
   all.add(ranking.prefetch(true), true);
   all.add(ranking.prefetch(false), false);
   all.add(ranking.full(true), true);
+  const Choice choice = choose(*task.group, task, now);
+  const auto enter = [&](const Standing& standing) {
+    const Provider& provider = *standing.provider;
+    std::string obstacle = fleet_.obstacle(provider, task.spec.needs, task.spec.max_cost, now.mono);
+    if (obstacle.empty() && task.failed_on(provider.node_id)) obstacle = "it failed there";
+    if (obstacle.empty() && is_settled(standing, now)) obstacle = "serves another model";
+    if (obstacle.empty() && !choice.standing) obstacle = obstacle_of(choice);
+    found.push_back(
+        {&provider, fleet_.offer(provider, *task.group, now.mono), std::move(obstacle)});
+  };
   while (found.size() < count) {
     const Standing* standing = all.next();
     if (!standing) break;
-    const Provider& provider = *standing->provider;
-    std::string obstacle = fleet_.obstacle(provider, task.spec.needs, task.spec.max_cost, now.mono);
-    if (obstacle.empty() && task.failed_on(provider.node_id)) obstacle = "it failed there";
-    if (obstacle.empty() && is_settled(*standing, now)) obstacle = "serves another model";
-    found.push_back(
-        {&provider, fleet_.offer(provider, *task.group, now.mono), std::move(obstacle)});
+    enter(*standing);
   }
+  for (const Standing& standing : ranking.resting())
+    if (found.size() < count) enter(standing);
   return found;
 }
 

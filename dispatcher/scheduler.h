@@ -65,6 +65,11 @@ class Scheduler {
   void observe(const Task& task, const Now& now);
   const Calibration& calibration() const { return calibration_; }
 
+  /// Whether a provider that serves could take the task and has not failed it yet.
+  bool has_untried(const Task& task, const Now& now);
+
+  /// Why a queued task waits though a provider that fits is free; empty: none is.
+  std::string reason_to_wait(const Task& task, const Now& now);
   /// Why no provider that is there fits the task; empty if one does.
   std::string misfits(const Task& task, const Now& now);
   /// The providers that fit, the best first, at most `count`.
@@ -79,10 +84,18 @@ class Scheduler {
       return std::tie(turn, head) > std::tie(other.turn, other.head);
     }
   };
+  /// Why a provider with room is not taken.
+  enum class Wait : std::uint8_t { kNone, kSooner, kCheaper, kSettled, kHasty, kFailed };
   struct Choice {
     const Ranking::Standing* standing = nullptr;  // null: wait
     bool until_change = false;  // the wait can only end with a change of the fleet
     double others = 0;  // so many of its class are done sooner by waiting for better providers
+    Wait wait = Wait::kNone;
+    const Ranking::Standing *rather_than = nullptr, *waits_for = nullptr;  // if `wait` names any
+  };
+  struct Elsewhere {
+    double tasks = 0;  // of the class, that are done there sooner
+    const Ranking::Standing* first = nullptr;
   };
 
   /// What lies ahead of a task, before calibration. Seconds.
@@ -98,8 +111,13 @@ class Scheduler {
   std::optional<Placement> place(TaskClass& group, const Now& now);
   Choice choose(TaskClass& group, const Task& task, const Now& now);
   Choice second_choice(TaskClass& group, const Task& task, const Ranking::Standing* avoided) const;
-  double sooner_elsewhere(const TaskClass& group, const Task& task, const Ranking::Standing& best,
-                          double finish, const Now& now) const;
+  Elsewhere sooner_elsewhere(const TaskClass& group, const Task& task,
+                             const Ranking::Standing& best, double finish, const Now& now) const;
+  Task* least_tried(TaskClass& group, const TenantQueue& queue, Task* task,
+                    const Ranking::Standing& at, const Now& now);
+  std::size_t serving_where_failed(const Ranking& ranking, const Task& task) const;
+  std::string words_of(const Choice& choice, const TaskClass& group, const Now& now) const;
+  static std::string obstacle_of(const Choice& choice);
   bool is_settled(const Ranking::Standing& standing, const Now& now) const;
   std::string reason(const TaskClass& group, const Ranking::Standing& standing,
                      const Now& now) const;

@@ -173,6 +173,7 @@ NodeInfo node_from(const ValueMap& map) {
   node.min_cost = get_double(map, "min_cost");
   node.load_ms = get_uint(map, "load_ms");
   node.probation_ms = get_uint(map, "probation_ms");
+  node.trouble = get_string(map, "trouble");
   each_map(map, "measured", [&](const ValueMap& row) {
     node.measured.push_back({get_string(row, "model"), uint32(row, "size"), get_double(row, "runs"),
                              get_uint(row, "run_mean_ms"), get_uint(row, "run_p50_ms"),

@@ -40,7 +40,7 @@ void add_history(std::vector<std::string>& lines, const TaskInfo& task) {
 std::string situation(const TaskInfo& task) {
   switch (task.status) {
     case Status::kUnscheduled:
-      return "waits: " + task.waiting;
+      return task.waiting.starts_with("waits ") ? task.waiting : "waits: " + task.waiting;
     case Status::kScheduled:
       return "was given to " + task.node_id + ", which has not answered yet";
     case Status::kSent:

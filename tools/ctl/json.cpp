@@ -88,6 +88,7 @@ Json to_json(const client::NodeInfo& n) {
             {"min_cost", n.min_cost},
             {"load_ms", n.load_ms},
             {"probation_ms", n.probation_ms}};
+  if (!n.trouble.empty()) json["trouble"] = n.trouble;
   for (const auto& m : n.measured)
     json["measured"].push_back({{"model", m.model},
                                 {"size", m.size},

@@ -25,7 +25,7 @@ std::string joined(const std::vector<std::string>& texts) {
 
 std::string state_of(const NodeInfo& node) {
   return cell(node.state, 16) + (node.drained ? ",drained" : "") +
-         (node.probation_ms ? ",probation" : "");
+         (node.probation_ms ? ",rests " + duration_text(node.probation_ms) : "");
 }
 
 /// "##--": busy and free slots; "##+1": one more is prefetched.
@@ -108,6 +108,8 @@ std::vector<std::string> node_table(const std::vector<NodeInfo>& nodes, bool lon
     for (const char* head :
          {"LOAD", "COST", "GIVEN", "GPU", "VRAM MiB", "RAM MiB", "CPUS", "LOADED"})
       rows[0].push_back(head);
+  const bool trouble = std::ranges::any_of(nodes, [](const auto& n) { return !n.trouble.empty(); });
+  if (trouble) rows[0].push_back("TROUBLE");
   rows[0].push_back("MODELS");
   for (const NodeInfo& n : nodes) {
     std::vector<std::string> row{cell(n.node_id, 32),
@@ -123,6 +125,7 @@ std::vector<std::string> node_table(const std::vector<NodeInfo>& nodes, bool lon
             std::to_string(n.assigned_total), cell(n.gpu_type, 32), std::to_string(n.vram_mib),
             std::to_string(n.ram_mib), std::to_string(n.ncpu), cell(joined(n.loaded_models), 40)})
         row.push_back(text);
+    if (trouble) row.push_back(cell(n.trouble, 60));
     row.push_back(cell(joined(n.models), 60));
     rows.push_back(std::move(row));
   }

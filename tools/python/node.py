@@ -103,7 +103,7 @@ class Node:
             self.held.pop(other)[0].set()
         refusals = [(SUPERSEDED, newer), (NODE_LEAVING, self.leaving),
                     (MODEL_MISSING, spec.get("model", "") not in ("", *self.options.model)),
-                    (NODE_FULL, len(self.held) >= self.options.slots + MAX_QUEUED)]
+                    (NODE_FULL, sum(not entry[2] for entry in self.held.values()) >= self.options.slots + MAX_QUEUED)]
         code = OK if ref in self.held else next((c for c, applies in refusals if applies), OK)
         if code == OK and ref not in self.held:
             self.held[ref] = entry = [threading.Event(), None, None, 0.0]

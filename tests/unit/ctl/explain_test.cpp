@@ -85,6 +85,13 @@ TEST_CASE("a task that ran is explained with why it went where it went") {
   CHECK_FALSE(has(text, "expected"));
 }
 
+TEST_CASE("that a task waits for a node is said once") {
+  client::TaskInfo task;
+  task.id = "t-1";
+  task.waiting = "waits for n1, done in 0.3 s, rather than n3, in 0.9 s";
+  CHECK(has(joined(explanation(task)), "t-1 waits for n1, done in 0.3 s, rather than n3"));
+}
+
 TEST_CASE("what was measured is a line for each model and size") {
   client::NodeInfo node;
   node.node_id = "node-1";

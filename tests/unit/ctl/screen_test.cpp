@@ -88,3 +88,17 @@ TEST_CASE("a drained node says so") {
   view.nodes[0].drained = true;
   CHECK(joined(node_table(view.nodes, true)).find("online,drained") != std::string::npos);
 }
+
+TEST_CASE("a node in trouble says how long it rests, and why") {
+  View view = sample(2, 0, 0);
+  view.nodes[1].probation_ms = 3'200;
+  view.nodes[1].trouble = "can run nothing now: no scratch folder";
+  for (const std::string& text :
+       {joined(node_table(view.nodes, false)), joined(screen_lines(view, 160, 24))}) {
+    CAPTURE(text);
+    CHECK(text.find("online,rests 3.2 s") != std::string::npos);
+    CHECK(text.find("TROUBLE") != std::string::npos);
+    CHECK(text.find("can run nothing now: no scratch folder") != std::string::npos);
+  }
+  CHECK(joined(node_table(sample(2, 0, 0).nodes, false)).find("TROUBLE") == std::string::npos);
+}

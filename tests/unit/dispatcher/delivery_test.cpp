@@ -444,6 +444,7 @@ TEST_CASE("an error that a node tells is in its task and in no log") {
   for (int i = 0; i < 2; ++i) {
     const auto refs = w.take_to_nodes<msg::Assign>();
     w.error(1, refs.at(0).second.ref, "cannot draw: a secret prompt");
+    w.run_for(1'300);
   }
   REQUIRE(w.status("t") == TaskStatus::kFailed);
   CHECK(get_string(w.task("t").info, "error").find("a secret prompt") != std::string::npos);

@@ -179,8 +179,20 @@ struct History : Fleet {
         break;
       case 16:
         if (!node) break;
-        e.b % 2 ? providers.bar(*node, now.mono) : providers.count_failure(*node, now.mono);
-        break;
+        switch (e.b % 6) {
+          case 0:
+            return providers.bar(*node, now.mono);
+          case 1:
+            return providers.count_failure(*node, now.mono);
+          case 2:
+            return providers.count_fault(*node, now.mono);
+          case 3:
+            return providers.count_unfit(*node, "no room on the disk", now.mono);
+          case 4:
+            return providers.clear_unfit(*node, now.mono);
+          default:
+            return providers.count_refusal(*node, now.mono);
+        }
       case 17:
         if (node) providers.set_loaded(*node, models_of(e.b % 8), now.mono);
         break;
@@ -318,10 +330,21 @@ class Rules {
     if (provider.reach != Reach::kOnline) return where + ", which is not online";
     if (provider.record->drained) return where + ", which is drained";
     if (provider.barred_until > h_.now.mono) return where + ", which is barred";
-    const std::size_t most =
-        provider.record->failures >= 3 ? 1 : provider.meta.slots + h_.config.prefetch;
-    if (provider.outstanding() >= most) return where + ", which is full";
+    if (rests(provider)) return where + ", which rests";
+    if (provider.outstanding() >= most_at(provider)) return where + ", which is full";
     return "";
+  }
+
+  bool rests(const Provider& provider) const {
+    return std::max(provider.record->probation_ends, provider.unfit_until) > h_.now.mono;
+  }
+  static bool is_on_trial(const Provider& provider) {
+    return provider.record->failures >= 3 || provider.unfit > 0;
+  }
+  std::size_t most_at(const Provider& provider) const {
+    if (is_on_trial(provider)) return 1;
+    return provider.meta.slots +
+           std::min<std::size_t>(h_.config.prefetch, provider.most_prefetched);
   }
 
   double wait_s(const Provider& provider, bool timed) const {
@@ -345,17 +368,15 @@ class Rules {
         provider.barred_until > h_.now.mono || !fits(provider, spec))
       return std::nullopt;
     const std::size_t slots = provider.meta.slots, has = provider.outstanding();
-    const bool on_trial = provider.record->failures >= 3;
-    const bool room = has < (on_trial ? 1 : slots + h_.config.prefetch);
+    const bool room = has < most_at(provider);
     Look look{};
     look.provider = &provider;
-    if (provider.record->probation_ends > h_.now.mono)
-      look.shelf = room ? Shelf::kResting : Shelf::kNone;
+    if (rests(provider))
+      look.shelf = Shelf::kResting;
     else if (!room)
-      look.shelf = on_trial ? Shelf::kNone : Shelf::kFull;
+      look.shelf = is_on_trial(provider) ? Shelf::kResting : Shelf::kFull;
     else
       look.shelf = has < slots ? Shelf::kFree : Shelf::kPrefetch;
-    if (look.shelf == Shelf::kNone) return std::nullopt;
 
     const Account& account = provider.record->measured;
     const Expectation expected = h_.measures.expect(account, group.model, group.key.size);
@@ -459,14 +480,11 @@ class Rules {
   Verdict verdict(const TaskClass& group, const Task& task, const std::vector<Task*>& order) const {
     const std::vector<Look> all = looks(group);
     const bool prefetch = may_prefetch();
-    std::vector<Look> with_room, avoided, resting, resting_avoided;
+    std::vector<Look> with_room, avoided;
     bool settled = false, merely_busy = false;
     for (const Look& look : all) {
       const bool failed = task.failed_on(look.provider->node_id);
-      if (look.shelf == Shelf::kResting) {
-        (failed ? resting_avoided : resting).push_back(look);
-        continue;
-      }
+      if (look.shelf == Shelf::kResting) continue;
       const bool room = look.shelf == Shelf::kFree || (look.shelf == Shelf::kPrefetch && prefetch);
       if (!failed && !room) merely_busy = true;
       if (!room) continue;
@@ -498,11 +516,8 @@ class Rules {
       return verdict;
     }
     if (settled || merely_busy) return {true, {}};
-    for (const auto* choice : {&resting, &avoided, &resting_avoided}) {
-      for (const Look& look : best_of(*choice)) verdict.places.push_back({look, 0, 0});
-      if (!choice->empty()) return verdict;
-    }
-    verdict.may_wait = true;
+    for (const Look& look : best_of(avoided)) verdict.places.push_back({look, 0, 0});
+    verdict.may_wait = avoided.empty();
     return verdict;
   }
 
@@ -518,8 +533,9 @@ class Rules {
       if (got && got->task->group == &group)
         for (const auto& place : v.places)
           if (place.look.provider == got->provider &&
-              is_within(order, i, place.least_skipped, place.most_skipped, got->task))
-            return true;
+              (is_within(order, i, place.least_skipped, place.most_skipped, got->task) ||
+               spares(group, order, task, *got)))
+            return judge_spared(group, order, task, *got, wrong);
       if (!v.may_wait) {
         wrong = name(task) + " should go to";
         for (const auto& place : v.places)
@@ -533,6 +549,40 @@ class Rules {
       if (!has_failed(task) || ++looked == kLookahead) return false;
     }
     return false;
+  }
+
+  static std::ptrdiff_t failures(const Task& task) {
+    return std::ranges::count_if(task.issued, [](const IssuedAttempt& a) { return a.failed; });
+  }
+  /// The first tasks of the tenant that a provider which failed last may get instead of `task`.
+  std::vector<const Task*> others(const TaskClass& group, const std::vector<Task*>& order,
+                                  const Task& task, const Provider& provider) const {
+    std::vector<const Task*> found;
+    std::size_t looked = 0;
+    for (const Task* other : order) {
+      if (other->tenant != task.tenant || ++looked > kLookahead) continue;
+      const auto there = [&](const Verdict::Place& place) {
+        return place.look.provider == &provider;
+      };
+      if (failures(*other) == 0 || std::ranges::any_of(verdict(group, *other, order).places, there))
+        found.push_back(other);
+    }
+    return found;
+  }
+  /// Whether `got` is such a task, with fewer failed attempts.
+  bool spares(const TaskClass& group, const std::vector<Task*>& order, const Task& task,
+              const Placement& got) const {
+    return got.provider->record->failures > 0 && failures(*got.task) < failures(task) &&
+           std::ranges::count(others(group, order, task, *got.provider), got.task) != 0;
+  }
+  /// True; `wrong` says so if a provider that failed last got a task that failed, though another
+  /// has not.
+  bool judge_spared(const TaskClass& group, const std::vector<Task*>& order, const Task& task,
+                    const Placement& got, std::string& wrong) const {
+    if (got.provider->record->failures == 0 || failures(*got.task) == 0) return true;
+    for (const Task* other : others(group, order, task, *got.provider))
+      if (failures(*other) == 0) wrong = name(*got.task) + " went before " + name(*other);
+    return true;
   }
 
   /// Better providers serve so many of the tenant's tasks first: it is the next after them, of
@@ -593,7 +643,7 @@ std::string compare_rankings(History& h, const Rules& rules) {
     if (differ(kept.prefetch(true), anew.prefetch(true), true)) return "prefetch";
     if (differ(kept.prefetch(false), anew.prefetch(false), false)) return "prefetch of unknown";
     if (differ(kept.full(true), anew.full(true), true)) return "full";
-    if (differ(kept.resting(), anew.resting(), false)) return "resting";
+    if (kept.resting().size() != anew.resting().size()) return "resting";  // in no order
   }
   return "";
 }

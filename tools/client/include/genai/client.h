@@ -181,7 +181,8 @@ struct NodeInfo {
   std::uint64_t since_ms = 0;  // Unix time
   double min_cost = 0;
   std::uint64_t load_ms = 0;       // what it has been given will take, per slot
-  std::uint64_t probation_ms = 0;  // until it gets work like others; 0: it does
+  std::uint64_t probation_ms = 0;  // so long it rests: it gets no work
+  std::string trouble;             // what is wrong with it; empty: nothing
   std::vector<Measured> measured;  // if asked for
 };
 
