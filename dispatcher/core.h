@@ -231,6 +231,9 @@ class Core {
   void on_node(Provider& provider, msg::Result& message, const Now& now);
   void on_node(Provider& provider, const msg::AbortAck& message, const Now& now);
   ErrorCode take_result(Provider& provider, msg::Result::Entry& entry, const Now& now);
+  void take_error(Task& task, Provider& provider, ValueMap info, const Now& now);
+  void take_returned(Task& task, Provider& provider, const ValueMap& info, const Now& now);
+  void take_unreadable(Provider& provider, const Blob& frame, const Error& error, const Now& now);
   void complete(Task& task, IssuedAttempt& attempt, Provider& provider, msg::Result::Entry& entry,
                 const Now& now);
   void measure(const Task& task, Provider& provider, const ValueMap& info, const Now& now);

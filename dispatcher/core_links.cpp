@@ -315,6 +315,7 @@ void Core::apply(std::size_t broker, const msg::Delta::Joined& change, const Now
   if (!providers_.find(change.provider.session) && keep_elsewhere(broker, change.provider))
     return tell_node_id_in_use(broker, change.provider);
   Provider& provider = join(broker, change.provider, now);
+  providers_.clear_unfit(provider, now.mono);
   for (const AssignmentRef& ref : change.provider.held) claim(provider, ref, now);
   drop_unheld(provider, change.provider.held, now);
 }

@@ -22,6 +22,19 @@ IssuedAttempt* issued_to(Task* task, const AssignmentRef& ref, const Provider& p
   return is_it ? attempt : nullptr;
 }
 
+/// What an error result gives as its cause.
+ErrorCode fault_code(const ValueMap& info) {
+  for (const ErrorCode code :
+       {ErrorCode::kTimeLimit, ErrorCode::kResultTooLarge, ErrorCode::kImpossible})
+    if (get_uint(info, "code") == static_cast<std::uint64_t>(code)) return code;
+  return ErrorCode::kTaskError;
+}
+
+/// Another attempt would end in the same way.
+bool is_permanent(ErrorCode code) {
+  return code == ErrorCode::kResultTooLarge || code == ErrorCode::kImpossible;
+}
+
 }  // namespace
 
 void Core::on_node_frame(Provider& provider, const Blob& frame, const Now& now) {
@@ -29,7 +42,8 @@ void Core::on_node_frame(Provider& provider, const Blob& frame, const Now& now) 
   if (!message) {
     note_malformed("malformed frame from a node", "node_id", provider.node_id.str(),
                    message.error(), now);
-    return outbox_.error(provider, message.error());
+    outbox_.error(provider, message.error());
+    return take_unreadable(provider, frame, message.error(), now);
   }
   std::visit(
       [&](auto& body) {
@@ -167,21 +181,58 @@ ErrorCode Core::take_result(Provider& provider, msg::Result::Entry& entry, const
   }
   if (!task->is_assigned() || task->current != entry.ref.attempt)
     return ErrorCode::kResultDiscarded;  // the end of an attempt that no longer counts
-  if (entry.outcome == msg::Outcome::kReturned) {
-    take_back(*task, ErrorCode::kNodeDrained, "the node gave it back", now);
-    providers_.bar(provider, now.mono);
-    return ErrorCode::kOk;
-  }
-  attempt->failed = true;
-  ++provider.record->failed;
-  measures_.failed(provider.record->measured, task->group->model, false, to_ms(now.wall));
-  save_later(provider, now);
-  task->info = std::move(entry.info);
-  bound_info(task->info);
-  requeue(*task, Cause::kFault, ErrorCode::kTaskError, "the node reported", now,
-          get_string(task->info, "error", "an error"));
-  providers_.count_fault(provider, now.mono);
+  if (entry.outcome == msg::Outcome::kReturned)
+    take_returned(*task, provider, entry.info, now);
+  else
+    take_error(*task, provider, std::move(entry.info), now);
   return ErrorCode::kOk;
+}
+
+/// The present attempt ended with an error.
+void Core::take_error(Task& task, Provider& provider, ValueMap info, const Now& now) {
+  const ErrorCode code = fault_code(info);
+  IssuedAttempt& attempt = *task.attempt(task.current);
+  attempt.failed = true;
+  ++provider.record->failed;
+  save_later(provider, now);
+  info.erase("code");  // a task's own code says it, and may be another one in the end
+  task.info = std::move(info);
+  bound_info(task.info);
+  const std::string said = get_string(task.info, "error", "an error");
+  if (is_permanent(code)) {  // and the node has only told the truth
+    ++task.faults;
+    return finish(task, TaskStatus::kFailed, code, "the node reported", now, &attempt, said);
+  }
+  measures_.failed(provider.record->measured, task.group->model, false, to_ms(now.wall));
+  requeue(task, Cause::kFault, code, "the node reported", now, said);
+  providers_.count_fault(provider, now.mono);
+}
+
+/// The node did not run the present attempt, or not to its end.
+void Core::take_returned(Task& task, Provider& provider, const ValueMap& info, const Now& now) {
+  if (get_uint(info, "code") != static_cast<std::uint64_t>(ErrorCode::kNodeUnfit)) {
+    take_back(task, ErrorCode::kNodeDrained, "the node gave it back", now);
+    return providers_.bar(provider, now.mono);
+  }
+  const std::string why = get_string(info, "error");
+  requeue(task, Cause::kNobody, ErrorCode::kNodeUnfit, "the node can run nothing now", now, why);
+  if (provider.unfit == 0)
+    outbox_.note(
+        {Note::Level::kWarn, "node can run nothing now", {{"node_id", provider.node_id.str()}}});
+  providers_.count_unfit(provider, clip_text(why, limits::kMaxLogReasonBytes), now.mono);
+}
+
+/// A result that cannot be taken would be sent again and again, until its time limit, and another
+/// attempt would end likewise.
+void Core::take_unreadable(Provider& provider, const Blob& frame, const Error& error,
+                           const Now& now) {
+  for (const AssignmentRef& ref : unreadable_results(frame)) {
+    const auto code = static_cast<std::uint64_t>(
+        error.code == ErrorCode::kTooLarge ? ErrorCode::kResultTooLarge : ErrorCode::kTaskError);
+    msg::Result::Entry entry{ref, msg::Outcome::kError, {}, {}};
+    entry.info = {{"code", code}, {"error", "its RESULT was refused: " + error.detail}};
+    outbox_.ack_result(provider, ref, take_result(provider, entry, now));
+  }
 }
 
 /// The first valid result counts, whichever attempt it is of; a newer attempt elsewhere is aborted.

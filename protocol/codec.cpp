@@ -159,6 +159,39 @@ std::uint64_t peek_request(std::string_view frame) {
   }
 }
 
+std::vector<AssignmentRef> unreadable_results(const Blob& frame) {
+  constexpr std::uint32_t kEntryFields = 4;  // ref, outcome, info, data
+  std::vector<AssignmentRef> refs;
+  try {
+    const Path path{nullptr, "RESULT"};
+    check_whole(frame.view(), path);
+    Cursor cursor(frame.view());
+    const Head head = read_head(cursor);
+    if (head.size != kHeadFields + wire::arity<msg::Result>()) return {};
+    if (check_head(head.version, head.type, Direction::kFromNode).number !=
+        wire::kTraits<msg::Result>.number)
+      return {};
+    const std::uint32_t count = Reader::array_size(*cursor.next(), path);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      if (Reader::array_size(*cursor.next(), path) != kEntryFields) return {};
+      AssignmentRef ref;
+      Reader(cursor, frame, path).nested("ref", ref);
+      cursor.skip();
+      const std::size_t before_info = cursor.left();
+      cursor.skip();
+      const std::size_t info_bytes = before_info - cursor.left();
+      const auto data = Cursor(cursor).next();
+      cursor.skip();
+      if (count == 1 || data->size > limits::kMaxResultBytes ||
+          info_bytes > limits::kMaxResultInfoBytes)
+        refs.push_back(std::move(ref));
+    }
+  } catch (const DecodeError&) {
+    return {};
+  }
+  return refs;
+}
+
 Expected<std::size_t> count_values(std::string_view frame) {
   const Census census = wire::take_census(frame);
   if (census.code != ErrorCode::kOk)

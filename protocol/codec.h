@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "protocol/blob.h"
 #include "protocol/errors.h"
@@ -43,6 +44,10 @@ Expected<std::uint64_t> peek_type(std::string_view frame, Direction direction);
 
 /// The request number in a frame that did not decode, for the error answer; 0 when unreadable.
 std::uint64_t peek_request(std::string_view frame);
+
+/// Of a RESULT that did not decode: the attempts whose result can never be taken, which are those
+/// over a limit on bytes, or the only one that there is. None where that cannot be told.
+std::vector<AssignmentRef> unreadable_results(const Blob& frame);
 
 /// How many values the frame has, which is what reading it costs; builds nothing. kMalformed,
 /// kTooLarge.

@@ -3,11 +3,13 @@ import unittest
 
 from harness import FleetTest, wait_for
 
+TIME_LIMIT = 503
+
 
 class Faults(FleetTest):
     def test_faulty_nodes_only(self):
         self.start_nodes(3, "--exec", "echo the GPU is on fire >&2; exit 3")
-        results = self.client.wait(self.client.submit(10))
+        results = self.client.wait(self.client.submit(5, max_attempts=2))
         for result in results:
             self.assertEqual((result["status"], result["code"]), ("Failed", 500))
             self.assertIn("the GPU is on fire", result["info"]["error"])
@@ -33,9 +35,18 @@ class Faults(FleetTest):
         self.start_nodes(1, "--exec", "sleep 60")
         task = self.client.submit(time_limit_ms=500, max_attempts=1)[0]
         result = self.client.wait([task])[0]
-        self.assertEqual(result["status"], "Failed")
+        self.assertEqual((result["status"], result["code"]), ("Failed", TIME_LIMIT))
         self.assertIn("time limit", result["info"]["error"])
         wait_for(lambda: self.client.nodes()["node-1"]["in_flight"] == 0, "a free slot")
+
+    def test_a_node_that_keeps_no_time_limit_is_stopped_at_it(self):
+        node = self.scripted_node("careless")
+        task = self.client.submit(time_limit_ms=300, max_attempts=1)[0]
+        ref = node.take()
+        wait_for(lambda: node.pump() or node.aborted, "an ABORT")
+        self.assertEqual(node.aborted, [ref])
+        result = self.client.wait([task])[0]
+        self.assertEqual((result["status"], result["code"]), ("Failed", TIME_LIMIT))
 
     def test_a_large_payload_and_result_come_back_whole(self):
         self.start_nodes(1, "--exec", "cat")

@@ -121,6 +121,17 @@ void NodeHost::lie() {
     if (const auto held = core_->held(); !held.empty()) core_->drop(env_.rng.pick(held), effects_);
   if (env_.faults.strikes(Fault::kLyingNode, env_.rng, 1)) line_.send(broker_, "nonsense");
   if (env_.faults.strikes(Fault::kLyingNode, env_.rng, 3)) line_.send(broker_, encode(made_up()));
+  if (env_.faults.strikes(Fault::kLyingNode, env_.rng, 1))
+    if (const auto held = core_->held(); !held.empty())
+      line_.send(broker_, encode(end_of(env_.rng.pick(held))));
+}
+
+/// That it has ended in some way, though it goes on.
+Message NodeHost::end_of(const AssignmentRef& ref) {
+  static constexpr std::uint64_t kCodes[] = {0, 503, 505, 513, 514};
+  const auto outcome = env_.rng.one_in(2) ? msg::Outcome::kError : msg::Outcome::kReturned;
+  const ValueMap info{{"code", kCodes[env_.rng.below(5)]}, {"error", "so it says"}};
+  return msg::Result{{{ref, outcome, info, {}}}};
 }
 
 Message NodeHost::made_up() {

@@ -43,6 +43,7 @@ class NodeHost : public Host {
   void plan_end(const AssignmentRef& ref, Duration wait, node::TaskResult result);
   void lie();
   Message made_up();
+  Message end_of(const AssignmentRef& ref);
 
   const NodeTraits traits_;
   SessionId session_;

@@ -91,6 +91,10 @@ struct Fleet {
       auto [node, ref] = inbox.front();
       inbox.pop_front();
       if (!online[node] || pick(10) == 0) continue;  // lost on the way
+      if (pick(10) == 0) {
+        w.ack(node, ref, ErrorCode::kNodeFull);
+        continue;
+      }
       nodes[node].insert(ref);
       w.ack(node, ref);
     }
@@ -104,14 +108,20 @@ struct Fleet {
     const AssignmentRef ref = *nodes[node].begin();
     switch (pick(4)) {
       case 0:
-        w.error(node, ref);
+        report(node, ref, msg::Outcome::kError);
         break;
       case 1:
-        w.give_back(node, ref);
+        report(node, ref, msg::Outcome::kReturned);
         break;
       default:
         w.result(node, ref, ref.task_id.str() + "#" + std::to_string(ref.attempt));
     }
+  }
+
+  void report(unsigned node, const AssignmentRef& ref, msg::Outcome outcome) {
+    constexpr std::uint64_t kCodes[] = {0, 0, 0, 503, 505, 513, 514};
+    const ValueMap info{{"code", kCodes[pick(7)]}, {"error", "trouble"}};
+    w.from_node(node, msg::Result{{{ref, outcome, info, {}}}});
   }
 
   /// A healthy fleet from now on: everything must become terminal.

@@ -159,6 +159,48 @@ TEST_CASE("a sole node that fails everything is tried with one task, less and le
   CHECK(std::ranges::count(runs, 1u) == 6);
 }
 
+// ---- nodes that can run nothing
+
+TEST_CASE("a node that can run nothing gives tasks back, and nobody is blamed") {
+  Workshop w;
+  bool broken = true;
+  w.add_nodes(1, {.end = [&](const std::string&) { return broken ? End::kReturn : End::kOk; }});
+  w.submit_many(20);
+  w.work_for(120'000, 100);
+  CHECK(w.count(TaskStatus::kUnscheduled) == 20);
+  for (int i = 0; i < 20; ++i) {
+    const Task& task = w.task("t" + std::to_string(i));
+    CHECK(task.faults + task.losses + task.drains == 0);
+  }
+  CHECK(w.runs < 15);  // it rests for longer and longer
+  CHECK(w.waiting("t0").find("node-1 rests for another ") == 0);
+  CHECK(w.waiting("t0").find("it can run nothing now") != std::string::npos);
+  CHECK(get_string(w.node_map(1), "trouble") == "can run nothing now: no scratch folder");
+  CHECK(get_uint(w.node_map(1), "probation_ms") > 0);
+
+  SECTION("a result shows that it is mended") {
+    broken = false;
+    w.work_until_idle(40'000);
+    CHECK(w.count(TaskStatus::kCompleted) == 20);
+  }
+  SECTION("so does a HELLO") {
+    broken = false;
+    w.join(1);
+    CHECK(w.work_until_idle(5'000) < 2'000);
+  }
+  CHECK_FALSE(w.node_map(1).contains("trouble"));
+  CHECK(get_uint(w.node_map(1), "probation_ms") == 0);
+}
+
+TEST_CASE("what a node gave back since it can run nothing is done elsewhere at once") {
+  Workshop w;
+  w.add_nodes(1, {.end = [](const std::string&) { return End::kReturn; }});
+  w.add_nodes(1, {});
+  w.submit_many(20);
+  CHECK(w.work_until_idle(5'000) < 1'000);
+  CHECK(w.count(TaskStatus::kCompleted) == 20);
+}
+
 // ---- nodes with no room beside their slots
 
 TEST_CASE("nodes that take no task beside their slots are as fast as others") {
