@@ -213,8 +213,10 @@ class Core {
   void set_reach(Provider& provider, Reach reach, const Now& now);
   void lose(Provider& provider, Cause cause, ErrorCode code, const std::string& reason,
             const Now& now);
-  bool is_mass_loss(const NodeId& node, const Now& now);
-  bool is_dangerous(const Task& task) const;
+  bool is_mass_loss(const Provider& provider, const Now& now);
+  bool follows_loss(const Task& task) const;
+  Task* culprit_of(const Provider& provider) const;
+  bool is_dangerous(const Task& task, const Provider& provider) const;
   void quarantine(Task& task, const Now& now);
   bool any_link_up() const;
 

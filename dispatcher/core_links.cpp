@@ -23,6 +23,14 @@ Reach reach_of(ProviderState state) {
   }
 }
 
+/// Different nodes on which attempts failed, that of the present attempt among them.
+std::size_t nodes_failed(const Task& task) {
+  std::set<NodeId> nodes;
+  for (const IssuedAttempt& attempt : task.issued)
+    if (attempt.failed || attempt.number == task.current) nodes.insert(attempt.node_id);
+  return nodes.size();
+}
+
 Note node_note(std::string text, const Provider& provider, std::string reason = {}) {
   Note note{Note::Level::kInfo,
             std::move(text),
@@ -347,15 +355,16 @@ void Core::lose(Provider& provider, Cause cause, ErrorCode code, const std::stri
   std::vector<std::pair<Task*, bool>> held;
   for (Task* task : provider.tasks) held.emplace_back(task, provider.is_executing(*task));
   provider.record->lost += held.size();
-  const bool crashed = cause == Cause::kLoss && !is_mass_loss(provider.node_id, now);
+  const bool crashed = cause == Cause::kLoss && !is_mass_loss(provider, now);
   if (crashed) ++crashes_;
+  const Task* const culprit = crashed ? culprit_of(provider) : nullptr;
   for (auto& [task, executing] : held) {
     if (GENAI_PLANTED(kForgetRequeue) && executing) continue;
     const bool blamed = executing && cause == Cause::kLoss;
     if (blamed) task->attempt(task->current)->failed = true;
     if (blamed && crashed)
       measures_.failed(provider.record->measured, task->group->model, true, to_ms(now.wall));
-    if (blamed && crashed && is_dangerous(*task)) {
+    if (task == culprit) {
       quarantine(*task, now);
       continue;
     }
@@ -374,32 +383,58 @@ void Core::lose(Provider& provider, Cause cause, ErrorCode code, const std::stri
 
 /// Whether so many nodes vanish at once that this side, or the network, is the likelier cause: more
 /// of them within the lost time than are left.
-bool Core::is_mass_loss(const NodeId& node, const Now& now) {
+bool Core::is_mass_loss(const Provider& provider, const Now& now) {
   constexpr std::size_t kLeast = 3;
+  const NodeId& node = provider.node_id;
   while (!losses_.empty() && losses_.front().first + config_.lost <= now.mono) {
     lost_of_late_.erase(losses_.front().second);
     losses_.pop_front();
   }
+  const bool explained = std::ranges::any_of(provider.tasks, [&](const Task* task) {
+    return provider.is_executing(*task) && follows_loss(*task);
+  });
+  if (explained) return false;
   if (lost_of_late_.insert(node).second) losses_.emplace_back(now.mono, node);
   return losses_.size() >= kLeast && losses_.size() >= providers_.size();
 }
 
-/// Whether nodes are lost because of the task: it has brought down several different ones, and was
-/// there when at least half of all that were lost since it was accepted went down.
-bool Core::is_dangerous(const Task& task) const {
-  std::set<NodeId> failed_on;
-  for (const IssuedAttempt& attempt : task.issued)
-    if (attempt.failed) failed_on.insert(attempt.node_id);
+/// Whether the task was executed by another node that was lost of late: then it is the task that
+/// goes from node to node, and no network that fails for all of them.
+bool Core::follows_loss(const Task& task) const {
+  return std::ranges::any_of(task.issued, [&](const IssuedAttempt& attempt) {
+    return attempt.failed && lost_of_late_.contains(attempt.node_id);
+  });
+}
+
+/// The task that this and earlier nodes were lost for. Of several the one that began last: the node
+/// has lived with the others for longer.
+Task* Core::culprit_of(const Provider& provider) const {
+  Task* culprit = nullptr;
+  for (Task* task : provider.tasks)
+    if (provider.is_executing(*task) && is_dangerous(*task, provider) &&
+        (!culprit || task->begun_at >= culprit->begun_at))
+      culprit = task;
+  return culprit;
+}
+
+/// Whether nodes are lost because of the task: several were lost while they executed it, and those
+/// are at least half of all losses since it was accepted. If it was always one and the same node,
+/// the node may be to blame: unless it did other work in between.
+bool Core::is_dangerous(const Task& task, const Provider& provider) const {
   const std::uint32_t losses = task.losses + 1;
-  return losses >= config_.max_crashes && failed_on.size() >= config_.max_crashes &&
+  const bool only_here = nodes_failed(task) < 2;
+  return losses >= config_.max_crashes && !(only_here && provider.record->failures > 0) &&
          2 * std::uint64_t{losses} >= crashes_ - std::min(task.crashes_before, crashes_);
 }
 
 void Core::quarantine(Task& task, const Now& now) {
   ++task.losses;
+  const std::size_t nodes = nodes_failed(task);
   finish(task, TaskStatus::kFailed, ErrorCode::kQuarantined,
-         fmt::format("quarantined: {} nodes were lost while they executed it", task.losses), now,
-         task.attempt(task.current));
+         fmt::format("quarantined: {} times a node was lost while it executed this task ({} "
+                     "different node{})",
+                     task.losses, nodes, nodes == 1 ? "" : "s"),
+         now, task.attempt(task.current));
 }
 
 }  // namespace genai::dispatcher
