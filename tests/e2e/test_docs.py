@@ -1,4 +1,4 @@
-"""README.md says what the programs do."""
+"""README.md, and those beside the programs, say what the programs do."""
 import re
 import subprocess
 import unittest
@@ -9,11 +9,17 @@ from harness import BIN, ROOT
 class Readme(unittest.TestCase):
     text = (ROOT / "README.md").read_text()
 
+    options_of = {"genai-broker": "broker", "genai-dispatcher": "dispatcher", "genai-node": "tools/node"}
+
     def section(self, program):
-        return self.text.split(f"`{program}`:\n\n", 1)[1].split("\n\n", 1)[0]
+        text = (ROOT / self.options_of[program] / "README.md").read_text()
+        return text.split("\n## Options\n", 1)[1].split("\n## ", 1)[0]
+
+    def test_it_stays_short(self):
+        self.assertLessEqual(len(self.text.splitlines()), 200)
 
     def test_every_option_and_default_is_listed(self):
-        for program in ("genai-broker", "genai-dispatcher", "genai-node"):
+        for program in self.options_of:
             table = subprocess.run([BIN / program, "--print-options-markdown"], check=True,
                                    capture_output=True, text=True).stdout
             options = re.findall(r"^\| `(--[a-z-]+)` \|.*?\|.*?\| (`.*?`) \|", table, re.M)
@@ -28,7 +34,7 @@ class Readme(unittest.TestCase):
             self.assertFalse(listed, "options that do not exist")
 
     def test_files_it_names_exist(self):
-        for path in re.findall(r"(?:tools|protocol)/[A-Za-z./_-]+[A-Za-z]", self.text):
+        for path in re.findall(r"(?:broker|dispatcher|protocol|tests|tools)/[A-Za-z./_-]+[A-Za-z]", self.text):
             with self.subTest(path=path):
                 self.assertTrue((ROOT / path).exists(), path)
 

@@ -34,7 +34,7 @@ def never_restarted(daemon):
 
 class Units(unittest.TestCase):
     codes = {int(code) for code in re.findall(  # the last column of the table
-        r"^\|.*\| (\d+) \|$", (ROOT / "README.md").read_text().split("\n## The store\n")[1].split("\n## ")[0], re.M)}
+        r"^\|.*\| (\d+) \|$", (ROOT / "dispatcher/README.md").read_text().split("\n## The store\n")[1].split("\n## ")[0], re.M)}
 
     def test_what_no_restart_mends_is_not_restarted(self):
         self.assertLess(MENDED_BY_RESTART, self.codes)
