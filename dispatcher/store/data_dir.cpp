@@ -60,6 +60,12 @@ Result<DataDir> DataDir::open(std::string path, std::uint64_t reserve_bytes) {
     const ssize_t written = pwrite(fd, pid.data(), pid.size(), 0);
 
   DataDir dir(std::move(path), reserve_bytes, fd);
+  if (const std::string rescued = dir.unused_rescue_file(); !rescued.empty())
+    return refuse(
+        Failure::kDamaged,
+        fmt::format("{} holds what {} had when its files were removed: put it in place of "
+                    "that, or remove it",
+                    rescued, dir.database()));
   // SQLite gives its other files the mode of this one.
   const int file = ::open(dir.database().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (file < 0)
@@ -114,6 +120,19 @@ std::string DataDir::make_rescue_file() const {
     if (fd < 0) break;
     close(fd);
     return path;
+  }
+  return {};
+}
+
+std::string DataDir::unused_rescue_file() const {
+  namespace fs = std::filesystem;
+  std::error_code none;
+  const auto written = fs::last_write_time(database(), none);
+  const bool is_missing = static_cast<bool>(none);
+  for (const auto& entry : fs::directory_iterator(path_, none)) {
+    const std::string name = entry.path().filename();
+    if (!name.starts_with("rescued-") || !name.ends_with(".db")) continue;
+    if (is_missing || entry.last_write_time(none) > written) return entry.path();
   }
   return {};
 }

@@ -13,7 +13,8 @@ namespace genai::dispatcher::store {
 class DataDir {
  public:
   /// Makes the folder (mode 0700) when it is not there. kInUse when another process has it,
-  /// kNotWritable with the reason otherwise.
+  /// kDamaged when a rescued copy waits to be put in place (serving without it would look like a
+  /// loss), kNotWritable with the reason otherwise.
   static Result<DataDir> open(std::string path, std::uint64_t reserve_bytes);
 
   DataDir(DataDir&& other) noexcept;
@@ -44,6 +45,8 @@ class DataDir {
  private:
   DataDir(std::string path, std::uint64_t reserve_bytes, int lock_fd)
       : path_(std::move(path)), reserve_bytes_(reserve_bytes), lock_fd_(lock_fd) {}
+  /// A rescued copy that is younger than the database; none when there is no such file.
+  std::string unused_rescue_file() const;
   std::string reserve_path() const { return path_ + "/reserve"; }
   std::array<std::string, 3> database_files() const {
     return {database(), database() + "-wal", database() + "-shm"};

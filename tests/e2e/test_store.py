@@ -214,6 +214,8 @@ class Removed(FleetTest):
         saved = data / "rescued-1.db"
         self.assertIn(f"tasks.db was removed or moved while this process used it; what was in it was saved as {saved}",
                       self.the_error())
+        refused = self.start_dispatcher()
+        self.assertEqual(refused.wait(), 65)
         saved.rename(data / "tasks.db")
         self.dispatcher = self.start_dispatcher()
         self.client = self.make_client()

@@ -278,6 +278,11 @@ TEST_CASE("nothing is promised on files that somebody has removed, and all of it
   struct stat found {};
   REQUIRE(stat(rescued.c_str(), &found) == 0);
   CHECK((found.st_mode & 0777) == 0600);
+  // Nobody serves an empty store while the copy waits: its tasks would look lost.
+  const auto waits = SqliteStore::open(options);
+  REQUIRE(!waits);
+  CHECK(waits.error().failure == Failure::kDamaged);
+  CHECK_THAT(waits.error().detail, Contains(rescued + " holds what "));
   // Put in place as the message says, it has all that was committed.
   for (const char* end : {"", "-wal", "-shm"}) std::filesystem::remove(data + "/tasks.db" + end);
   std::filesystem::rename(rescued, data + "/tasks.db");
