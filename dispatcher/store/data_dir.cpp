@@ -60,7 +60,7 @@ Result<DataDir> DataDir::open(std::string path, std::uint64_t reserve_bytes) {
     const ssize_t written = pwrite(fd, pid.data(), pid.size(), 0);
 
   DataDir dir(std::move(path), reserve_bytes, fd);
-  if (const std::string rescued = dir.unused_rescue_file(); !rescued.empty())
+  if (const std::string rescued = dir.rescue_file(); !rescued.empty())
     return refuse(
         Failure::kDamaged,
         fmt::format("{} holds what {} had when its files were removed: put it in place of "
@@ -124,15 +124,11 @@ std::string DataDir::make_rescue_file() const {
   return {};
 }
 
-std::string DataDir::unused_rescue_file() const {
-  namespace fs = std::filesystem;
-  std::error_code none;
-  const auto written = fs::last_write_time(database(), none);
-  const bool is_missing = static_cast<bool>(none);
-  for (const auto& entry : fs::directory_iterator(path_, none)) {
+std::string DataDir::rescue_file() const {
+  std::error_code unreadable;
+  for (const auto& entry : std::filesystem::directory_iterator(path_, unreadable)) {
     const std::string name = entry.path().filename();
-    if (!name.starts_with("rescued-") || !name.ends_with(".db")) continue;
-    if (is_missing || entry.last_write_time(none) > written) return entry.path();
+    if (name.starts_with("rescued-") && name.ends_with(".db")) return entry.path();
   }
   return {};
 }

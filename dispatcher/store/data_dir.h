@@ -45,8 +45,8 @@ class DataDir {
  private:
   DataDir(std::string path, std::uint64_t reserve_bytes, int lock_fd)
       : path_(std::move(path)), reserve_bytes_(reserve_bytes), lock_fd_(lock_fd) {}
-  /// A rescued copy that is younger than the database; none when there is no such file.
-  std::string unused_rescue_file() const;
+  /// A rescued copy that still lies in the folder, if any.
+  std::string rescue_file() const;
   std::string reserve_path() const { return path_ + "/reserve"; }
   std::array<std::string, 3> database_files() const {
     return {database(), database() + "-wal", database() + "-shm"};
