@@ -25,15 +25,14 @@ std::string span_text(Duration span) {
 std::string lateness(const Task& task, const msg::Estimate& estimate, const Now& now) {
   const Duration left = task.expires_at - now.mono;
   const bool by_deadline = task.deadline <= task.expires_at;
-  const std::string limit =
-      left <= Duration{0}
-          ? fmt::format("its {} has passed", by_deadline ? "deadline" : "ttl")
-          : fmt::format("its {} in {}", by_deadline ? "deadline is" : "ttl ends", span_text(left));
-  if (left <= Duration{0}) return limit;
-  if (task.not_before >= task.expires_at)
-    return fmt::format("it may start in {}, {}", span_text(task.not_before - now.mono), limit);
+  if (left <= Duration{0})
+    return fmt::format("its {} has passed", by_deadline ? "deadline" : "ttl");
+  const bool starts_late = task.not_before >= task.expires_at;
   const Duration finish = from_ms(estimate.finish_p50_ms);
-  return finish <= left ? "" : fmt::format("expected to end in {}, {}", span_text(finish), limit);
+  if (!starts_late && finish <= left) return {};  // nearly always, so nothing was formatted yet
+  return fmt::format("{} in {}, its {} in {}", starts_late ? "it may start" : "expected to end",
+                     span_text(starts_late ? task.not_before - now.mono : finish),
+                     by_deadline ? "deadline is" : "ttl ends", span_text(left));
 }
 
 }  // namespace genai::dispatcher
