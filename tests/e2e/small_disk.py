@@ -4,6 +4,7 @@ import shutil
 import subprocess
 
 from harness import ACCEPTED, SUBMIT, FleetTest
+from permission import skip
 
 BLOCK = b"b" * 4096
 STORE_FULL = 308
@@ -43,7 +44,7 @@ class SmallDisk(FleetTest):
             for close in reversed(self.closers):  # a skip in setUp leaves tearDown out
                 close()
             shutil.rmtree(self.folder, ignore_errors=True)
-            self.skipTest(f"mounting is not permitted here: {done.stderr.decode().strip()}")
+            skip(self, f"mounting is not permitted here: {done.stderr.decode().strip()}")
 
     def fill(self):
         fill(self.ballast)

@@ -7,6 +7,7 @@ import subprocess
 import unittest
 
 from harness import BIN, FleetTest, wait_for
+from permission import skip
 from small_disk import fill
 
 # Ways out of a process group, and further.
@@ -149,7 +150,7 @@ class ProcessOne(ExecTest):
         super().setUp()
         tried = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", "true"], capture_output=True)
         if tried.returncode:
-            self.skipTest(f"namespaces are not permitted here: {tried.stderr.decode().strip()}")
+            skip(self, f"namespaces are not permitted here: {tried.stderr.decode().strip()}")
 
     def start_contained(self, *options):
         unshare = self.start("/usr/bin/unshare", "--pid", "--fork", "--mount-proc", "--kill-child",
@@ -245,7 +246,7 @@ class Unfit(ExecTest):
         disk.mkdir()
         done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True)
         if done.returncode:
-            self.skipTest(f"mounting is not permitted here: {done.stderr.decode().strip()}")
+            skip(self, f"mounting is not permitted here: {done.stderr.decode().strip()}")
         self.closers.insert(0, lambda: subprocess.run(["umount", "-l", disk], check=True))
         fill(disk / "ballast")
         self.start_unfit("cat", "No space left on device", TMPDIR=disk)
@@ -255,7 +256,7 @@ class Unfit(ExecTest):
         disk.mkdir()
         done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True)
         if done.returncode:
-            self.skipTest(f"mounting is not permitted here: {done.stderr.decode().strip()}")
+            skip(self, f"mounting is not permitted here: {done.stderr.decode().strip()}")
         self.closers.insert(0, lambda: subprocess.run(["umount", "-l", disk], check=True))
         command = (f"echo > {self.folder}/started; until test -e {self.folder}/full; do sleep 0.01; done; "
                    "head -c 100000 /dev/zero > $GENAI_RESULT_FILE")
@@ -314,7 +315,7 @@ class Names(ExecTest):
         tried = subprocess.run(["unshare", "--mount", "--uts", "--pid", "--fork", "true"],
                                capture_output=True)
         if tried.returncode:
-            self.skipTest(f"namespaces are not permitted here: {tried.stderr.decode().strip()}")
+            skip(self, f"namespaces are not permitted here: {tried.stderr.decode().strip()}")
 
     def start_unnamed(self, state, host="box"):
         """Process 1 of a container: with that host name, and `state` as its /var/lib."""

@@ -7,6 +7,7 @@ import unittest
 import zmq
 
 from harness import BIN, HEARTBEAT_MS, LOST_MS, ROOT, SUSPECT_MS, FleetTest, wait_for
+from permission import skip
 
 NAME = "six-only.test"
 
@@ -32,7 +33,7 @@ class SixOnly(FleetTest):
         if command == ("true",):
             done = subprocess.run(wrapped, capture_output=True)
             if done.returncode:
-                self.skipTest(f"no mount namespaces here: {done.stderr.decode().strip()}")
+                skip(self, f"no mount namespaces here: {done.stderr.decode().strip()}")
         return [str(part) for part in wrapped]
 
     def start(self, program, *arguments, name=None):
