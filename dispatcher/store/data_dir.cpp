@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -122,6 +123,13 @@ std::string DataDir::make_rescue_file() const {
     return path;
   }
   return {};
+}
+
+void DataDir::put_log_aside() const {
+  const auto paths = database_files();
+  for (std::size_t i = 1; i < paths.size(); ++i)
+    if (files_[i] != FileId{} && id_of(paths[i]) == files_[i])
+      rename(paths[i].c_str(), (paths[i] + ".old").c_str());
 }
 
 std::string DataDir::rescue_file() const {

@@ -34,6 +34,9 @@ class DataDir {
   /// A file beside the database for what is rescued of it, empty and for this user alone; none when
   /// the folder takes none.
   std::string make_rescue_file() const;
+  /// Takes away what is left beside the database of the files that were remembered. SQLite would
+  /// apply that log to whatever is put in the database's place, and ruin it.
+  void put_log_aside() const;
 
   /// A file of nothing that is given up when the disk is full, so that results still get in.
   bool has_reserve() const { return has_reserve_; }

@@ -1,12 +1,24 @@
 #include "dispatcher/store/rescue.h"
 
 #include <SQLiteCpp/Statement.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <utility>
 
 namespace genai::dispatcher::store {
+namespace {
+
+/// SQLite does not do it for what it writes with VACUUM INTO.
+void sync(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  fsync(fd);
+  close(fd);
+}
+
+}  // namespace
 
 Result<void> check_files(SQLite::Database& database, const DataDir& dir) {
   const auto checked = dir.check_files();
@@ -18,6 +30,9 @@ Result<void> check_files(SQLite::Database& database, const DataDir& dir) {
     SQLite::Statement sql(database, "VACUUM INTO ?");
     sql.bind(1, copy);
     sql.exec();
+    sync(copy);
+    sync(dir.path());
+    dir.put_log_aside();
     error.detail += "; what was in it was saved as " + copy +
                     ": stop the dispatcher, and put that in place of tasks.db";
   } catch (const SQLite::Exception& failed) {

@@ -1,4 +1,5 @@
 """What the dispatcher owes to its disk: nothing accepted is lost with the process."""
+import os
 import signal
 import sqlite3
 import subprocess
@@ -227,11 +228,30 @@ class Removed(FleetTest):
         (data / "tasks.db").unlink()
         self.assertEqual(self.dispatcher.wait(), 74)
         (data / "rescued-1.db").rename(data / "tasks.db")
-        for path in (data / "tasks.db-wal", data / "tasks.db-shm"):
-            path.unlink(missing_ok=True)
         self.dispatcher = self.start_dispatcher()
         self.client = self.make_client()
         self.assert_known(set(accepted))
+
+    def test_the_log_that_was_left_does_not_ruin_the_copy_that_is_put_in_place(self):
+        data, accepted = self.folder / "data", []
+        for _ in range(10):  # more than the log holds, so that it holds the last of it alone
+            accepted += self.client.submit(1000, payload=os.urandom(3500), model="none", watch=0)
+        for task_id in accepted[:100]:
+            self.client.cancel(task_id)
+        (data / "tasks.db").unlink()
+        self.assertEqual(self.dispatcher.wait(), 74)
+        (data / "rescued-1.db").rename(data / "tasks.db")
+        self.assertFalse((data / "tasks.db-wal").exists())
+        self.dispatcher = self.start_dispatcher()
+        self.client = self.make_client()
+        for _ in range(10):
+            self.client.submit(1000, payload=os.urandom(3500), model="none", watch=0)
+        self.dispatcher.send(signal.SIGTERM)
+        self.assertEqual(self.dispatcher.wait(), 0)
+        self.dispatcher = self.start_dispatcher()
+        self.client = self.make_client()
+        self.assert_known(set(accepted[-100:]))
+        self.assertEqual(self.client.stats()["tasks"]["Unscheduled"], 2 * len(accepted) - 100)
 
     def test_whatever_was_accepted_stays_in_a_folder_that_is_moved(self):
         data, moved = self.folder / "data", self.folder / "moved"
