@@ -141,6 +141,9 @@ class Core {
   /// Whether a later dispatcher has served a broker and is gone: with a higher epoch, once that is
   /// on the disk, this one serves there again.
   bool wants_epoch() const;
+  /// The least that may be tried then. How high the other's was is not known (its clock may have
+  /// been fast), so each that is in vain is followed by a step twice as large.
+  std::uint64_t least_epoch() const { return epoch_ + epoch_step_; }
   void raise_epoch(std::uint64_t epoch, const Now& now);
   const TaskTable& tasks() const { return tasks_; }
   const Providers& providers() const { return providers_; }
@@ -301,6 +304,7 @@ class Core {
   const Config config_;
   const InstanceId instance_;
   std::uint64_t epoch_;
+  std::uint64_t epoch_step_ = 1;
   const Duration started_;
 
   Journal journal_;

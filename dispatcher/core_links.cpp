@@ -65,6 +65,7 @@ void Core::begin_listing(std::size_t broker, const msg::Snapshot& snapshot, cons
   link.listing = Link::Listing{same_broker, link.up, {}};
   link.asks = false;
   link.refused = ErrorCode::kOk;
+  epoch_step_ = 1;
   link.elsewhere.clear();
   link.taken_over.clear();
   link.broker = snapshot.broker;

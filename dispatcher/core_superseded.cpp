@@ -9,6 +9,8 @@ namespace genai::dispatcher {
 namespace {
 
 constexpr int kHeartbeatsBetween = 5;
+// A store keeps 63 bits.
+constexpr std::uint64_t kMaxEpoch = std::uint64_t{1} << 62, kMaxStep = kMaxEpoch / 2;
 
 }  // namespace
 
@@ -43,6 +45,7 @@ void Core::tell_clients_superseded() {
 }
 
 bool Core::wants_epoch() const {
+  if (epoch_ > kMaxEpoch) return false;
   return std::ranges::any_of(
       links_, [](const Link& link) { return link.refused == ErrorCode::kEpochTooLow; });
 }
@@ -50,6 +53,7 @@ bool Core::wants_epoch() const {
 void Core::raise_epoch(std::uint64_t epoch, const Now& now) {
   GENAI_CHECK(epoch > epoch_);
   epoch_ = epoch;
+  epoch_step_ = std::min(2 * epoch_step_, kMaxStep);
   for (Link& link : links_) {
     if (link.refused != ErrorCode::kEpochTooLow) continue;
     link.refused = ErrorCode::kSuperseded;  // until its snapshot comes

@@ -294,14 +294,15 @@ void Loop::on_full(const std::string& detail, const Now& now) {
 /// Nobody else may have the store: that it takes a later epoch shows that this process still does.
 void Loop::raise_epoch(process::SignalFd& signals, const Now& now) {
   if (queue_.is_running() || (commits_ && commits_->is_busy())) return;
-  const std::uint64_t epoch = std::max(core_.epoch() + 1, to_ms(now.wall));
+  const std::uint64_t epoch = std::max(core_.least_epoch(), to_ms(now.wall));
   const bool has_thread = commits_.has_value();
   commits_.reset();  // the store is its thread's as long as that lives
   const auto kept = store_->begin_epoch(epoch);
   if (has_thread) commits_.emplace(*store_);
   fill_poll_set(signals);
   if (kept) {
-    process::log_info("the dispatcher that took over is gone: serving again", {{"epoch", epoch}});
+    process::log_info("the dispatcher that took over is gone: asking to serve again",
+                      {{"epoch", epoch}});
     return core_.raise_epoch(epoch, now);
   }
   if (kept.error().failure == store::Failure::kFull) return;

@@ -1,7 +1,9 @@
 """Two dispatchers, each with a store of its own, and one broker."""
+import time
 import unittest
+import uuid
 
-from harness import ACCEPTED, SUBMIT, Client, FleetTest, wait_for
+from harness import ACCEPTED, LINK_HELLO, SNAPSHOT, SUBMIT, Client, FleetTest, Peer, wait_for
 
 SUPERSEDED = 203
 
@@ -48,6 +50,15 @@ class Superseded(FleetTest):
         # Five times the lost time have passed at least, and nobody filled a log.
         self.assertLessEqual(len(self.complaints(self.dispatcher)), 2)
         self.assertLessEqual(len(self.broker.logged("dispatcher refused")), 10)
+
+    def test_it_serves_again_also_when_the_clock_of_the_other_was_fast(self):
+        other, an_hour = Peer(self.link_endpoint), 3_600_000
+        other.send(LINK_HELLO, uuid.uuid4().bytes, int(time.time() * 1000) + an_hour)
+        other.expect(SNAPSHOT)
+        other.close()
+        wait_for(lambda: self.state(self.client) == "superseded", "the first to be told")
+        wait_for(lambda: self.state(self.client) == "connected", "the first to serve again")
+        self.assertLess(len(self.dispatcher.logged("the dispatcher that took over is gone: asking to serve again")), 30)
 
     def test_two_dispatchers_do_not_replace_each_other_for_ever(self):
         first, (second, theirs) = self.dispatcher, self.start_second()
