@@ -34,8 +34,9 @@ void on_crash(int signo, siginfo_t* info, void*) {
   for (int i = 0; i < kCrashLooks && !the_writer->is_idle() && !is_forked_child; ++i)
     nanosleep(&kCrashLook, nullptr);
   errno = saved;
-  // A faulty instruction is repeated, with its registers for the core. What was sent comes once.
-  if (info->si_code <= 0) raise(signo);
+  // A faulty instruction is repeated, with its registers for the core. What was sent, by a process
+  // or a terminal, comes once.
+  if (info->si_code <= 0 || signo == SIGQUIT) raise(signo);
 }
 
 void catch_crashes() {

@@ -2,6 +2,7 @@
 odd environment. Whatever it is, tasks are done."""
 import os
 import pathlib
+import pty
 import resource
 import shutil
 import signal
@@ -151,6 +152,25 @@ class OddSurroundings(Careless):
 
 
 class StraySignals(Careless):
+    def test_a_terminal_ends_a_daemon_with_its_quit_key(self):
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execv(BIN / "genai-broker", ["genai-broker", "--nodes-endpoint", f"ipc://{self.folder}/n",
+                                            "--link-endpoint", f"ipc://{self.folder}/l"])
+        said = b""
+        while b"broker ready" not in said:
+            said += os.read(terminal, 4096)
+        os.write(terminal, b"\x1c")  # Ctrl-\\
+        try:
+            status = wait_for(lambda: (ended := os.waitpid(pid, os.WNOHANG))[0] and ended, "its end", 10)[1]
+            pid = 0
+            self.assertEqual(os.WTERMSIG(status), signal.SIGQUIT)
+        finally:
+            os.close(terminal)
+            if pid:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+
     def test_daemons_go_on(self):
         node = self.start_nodes(1, "--exec", "cat")[0]
         for process in (self.broker, self.dispatcher, node):
