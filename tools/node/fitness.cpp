@@ -69,6 +69,8 @@ std::optional<std::string> first_program(std::string_view command) {
     if (length == 0 || rest[0] == '-') return std::nullopt;
     if (length < rest.size() && kWordEnds.find(rest[length]) == std::string_view::npos)
       return std::nullopt;
+    const std::size_t next = rest.find_first_not_of(kBlanks, length);
+    if (next != rest.npos && rest[next] == '(') return std::nullopt;  // a function: NAME () { ...
     if (rest.substr(0, length) != "exec") return std::string(rest.substr(0, length));
     command = rest.substr(length);
   }
