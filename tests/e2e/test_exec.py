@@ -107,6 +107,14 @@ class Descendants(ExecTest):
         self.assertEqual(code_of(result), 503)
         self.assertFalse(is_alive(pid))
 
+    def test_a_command_that_stops_its_supervisor_ends_all_the_same(self):
+        node = self.start_node("node-1", "--exec", "kill -STOP $PPID; while :; do sleep 100; done")
+        result = self.client.wait(self.client.submit(time_limit_ms=1000, max_attempts=1))[0]
+        self.assertEqual(code_of(result), 503)
+        wait_for(lambda: self.client.nodes()["node-1"]["in_flight"] == 0, "the slot")
+        node.send(signal.SIGTERM)
+        self.assertEqual(node.wait(), 0)
+
     def test_a_command_that_ends_leaves_nothing(self):
         pid_file = self.folder / "pid"
         node = self.start_node("node-1", "--exec", f"setsid sh -c 'echo $$ > {pid_file}; exec sleep 300' & "

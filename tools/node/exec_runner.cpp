@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <new>
 #include <optional>
@@ -123,6 +124,7 @@ class Execution {
   ~Execution() {
     // After an exception: the end of file makes the supervisor kill the command.
     control_.reset();
+    wake_supervisor();
     finish_supervised(supervised_);
     // A killed supervisor's programs, where this process could not adopt them.
     if (!end_) end_programs_of(scratch_.path());
@@ -171,7 +173,11 @@ class Execution {
     if (ended_by_us_) return;
     ended_by_us_ = std::move(why);
     [[maybe_unused]] const auto sent = send(control_.get(), &kTerminate, 1, MSG_NOSIGNAL);
+    wake_supervisor();
   }
+
+  /// A command that has stopped it (kill -STOP $PPID) must not stop the watch over itself.
+  void wake_supervisor() const { kill(supervised_.pid, SIGCONT); }
 
   void read_end() {
     CommandEnd end;
