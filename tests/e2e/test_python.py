@@ -180,6 +180,17 @@ class ClientAnswers(Played):
         self.assertEqual(client.wait(), 0)
         self.assertEqual(client.log_path.read_text(), f"{task} Completed picture\n")
 
+    def test_a_result_that_is_gone_is_no_empty_picture(self):
+        out = self.folder / "out"
+        client = self.start(CLIENT, "--dispatcher", self.endpoint, "--out", out, "a")
+        _, request, _, ((task, _, _),) = self.expect(SUBMIT)
+        self.send(ACCEPTED, request, [[task, 0, ""]])
+        self.send(DELIVER, [[task, 4, 0, {"result_gone": True}, b""]])
+        self.assertEqual(self.expect(WATCH)[2:], [0, [task]])
+        self.assertEqual(client.wait(), 1)
+        self.assertEqual(client.log_path.read_text(), f"{task} Gone \n")
+        self.assertFalse(out.exists())
+
     def test_it_asks_every_few_seconds_although_it_is_never_left_in_silence(self):
         self.start(CLIENT, "--dispatcher", self.endpoint, "a")
         _, request, _, ((task, _, _),) = self.expect(SUBMIT)

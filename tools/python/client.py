@@ -105,7 +105,7 @@ class Client:
             elif kind == DELIVER:
                 for task_id, status, _, info, data in fields[0]:
                     if self.open.pop(task_id, None):
-                        yield task_id, STATUS[status], info, data
+                        yield task_id, "Gone" if info.get("result_gone") else STATUS[status], info, data
                 if left := [i for i, status, *_ in fields[0] if status == COMPLETED and i not in self.kept]:
                     self.ask(WATCH, 0, left)  # not DELIVER_ACK: they stay with the dispatcher
                 if done := [i for i, status, *_ in fields[0] if status != COMPLETED or i in self.kept]:
