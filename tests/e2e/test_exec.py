@@ -2,8 +2,10 @@
 import contextlib
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
+import time
 import unittest
 
 from harness import BIN, FleetTest, wait_for
@@ -114,6 +116,23 @@ class Descendants(ExecTest):
         wait_for(lambda: self.client.nodes()["node-1"]["in_flight"] == 0, "the slot")
         node.send(signal.SIGTERM)
         self.assertEqual(node.wait(), 0)
+
+    @unittest.skipUnless(os.geteuid() == 0, "becomes another user")
+    def test_a_program_of_another_user_that_stays_holds_up_no_task(self):
+        as_root, pid_file = self.folder / "as-root", self.folder / "pid"
+        shutil.copy("/usr/bin/setpriv", as_root)
+        as_root.chmod(0o4755)
+        for path in (self.folder, self.folder / "nodes"):
+            path.chmod(0o777)
+        command = (f"test -e {pid_file} || {{ {as_root} --reuid 0 setsid sh -c 'echo $$ > {pid_file}; exec sleep 300' "
+                   f">/dev/null 2>&1 3>&1 & until test -s {pid_file}; do sleep 0.01; done; }}; cat")
+        self.start("/usr/bin/setpriv", "--reuid", "65534", "--clear-groups", BIN / "genai-node", "--broker",
+                   self.nodes_endpoint, "--node-id", "nobodys", "--exec", command)
+        self.client.wait(self.client.submit())  # nobody can kill what it has left
+        self.addCleanup(os.kill, int(pid_file.read_text()), signal.SIGKILL)
+        started = time.monotonic()
+        self.client.wait(self.client.submit(20))
+        self.assertLess(time.monotonic() - started, 10)  # 2 s for each would be 40
 
     def test_a_command_that_ends_leaves_nothing(self):
         pid_file = self.folder / "pid"

@@ -240,7 +240,9 @@ class Household {
     int status = 0;
     waitpid(supervisor, &status, 0);
     supervisors_.erase(supervisor);
-    if (adopts_ && (status != 0 || has_left_)) has_left_ = !sweep();
+    // For those that it could not kill before, no task waits once more.
+    if (adopts_ && (status != 0 || has_left_))
+      has_left_ = !sweep(status != 0 ? kKillGrace : Clock::duration(0));
   }
 
  private:
@@ -255,10 +257,10 @@ class Household {
   }
 
   /// Kills and reaps all strangers; whoever was below them becomes one in turn. False when some
-  /// cannot be killed.
-  bool sweep() {
+  /// are left after `patience`: they run as another user, say.
+  bool sweep(Clock::duration patience) {
     const pid_t self = getpid();
-    const auto give_up_at = Clock::now() + kKillGrace;
+    const auto give_up_at = Clock::now() + patience;
     for (;;) {
       bool found = false;
       Processes all;
