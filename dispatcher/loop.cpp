@@ -305,7 +305,8 @@ void Loop::raise_epoch(process::SignalFd& signals, const Now& now) {
                       {{"epoch", epoch}});
     return core_.raise_epoch(epoch, now);
   }
-  if (kept.error().failure == store::Failure::kFull) return;
+  const store::Failure failure = kept.error().failure;  // passes, as that of a commit does
+  if (failure == store::Failure::kFull || failure == store::Failure::kLocked) return;
   broken_ = kept.error();
   process::log_error("the store refuses a later epoch: stopping", {{"error", kept.error().detail}});
 }

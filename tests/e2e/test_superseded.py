@@ -1,4 +1,6 @@
 """Two dispatchers, each with a store of its own, and one broker."""
+import contextlib
+import sqlite3
 import time
 import unittest
 import uuid
@@ -59,6 +61,18 @@ class Superseded(FleetTest):
         wait_for(lambda: self.state(self.client) == "superseded", "the first to be told")
         wait_for(lambda: self.state(self.client) == "connected", "the first to serve again")
         self.assertLess(len(self.dispatcher.logged("the dispatcher that took over is gone: asking to serve again")), 30)
+
+    def test_a_store_that_another_program_keeps_locked_does_not_end_it(self):
+        other = Peer(self.link_endpoint)
+        other.send(LINK_HELLO, uuid.uuid4().bytes, int(time.time() * 1000) + 60_000)
+        other.expect(SNAPSHOT)
+        other.close()
+        with contextlib.closing(sqlite3.connect(self.folder / "data/tasks.db", isolation_level=None)) as store:
+            store.execute("BEGIN IMMEDIATE")
+            time.sleep(18)  # four lost times, and as long as SQLite waits for the lock
+            self.assertTrue(self.dispatcher.is_alive())
+            store.execute("ROLLBACK")
+        wait_for(lambda: self.state(self.client) == "connected", "the first to serve again")
 
     def test_two_dispatchers_do_not_replace_each_other_for_ever(self):
         first, (second, theirs) = self.dispatcher, self.start_second()
