@@ -117,6 +117,12 @@ class Descendants(ExecTest):
         node.send(signal.SIGTERM)
         self.assertEqual(node.wait(), 0)
 
+    def test_the_death_of_the_node_ends_a_command_that_stops_its_supervisor(self):
+        node, _, pid = self.start_escaped("kill -STOP $PPID;")
+        wait_for(lambda: processes()[self.supervisor(node)][0] == "T", "the stop")
+        node.kill()
+        wait_for(lambda: not is_alive(pid), "its end")
+
     @unittest.skipUnless(os.geteuid() == 0, "becomes another user")
     def test_a_program_of_another_user_that_stays_holds_up_no_task(self):
         as_root, pid_file = self.folder / "as-root", self.folder / "pid"

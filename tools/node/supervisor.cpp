@@ -186,6 +186,7 @@ class Watch {
   signal(SIGCHLD, SIG_DFL);  // ignored, it would take the status away
   prctl(PR_SET_NAME, "genai-task");
   prctl(PR_SET_CHILD_SUBREAPER, 1);
+  prctl(PR_SET_PDEATHSIG, SIGCONT);  // if its command has stopped it, it still has to end that
   sigemptyset(&signals);
   sigaddset(&signals, SIGCHLD);
   const auto give_up = [](int control) {
