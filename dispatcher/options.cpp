@@ -87,8 +87,9 @@ void take(const Raw& raw, Config& config) {
 std::optional<int> parse_options(int argc, const char* const* argv, ProgramOptions& options) {
   Raw raw;
   Config& config = options.config;
-  process::Options parser("genai-dispatcher",
-                          "Takes tasks from clients and gives each to the least-loaded node.");
+  process::Options parser(
+      "genai-dispatcher",
+      "Takes tasks from clients and gives each to the node where it is done soonest.");
   const Range wait_ms(11, 3'600'000);
   parser.add("clients-endpoint", options.clients_endpoint, "Where clients connect");
   parser.add("broker", options.brokers, "Link endpoint of a broker; repeatable");

@@ -27,7 +27,7 @@ enum class Fault : std::uint8_t {
   kReset,            // a connection breaks, and ZeroMQ makes a new one without a word
   kPause,            // a process does not run for up to three leases
   kClockStep,        // the wall clock of a machine jumps
-  kStaleSession,     // a second process takes a node id over while the first lives on
+  kStaleSession,     // a second process wants a node id while the first lives on
   kStaleDispatcher,  // a second dispatcher takes over while the first only sleeps
   kImpostor,         // garbage, forged and replayed frames from strangers
   kBurst,            // many tasks at once
