@@ -19,8 +19,11 @@ constexpr std::uint64_t kSpareDescriptors = 256;  // the process's own, and conn
 void raise_descriptor_limit(const broker::Config& config) {
   const std::uint64_t open_files = transport::raise_open_files();
   if (open_files >= config.max_nodes + kSpareDescriptors) return;
-  process::log_info("the limit of open files is too low for max-nodes",
-                    {{"open_files", open_files}, {"max_nodes", config.max_nodes}});
+  process::log_info(
+      "the limit of open files is too low for so many nodes: raise it, or lower --max-nodes",
+      {{"open_files", open_files},
+       {"needed", config.max_nodes + kSpareDescriptors},
+       {"max_nodes", config.max_nodes}});
 }
 
 }  // namespace

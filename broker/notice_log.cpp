@@ -40,9 +40,9 @@ Line line_of(Notice::Kind kind) {
     case Kind::kDispatcherRefused:
       return {LogLevel::kWarn, "dispatcher refused"};
     case Kind::kMalformedNodeFrame:
-      return {LogLevel::kWarn, "malformed frames from nodes"};
+      return {LogLevel::kWarn, "frames of nodes refused"};
     case Kind::kMalformedLinkFrame:
-      return {LogLevel::kWarn, "malformed frames on the link"};
+      return {LogLevel::kWarn, "frames on the link refused"};
     case Kind::kMassVanish:
       return {LogLevel::kWarn, ""};
     case Kind::kLateLoop:
@@ -68,6 +68,9 @@ void NoticeLog::write(const Notice& notice, const Now& now) {
                   {"session", notice.session.short_hex()},
                   {"reason", notice.reason},
                   {"count", notice.count}});
+  else if (!notice.node_id.empty() && notice.reason.empty())
+    process::log(level, text,
+                 {{"node_id", notice.node_id.str()}, {"session", notice.session.short_hex()}});
   else if (!notice.node_id.empty())
     process::log(level, text,
                  {{"node_id", notice.node_id.str()},

@@ -201,10 +201,11 @@ void Core::take_error(Task& task, Provider& provider, ValueMap info, const Now& 
   const std::string said = get_string(task.info, "error", "an error");
   if (is_permanent(code)) {  // and the node has only told the truth
     ++task.faults;
-    return finish(task, TaskStatus::kFailed, code, "the node reported", now, &attempt, said);
+    return finish(task, TaskStatus::kFailed, code, "the node reported an error", now, &attempt,
+                  said);
   }
   measures_.failed(provider.record->measured, task.group->model, false, to_ms(now.wall));
-  requeue(task, Cause::kFault, code, "the node reported", now, said);
+  requeue(task, Cause::kFault, code, "the node reported an error", now, said);
   providers_.count_fault(provider, now.mono);
 }
 

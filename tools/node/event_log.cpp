@@ -68,6 +68,7 @@ void EventLog::write(const Event& event) {
     fields.emplace_back("attempt", event.attempt);
   }
   if (line.has_run) fields.emplace_back("run_ms", event.run_ms);
+  if (event.exit_code) fields.emplace_back("exit_code", *event.exit_code);
   if (!event.text.empty() && !line.text_key.empty()) fields.emplace_back(line.text_key, event.text);
   if (const auto suppressed = noisy ? noisy_.take_suppressed() : 0)
     fields.emplace_back("suppressed", suppressed);

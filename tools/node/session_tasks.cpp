@@ -235,6 +235,7 @@ void SessionCore::finish(Held& held, TaskResult result, const Now& now, Effects&
     entry.info["error"] = clip_text(result.error_text);
     if (result.code != 0) entry.info["code"] = Value(std::uint64_t{result.code});
     effects.events.push_back(task_event(Kind::kTaskFailed, held.ref, run, result.error_text));
+    effects.events.back().exit_code = result.exit_code;
   }
   held.state = Held::State::kFinished;
   held.progress.reset();

@@ -24,3 +24,13 @@ TEST_CASE("a fleet that comes at once is shown, who comes and goes without end i
   CHECK(shown.lines() == 3);
   CHECK(shown.whole().find("count\":500") != std::string::npos);
 }
+
+TEST_CASE("a line about a node has a reason only if there is one") {
+  NoticeLog log;
+  const NodeId node = *NodeId::parse("n");
+  StderrCapture shown;
+  log.write({Notice::Kind::kNodeJoined, node, {}, "", 0}, {from_ms(0), from_ms(0)});
+  CHECK(shown.whole().find("reason") == std::string::npos);
+  log.write({Notice::Kind::kNodeLost, node, {}, "silent", 0}, {from_ms(0), from_ms(0)});
+  CHECK(shown.whole().find("\"reason\":\"silent\"") != std::string::npos);
+}

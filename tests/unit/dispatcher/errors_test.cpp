@@ -40,7 +40,7 @@ TEST_CASE("what no attempt can do ends the task at once, with its code") {
   const auto delivered = w.take_delivered();
   REQUIRE_FALSE(delivered.empty());
   CHECK(delivered[0].code == code);
-  CHECK(get_string(delivered[0].info, "error") == "the node reported: it says why");
+  CHECK(get_string(delivered[0].info, "error") == "the node reported an error: it says why");
   CHECK(get_string(delivered[0].info, "node_id") == "node-" + std::to_string(node));
   CHECK(get_uint(delivered[0].info, "attempts") == 1);
   CHECK_FALSE(delivered[0].info.contains("code"));

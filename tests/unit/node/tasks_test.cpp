@@ -195,6 +195,8 @@ TEST_CASE("an error result carries its text and exit code") {
   CHECK(get_uint(result.info, "exit_code") == 3);
   CHECK(result.data.empty());
   CHECK(s.count(Kind::kTaskFailed) == 1);
+  for (const Event& event : s.events)
+    if (event.kind == Kind::kTaskFailed) CHECK(event.exit_code == 3);
 }
 
 TEST_CASE("whatever a handler says fits the message") {

@@ -154,8 +154,9 @@ struct Event {
   Kind kind;
   std::string task_id;  // of kTask... events
   std::uint32_t attempt = 0;
-  std::uint64_t run_ms = 0;  // of those that ended after a start
-  std::string text;          // may hold what a peer sent: escape it before printing
+  std::uint64_t run_ms = 0;           // of those that ended after a start
+  std::string text;                   // may hold what a peer sent: escape it before printing
+  std::optional<int> exit_code = {};  // of kTaskFailed, if a command ended with it
 };
 /// Called on the thread of Node::run. Must be quick and must not throw.
 using EventCallback = std::function<void(const Event&)>;
