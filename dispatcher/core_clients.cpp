@@ -246,7 +246,7 @@ msg::Acceptance Core::acceptance(Task& task, const Now& now) {
 std::optional<Error> Core::no_room_for(const TaskSpec& spec, std::size_t content_bytes) {
   if (is_superseded()) return Error{ErrorCode::kSuperseded, kSupersededText};
   if (is_draining())
-    return Error{ErrorCode::kDraining, "the dispatcher is about to stop and takes no new tasks"};
+    return Error{ErrorCode::kDraining, "the dispatcher takes no new tasks: it drains"};
   if (store_.state != StoreReport::State::kOk)
     return Error{ErrorCode::kStoreFull, "the disk has no room for new tasks"};
   if (tasks_.live() >= config_.max_tasks)

@@ -46,7 +46,7 @@ std::optional<OptionProblem> validate(const ProgramOptions& options, const Raw& 
   if (auto what = broker_keys_problem(options)) return OptionProblem{{"broker-key"}, *what};
   for (const std::string& broker : options.brokers)
     if (auto what = transport::connect_problem(broker, !options.broker_keys.empty(),
-                                               options.security.insecure))
+                                               options.security.insecure, "broker-key"))
       return OptionProblem{{"broker"}, *what};
   for (const std::string& tenant : raw.tenants)
     if (auto quota = parse_quota(tenant); !quota) return OptionProblem{{"tenant"}, quota.error()};

@@ -137,7 +137,9 @@ struct Options::Impl {
   MaybeFailure set(Declared& option, Source source, const GivenValue& value);
   MaybeFailure check();
   Failure failure(const Declared& option, std::string_view what) const;
-  int report(const Failure& failure) const;
+  int report(const Failure& failure) const { return report(failure, program); }
+  int report(const Failure& failure, const std::string& command) const;
+  std::string command_given() const;
   int printed() const;
 
   std::string program;
@@ -224,17 +226,19 @@ int Options::Impl::usage_error(const CLI::ParseError& error) {
   const auto is = [&](CLI::ExitCodes kind) {
     return error.get_exit_code() == static_cast<int>(kind);
   };
-  std::string what = lower_first(error.what());
+  std::string what = lower_first(error.what()), command = command_given();
   const std::vector<std::string> unexpected = app.remaining(true);
   if (is(CLI::ExitCodes::ExtrasError) && !unexpected.empty()) {
     const std::string& first = unexpected.front();
     what = fmt::format("unknown {} '{}'", first.starts_with('-') ? "option" : "argument", first);
   } else if (is(CLI::ExitCodes::ArgumentMismatch)) {
     for (const Declared& option : declared) {
-      if (what.starts_with("--" + option.name + ":")) what = "--" + option.name + ": needs a value";
+      if (!what.starts_with("--" + option.name + ":")) continue;
+      what = "--" + option.name + ": needs a value";
+      command = program;  // whose help has it
     }
   }
-  return report({kExitUsage, escaped(what)});
+  return report({kExitUsage, escaped(what)}, command);
 }
 
 MaybeFailure Options::Impl::read_sources() {
@@ -328,9 +332,19 @@ Failure Options::Impl::failure(const Declared& option, std::string_view what) co
   return {kExitUsage, fmt::format("--{}: {}", option.name, what)};
 }
 
-int Options::Impl::report(const Failure& failure) const {
+/// The program with the subcommand that was given, as its help is asked for.
+std::string Options::Impl::command_given() const {
+  std::string command = program;
+  for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
+    at = at->get_subcommands().front();
+    command += " " + at->get_name();
+  }
+  return command;
+}
+
+int Options::Impl::report(const Failure& failure, const std::string& command) const {
   std::cerr << program << ": " << failure.line;
-  if (failure.exit_code == kExitUsage) std::cerr << " (see " << program << " --help)";
+  if (failure.exit_code == kExitUsage) std::cerr << " (see " << command << " --help)";
   std::cerr << std::endl;
   return failure.exit_code;
 }

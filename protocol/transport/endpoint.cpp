@@ -52,10 +52,11 @@ bool is_local(const std::string& endpoint) {
 }
 
 std::optional<std::string> connect_problem(const std::string& endpoint, bool encrypted,
-                                           bool insecure) {
+                                           bool insecure, const std::string& key_option) {
   if (auto what = endpoint_problem(endpoint)) return what;
   if (encrypted || insecure || is_local(endpoint)) return std::nullopt;
-  return endpoint + " is another machine: it needs its public key, or --insecure";
+  return endpoint + " is another machine: it needs its public key (--" + key_option +
+         "), or --insecure";
 }
 
 }  // namespace genai::transport

@@ -13,8 +13,8 @@ std::optional<std::string> endpoint_problem(const std::string& endpoint);
 bool is_local(const std::string& endpoint);
 
 /// What is wrong with connecting there: other machines must be known by their keys, unless their
-/// network is trusted (`insecure`).
+/// network is trusted (`insecure`). `key_option`: the option that takes such a key.
 std::optional<std::string> connect_problem(const std::string& endpoint, bool encrypted,
-                                           bool insecure);
+                                           bool insecure, const std::string& key_option);
 
 }  // namespace genai::transport

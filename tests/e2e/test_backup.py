@@ -119,7 +119,7 @@ class Backup(CtlTest):
 
         done = self.ctl("backup", self.file, "--data-dir", self.folder)
         self.assertEqual(done.returncode, 1)
-        self.assertIn(f"cannot open {self.folder}/tasks.db: No such file", done.stderr.decode())
+        self.assertIn(f"there is no {self.folder}/tasks.db: --data-dir names", done.stderr.decode())
         done = self.ctl("backup", self.folder / "no" / "where", "--data-dir", self.data)
         self.assertEqual(done.returncode, 1)
         self.assertIn("No such file", done.stderr.decode())

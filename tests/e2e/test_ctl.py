@@ -212,7 +212,8 @@ class Ctl(CtlTest):
         done = self.ctl("--timeout-s", 1, "nodes", endpoint=nowhere)
         self.assertEqual(done.returncode, 1)
         self.assertEqual(done.stderr.decode(),
-                         f"genai-ctl: no answer from {nowhere} within 1 s\n")
+                         f"genai-ctl: no answer from {nowhere} within 1 s: "
+                         "does it run, and does it ask for a key?\n")
 
     def test_an_interrupt_before_any_answer_says_so(self):
         waiting = subprocess.Popen(

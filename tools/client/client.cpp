@@ -126,6 +126,7 @@ struct Client::Impl {
   transport::Dealer socket;
   SessionCore core;
   std::deque<std::string> unsent;
+  bool heard = false;  // anything, ever
   std::deque<Event> events;
   std::optional<TaskId> given;  // the result that the caller has now
   std::vector<TaskId> safe;     // to be acknowledged
@@ -218,7 +219,10 @@ void Client::Impl::turn(Duration until) {
   poll.add(socket);
   poll.wait(wake == kNever ? kNever : std::max(Duration{0}, wake - now));
   while (auto received = socket.receive())
-    if (received->well_formed) core.handle(received->frame, transport::read_clock());
+    if (received->well_formed) {
+      heard = true;
+      core.handle(received->frame, transport::read_clock());
+    }
   carry_out();
 }
 
@@ -233,8 +237,14 @@ bool Client::Impl::run(Duration until, Done done) {
 }
 
 void Client::Impl::time_out() const {
-  throw ClientError("timeout", fmt::format("no answer from {} within {} s", config.endpoint,
-                                           static_cast<double>(config.timeout.count()) / 1000));
+  // A server that does not take our key, or is not the one we expect, says nothing at all.
+  const std::string_view hint = heard ? ""
+                                : config.server_key.empty()
+                                    ? ": does it run, and does it ask for a key?"
+                                    : ": does it run, know our key, and own the server key?";
+  throw ClientError("timeout",
+                    fmt::format("no answer from {} within {} s{}", config.endpoint,
+                                static_cast<double>(config.timeout.count()) / 1000, hint));
 }
 
 template <class M>

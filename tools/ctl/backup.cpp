@@ -35,6 +35,8 @@ constexpr const char* kCompanions[] = {"-journal", "-wal", "-shm"};
 /// Says why a file cannot be read better than SQLite does.
 void check_readable(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0 && errno == ENOENT)
+    throw std::runtime_error("there is no " + path + ": --data-dir names the dispatcher's folder");
   if (fd < 0) fail("cannot open " + path, errno);
   close(fd);
 }

@@ -170,7 +170,8 @@ void declare_commands(CLI::App& app, Options& o) {
 }
 
 std::optional<OptionProblem> validate(const Options& o) {
-  if (auto what = transport::connect_problem(o.dispatcher, !o.server_key.empty(), o.insecure))
+  if (auto what =
+          transport::connect_problem(o.dispatcher, !o.server_key.empty(), o.insecure, "server-key"))
     return OptionProblem{{"dispatcher"}, *what};
   if (auto curve = transport::curve_client(o.key_file, o.server_key); !curve)
     return OptionProblem{{"key-file", "server-key"}, curve.error().detail};
@@ -235,7 +236,8 @@ std::optional<int> parse_options(int argc, const char* const* argv, Options& opt
   options.log_level = parser.log_level();
   options.log_format = parser.log_format();
   if (const std::string problem = usage_problem(options); !problem.empty()) {
-    std::cerr << "genai-ctl: " << problem << " (see genai-ctl --help)\n";
+    std::cerr << "genai-ctl: " << problem << " (see genai-ctl " << options.command
+              << (options.command.empty() ? "--help)\n" : " --help)\n");
     return process::kExitUsage;
   }
   return std::nullopt;

@@ -201,7 +201,9 @@ int run_submit(Session& session) {
       labels[verdict.id] = names[i];
     } else {
       refused = true;
-      complain(fmt::format("line {}: refused: {}: {}{}", prompts[i].line, verdict.code,
+      const bool of_many = !options.submit.lines.empty() || !options.submit.jsonl.empty();
+      complain(fmt::format("{}refused: {}: {}{}",
+                           of_many ? fmt::format("line {}: ", prompts[i].line) : "", verdict.code,
                            verdict.detail, retry_text(verdict)));
     }
     if (options.json && !options.submit.wait)

@@ -69,8 +69,9 @@ std::optional<OptionProblem> validate(const ProgramOptions& options, bool has_id
                          "echo-fail-ratio and echo-drop-ratio are more than 1 together"};
   if (options.exec.content_type.size() > limits::kMaxNameBytes)
     return OptionProblem{{"content-type"}, "content-type has more than 128 bytes"};
-  if (const auto what = transport::connect_problem(
-          options.node.broker_endpoint, !options.node.server_key.empty(), options.insecure))
+  if (const auto what =
+          transport::connect_problem(options.node.broker_endpoint, !options.node.server_key.empty(),
+                                     options.insecure, "server-key"))
     return OptionProblem{{"broker"}, *what};
   NodeConfig config = options.node;
   if (!has_id) config.node_id = "to-be-taken";

@@ -255,6 +255,15 @@ TEST_CASE("subcommands and positional arguments by the parser beneath") {
     CHECK(r.exit_code == 2);
     CHECK(r.err == "genai-broker: a subcommand is required (see genai-broker --help)\n");
   }
+  SECTION("what is wrong behind it refers to its own help") {
+    CHECK(p.run({"submit", "--sloots", "2"}).err ==
+          "genai-broker: unknown option '--sloots' (see genai-broker submit --help)\n");
+  }
+  SECTION("what is wrong with a common option refers to the program's help") {
+    CHECK(p.run({"submit", "--slots"}).err ==
+          "genai-broker: --slots: needs a value (see genai-broker --help)\n");
+    CHECK(p.run({"submit", "--slots", "x"}).err.ends_with(" (see genai-broker --help)\n"));
+  }
   SECTION("the check of the configuration needs none") {
     CHECK(p.run({"--check-config"}).out == "configuration ok\n");
   }

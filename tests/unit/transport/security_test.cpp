@@ -182,7 +182,7 @@ TEST_CASE("what others can reach needs a key, or to be asked for") {
     CHECK(is_local(local));
     for (const auto* options : {&plain, &insecure, &keyed, &strict})
       CHECK(!is_refused(local, *options));
-    CHECK(!connect_problem(local, false, false));
+    CHECK(!connect_problem(local, false, false, "server-key"));
   }
   for (const char* open : {"tcp://0.0.0.0:7", "tcp://*:7", "tcp://10.0.0.1:7", "tcp://[::]:7",
                            "tcp://127.example.com:7", "tcp://127.1.example.com:7"}) {
@@ -190,12 +190,13 @@ TEST_CASE("what others can reach needs a key, or to be asked for") {
     CHECK(!is_local(open));
     CHECK(is_refused(open, plain));
     for (const auto* options : {&insecure, &keyed, &strict}) CHECK(!is_refused(open, *options));
-    CHECK(connect_problem(open, false, false));
-    CHECK(!connect_problem(open, true, false));
-    CHECK(!connect_problem(open, false, true));
+    CHECK(connect_problem(open, false, false, "server-key")->find("(--server-key)") !=
+          std::string::npos);
+    CHECK(!connect_problem(open, true, false, "server-key"));
+    CHECK(!connect_problem(open, false, true, "server-key"));
   }
   CHECK(is_refused("no endpoint", insecure));
-  CHECK(connect_problem("tcp://127.0.0.1:0;192.0.2.1:7", true, true));  // source;destination
+  CHECK(connect_problem("tcp://127.0.0.1:0;192.0.2.1:7", true, true, ""));  // source;destination
 }
 
 TEST_CASE("a guard asks for keys where others can reach, and everywhere if told so") {
