@@ -52,6 +52,8 @@ std::vector<std::string> header(const View& view) {
   std::string held;
   if (s.calibrated_total)
     held = fmt::format("   estimates held {:.1f} % of {}", s.calibration * 100, s.calibrated_total);
+  const std::string rate =
+      view.completed_per_s ? fmt::format("{:.1f} completed/s   ", *view.completed_per_s) : "";
   std::string tasks;
   for (std::size_t i = 0; i < s.tasks.size(); ++i)
     tasks += fmt::format("{}{} {}", i ? "   " : "", name(static_cast<Status>(i)), s.tasks[i]);
@@ -60,9 +62,8 @@ std::vector<std::string> header(const View& view) {
                   duration_text(s.uptime_ms), s.store + store_warning(s),
                   s.draining ? "   DRAINING" : ""),
       tasks,
-      fmt::format("{:.1f} completed/s   accepted {}   delivered {}   requeued {}   results waiting "
-                  "{:.1f} MiB{}",
-                  view.completed_per_s, s.accepted_total, s.delivered_total, s.requeued_total,
+      fmt::format("{}accepted {}   delivered {}   requeued {}   results waiting {:.1f} MiB{}", rate,
+                  s.accepted_total, s.delivered_total, s.requeued_total,
                   static_cast<double>(s.result_bytes) / (1 << 20), held),
       "brokers" + (brokers.empty() ? "  none" : brokers)};
   if (!view.trouble.empty()) lines.insert(lines.begin() + 1, "!! " + view.trouble);

@@ -1,6 +1,7 @@
 // The screen of `genai-ctl top` as lines of text: pure, for any size.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,7 @@ struct View {
   std::string endpoint;
   std::string trouble;  // why there is nothing newer; empty: all is well
   client::Stats stats;
-  double completed_per_s = 0;
+  std::optional<double> completed_per_s;  // from the second look on
   std::vector<client::NodeInfo> nodes;
   std::vector<client::TaskInfo> running, waiting;  // the oldest first
 };

@@ -56,6 +56,12 @@ TEST_CASE("the screen shows the dispatcher, its nodes and its tasks") {
     CHECK(holds(lines, part));
 }
 
+TEST_CASE("a single look knows no rate, and shows none") {
+  View v = view();
+  v.completed_per_s.reset();
+  CHECK(!holds(screen_lines(v, 200, 100), "completed/s"));
+}
+
 TEST_CASE("it fits any terminal") {
   View v = view();
   for (int i = 0; i < 500; ++i) {
