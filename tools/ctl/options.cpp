@@ -1,6 +1,9 @@
 #include "tools/ctl/options.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
+#include <cmath>
 
 #include "protocol/limits.h"
 #include "protocol/process/state_dir.h"
@@ -23,19 +26,46 @@ void declare_out(CLI::App& cmd, Options& o, const char* doc) {
   cmd.add_option("--suffix", o.suffix, "Of the files in --out, such as .png");
 }
 
+/// Described in --help as the common options are.
+template <class T>
+CLI::Validator range(T least, T most) {
+  return CLI::Range(least, most).description(fmt::format("{} to {}", least, most));
+}
+
+CLI::Validator priority() { return range(std::uint32_t{0}, std::uint32_t{limits::kMaxPriority}); }
+
+CLI::Validator not_negative() {
+  const auto check = [](std::string& text) {
+    double number = 0;
+    const bool ok = CLI::detail::lexical_cast(text, number) && std::isfinite(number) && number >= 0;
+    return ok ? std::string() : fmt::format("must be a number of 0 or more, not '{}'", text);
+  };
+  return CLI::Validator("0 or more").operation(check);
+}
+
+/// The common options take N and X likewise.
+void name_values(CLI::App& app) {
+  for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) {
+    name_values(*command);
+    for (CLI::Option* option : command->get_options()) {
+      const std::string type = option->get_type_name();
+      if (type.starts_with("UINT") || type.starts_with("INT")) option->type_name("N");
+      if (type.starts_with("FLOAT")) option->type_name("X");
+    }
+  }
+}
+
 void declare_pages(CLI::App& cmd, Options& o) {
   auto* limit = cmd.add_option("--limit", o.limit, "At most so many (default: 100)")
-                    ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{UINT32_MAX}));
+                    ->check(range(std::uint64_t{1}, std::uint64_t{UINT32_MAX}));
   cmd.add_flag("--all", o.all, "All of them")->excludes(limit);
   cmd.add_option("--after", o.after, "Only those behind this task id");
 }
 
-CLI::Range priority() { return CLI::Range(std::uint32_t{0}, std::uint32_t{limits::kMaxPriority}); }
-
 void declare_submit(CLI::App& app, Options& options) {
   SubmitOptions& o = options.submit;
-  const CLI::Range seconds(std::uint64_t{1}, limits::kMaxTtlMs / 1000);
-  const CLI::Range count(std::uint64_t{0}, std::uint64_t{UINT32_MAX});
+  const auto seconds = range(std::uint64_t{1}, limits::kMaxTtlMs / 1000);
+  const auto count = range(std::uint64_t{0}, std::uint64_t{UINT32_MAX});
   auto& cmd = *app.add_subcommand("submit", "Submit tasks; with --wait or --out wait for them");
   cmd.add_option("prompt", o.prompt, "The payload, as text");
   cmd.add_option("--file", o.file, "The payload is this file")->check(refuse_empty);
@@ -60,7 +90,7 @@ void declare_submit(CLI::App& app, Options& options) {
       ->check(seconds);
   cmd.add_option("--time-limit-s", o.time_limit_s, "Time limit of one execution")->check(seconds);
   cmd.add_option("--max-attempts", o.max_attempts, "Error results before it is Failed")
-      ->check(CLI::Range(std::uint32_t{1}, limits::kMaxAttempts));
+      ->check(range(std::uint32_t{1}, limits::kMaxAttempts));
   cmd.add_option("--tenant", o.tenant, "Whom its time is charged to")->check(refuse_empty);
   cmd.add_option("--priority", o.priority, "0 to 9, the highest first (default: 5)")
       ->check(priority());
@@ -71,12 +101,12 @@ void declare_submit(CLI::App& app, Options& options) {
                  "Failed unless it has ended so many seconds from its acceptance")
       ->check(seconds);
   cmd.add_option("--max-cost", o.max_cost, "Only nodes that ask for no more")
-      ->check(CLI::NonNegativeNumber);
+      ->check(not_negative());
   cmd.add_option("--time-to-money-ratio", o.time_to_money_ratio,
                  "What a second is worth; 0: the cheapest node (default: the fastest)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(not_negative());
   cmd.add_option("--work", o.work, "How much there is to do, against other tasks of the model")
-      ->check(CLI::NonNegativeNumber);
+      ->check(not_negative());
   cmd.add_option("--param", o.params, "K=V for the node's program (repeatable)")
       ->allow_extra_args(false);  // what follows K=V is the prompt
   cmd.add_option("--label", o.label, "A name for people (default: the prompt)")
@@ -161,7 +191,7 @@ void declare_commands(CLI::App& app, Options& o) {
   auto& top = *app.add_subcommand(
       "top", "Watch the fleet live; q quits. Not on a terminal: as with --once");
   top.add_option("--interval-ms", o.interval_ms, "Time between two looks")
-      ->check(CLI::Range(100, 60'000));
+      ->check(range(100, 60'000));
   top.add_flag("--once", o.once, "Print one screen and exit");
   auto& drain = *app.add_subcommand("drain", "Give a node no more work");
   drain.add_option("node", o.node, "The node's id");
@@ -224,6 +254,7 @@ std::optional<int> parse_options(int argc, const char* const* argv, Options& opt
   parser.add("json", options.json, "Print JSON, one object a line");
   options.data_dir = process::default_state_dir("genai-dispatcher");
   declare_commands(parser.app(), options);
+  name_values(parser.app());
   parser.on_validate([&] { return validate(options); });
   if (const auto exit_code = parser.parse(argc, argv)) return exit_code;
   for (const CLI::App* command : parser.app().get_subcommands()) {
