@@ -256,6 +256,9 @@ class Unfit(ExecTest):
     def test_no_such_command(self):
         self.start_unfit("no-such-renderer --fast", "cannot run no-such-renderer: it is not found")
 
+    def test_no_such_command_at_the_beginning_of_a_pipeline(self):
+        self.start_unfit("no-such-renderer | cat", "cannot run no-such-renderer: it is not found")
+
     def test_a_command_that_defines_a_function_is_no_missing_program(self):
         node = self.start_node("fit", "--exec", "draw () { cat; }; draw")
         self.assertEqual(self.client.wait(self.client.submit())[0]["data"], b"prompt")

@@ -53,6 +53,13 @@ std::string param_name(std::string_view key) {
   return name;
 }
 
+/// Whether the result looks like that of a command whose first program is not there. A pipeline
+/// ends as its last program does: `no-such-renderer | cat` ends well, and with nothing.
+bool could_not_start(const TaskResult& result) {
+  if (result.kind == TaskResult::Kind::kOk) return result.data.empty();
+  return result.exit_code == kNotExecutable || result.exit_code == kNotFound;
+}
+
 std::string text_of(const Param& param) {
   return std::visit([](const auto& value) { return fmt::format("{}", value); }, param);
 }
@@ -105,7 +112,7 @@ Handler exec_handler(ExecOptions options) {
     TaskResult result = run_command(
         command, abort_fd.fd(),
         [&](double fraction, std::string_view text) { context.progress(fraction, text); });
-    if (result.exit_code == kNotExecutable || result.exit_code == kNotFound)
+    if (could_not_start(result))
       if (auto problem = command_problem(options.command))
         return TaskResult::returned(std::move(*problem));
     return result;

@@ -36,9 +36,9 @@ constexpr char kFooter[] = R"(The command of --exec:
                 also in sessions of its own.
 
 A task is given back without blame when it cannot be run here: $TMPDIR (or /tmp) is missing,
-full or not writable; no process or descriptor is left; the command ends with 126 or 127 and
-the program that it begins with is missing or not executable. 126 and 127 for another reason
-are errors.
+full or not writable; no process or descriptor is left; the program that the command begins
+with is missing or not executable, and the command ends with 126 or 127, or well and without a
+result (as a pipeline does). 126 and 127 for another reason are errors.
 
 Without --node-id the node is HOST-RANDOM. The name is kept in $STATE_DIRECTORY,
 /var/lib/genai-node (as root), or genai-node below $XDG_STATE_HOME or ~/.local/state; a second
