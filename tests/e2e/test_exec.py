@@ -9,7 +9,7 @@ import time
 import unittest
 
 from harness import BIN, FleetTest, wait_for
-from permission import skip
+from permission import skip, small_disk
 from small_disk import fill
 
 # Ways out of a process group, and further.
@@ -283,22 +283,12 @@ class Unfit(ExecTest):
         self.assertEqual({self.client.status(t)["faults"] for t in tasks}, {0})
 
     def test_a_full_disk(self):
-        disk = self.folder / "disk"
-        disk.mkdir()
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True)
-        if done.returncode:
-            skip(self, f"mounting is not permitted here: {done.stderr.decode().strip()}")
-        self.closers.insert(0, lambda: subprocess.run(["umount", "-l", disk], check=True))
+        disk = small_disk(self, "disk")
         fill(disk / "ballast")
         self.start_unfit("cat", "No space left on device", TMPDIR=disk)
 
     def test_a_disk_that_others_fill_while_a_program_runs(self):
-        disk = self.folder / "disk"
-        disk.mkdir()
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True)
-        if done.returncode:
-            skip(self, f"mounting is not permitted here: {done.stderr.decode().strip()}")
-        self.closers.insert(0, lambda: subprocess.run(["umount", "-l", disk], check=True))
+        disk = small_disk(self, "disk")
         command = (f"echo > {self.folder}/started; until test -e {self.folder}/full; do sleep 0.01; done; "
                    "head -c 100000 /dev/zero > $GENAI_RESULT_FILE")
         node = self.start("/usr/bin/env", f"TMPDIR={disk}", BIN / "genai-node", "--broker",

@@ -11,7 +11,7 @@ import unittest
 
 from commands import CtlTest
 from harness import BIN, ROOT, wait_for
-from permission import skip
+from permission import small_disk
 
 
 class Keeping(CtlTest):
@@ -151,12 +151,7 @@ class Keeping(CtlTest):
         self.assertEqual(self.fetch("t-1", "t-2", "t-3"), ["one", "two", "three"])
 
     def test_a_disk_that_is_full_in_the_middle_keeps_what_was_written_and_leaves_the_rest(self):
-        small = self.folder / "small"
-        small.mkdir()
-        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", small], capture_output=True)
-        if mounted.returncode:
-            skip(self, f"mounting is not permitted here: {mounted.stderr.decode().strip()}")
-        self.closers.append(lambda: subprocess.run(["umount", "-l", small], check=True))
+        small = small_disk(self, "small")
         self.start_nodes(1, "--echo")
         lines = b"".join(b"%d %s\n" % (i, b"x" * 300_000) for i in range(6))
         done = self.ctl("submit", "--lines", "-", "--out", small, "--json", stdin=lines)
