@@ -85,6 +85,9 @@ void SessionCore::on(const msg::ErrorReply& error, const Now& now, Effects& effe
       rejoin("the broker does not know this session", now, effects);
       greet_at_ = now.mono;
       return;
+    case ErrorCode::kNotAllowed:  // its key was revoked: the broker has ended the session
+      if (joined()) rejoin("the broker does not allow this node any more", now, effects);
+      [[fallthrough]];
     default:
       if (phase_ == Phase::kJoining) return on_refused({error.code, error.detail}, now, effects);
       // In use at another broker: who knows both says so, and gives this one no work meanwhile.

@@ -171,6 +171,27 @@ TEST_CASE("too_many_nodes is retried with a growing pause up to 30 s") {
   CHECK(s.core.joined());
 }
 
+TEST_CASE("a joined node whose key is revoked asks with growing pauses, and is told of once") {
+  Session s;
+  s.join();
+  s.assign(ref_of("t1"));
+  s.events.clear();
+  std::vector<std::uint64_t> pauses;
+  for (int i = 0; i < 3; ++i) {
+    s.sent.clear();
+    s.say_error(ErrorCode::kNotAllowed);
+    CHECK(!s.core.joined());
+    const Duration refused_at = s.now.mono;
+    while (s.sent.empty()) s.pass(to_ms(s.core.next_deadline() - s.now.mono));
+    CHECK(s.next<msg::Hello>().held == std::vector{ref_of("t1")});
+    pauses.push_back(to_ms(s.now.mono - refused_at));
+  }
+  CHECK(pauses == std::vector<std::uint64_t>{1000, 2000, 4000});
+  CHECK(s.count(Kind::kRefused) == 1);
+  s.say(msg::Welcome{{}, 1000, 3000, 5000});
+  CHECK(s.core.joined());
+}
+
 TEST_CASE("a node whose name is in use asks again and again, soon after the other has left") {
   Session s;
   s.tick();
