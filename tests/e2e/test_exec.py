@@ -132,8 +132,10 @@ class Descendants(ExecTest):
             path.chmod(0o777)
         command = (f"test -e {pid_file} || {{ {as_root} --reuid 0 setsid sh -c 'echo $$ > {pid_file}; exec sleep 300' "
                    f">/dev/null 2>&1 3>&1 & until test -s {pid_file}; do sleep 0.01; done; }}; cat")
-        self.start("/usr/bin/setpriv", "--reuid", "65534", "--clear-groups", BIN / "genai-node", "--broker",
-                   self.nodes_endpoint, "--node-id", "nobodys", "--exec", command)
+        # The one right that is left: the programs may lie in a folder of root's own.
+        self.start("/usr/bin/setpriv", "--reuid", "65534", "--clear-groups", "--inh-caps", "+dac_read_search",
+                   "--ambient-caps", "+dac_read_search", BIN / "genai-node", "--broker", self.nodes_endpoint,
+                   "--node-id", "nobodys", "--exec", command)
         self.client.wait(self.client.submit())  # nobody can kill what it has left
         self.addCleanup(os.kill, int(pid_file.read_text()), signal.SIGKILL)
         started = time.monotonic()
