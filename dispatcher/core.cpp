@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "dispatcher/check.h"
+#include "dispatcher/doubled.h"
 #include "dispatcher/result_info.h"
 #include "protocol/planted.h"
 #include "protocol/text.h"
@@ -23,9 +24,7 @@ constexpr Duration kTimeLimitGrace = from_ms(2000);
 constexpr Duration kFirstRetry = from_ms(1000), kLongestRetry = from_ms(60'000);
 
 Duration retry_delay(std::uint64_t task, std::uint32_t errors) {
-  constexpr std::uint32_t kEnoughDoublings = 16;
-  const auto doublings = std::min(errors - 1, kEnoughDoublings);
-  const Duration delay = std::min(kFirstRetry * (std::int64_t{1} << doublings), kLongestRetry);
+  const Duration delay = doubled(kFirstRetry, errors - 1, kLongestRetry);
   // Of a task and its error always the same (splitmix64; Steele, Lea and Flood, 2014).
   std::uint64_t mixed = task * 0x9e3779b97f4a7c15 + errors;
   mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9;

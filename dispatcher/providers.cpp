@@ -9,6 +9,7 @@
 
 #include "dispatcher/backlog.h"
 #include "dispatcher/check.h"
+#include "dispatcher/doubled.h"
 #include "dispatcher/fit.h"
 #include "protocol/planted.h"
 
@@ -32,12 +33,6 @@ std::string rest_of(const Provider& provider, Duration now) {
   return fmt::format("{} rests for another {:.1f} s: {}", provider.node_id.str(),
                      seconds(provider.rest_ends() - now),
                      provider.unfit > 0 ? "it can run nothing now" : provider.trouble());
-}
-
-/// `first`, doubled with each one that follows in a row, up to `longest`.
-Duration doubled(Duration first, std::uint32_t times, Duration longest) {
-  constexpr std::uint32_t kEnough = 16;
-  return std::min(first * (std::int64_t{1} << std::min(times, kEnough)), longest);
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include <array>
@@ -14,6 +13,7 @@
 
 #include "protocol/ids.h"
 #include "protocol/limits.h"
+#include "protocol/transport/system.h"
 
 namespace genai::node {
 namespace {
@@ -32,8 +32,7 @@ std::string prefix_of(std::string_view host) {
 
 std::string random_hex() {
   std::array<std::uint8_t, kRandomBytes> bytes{};
-  if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
-    throw std::system_error(errno, std::generic_category(), "getrandom");
+  transport::fill_random(bytes.data(), bytes.size());
   return fmt::format("{:02x}", fmt::join(bytes, ""));
 }
 
