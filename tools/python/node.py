@@ -36,7 +36,7 @@ class Node:
         self.pool = concurrent.futures.ThreadPoolExecutor(options.slots)
         self.held = {}  # ref -> [abort event, future, RESULT entry or None, when to send it again]
         self.heartbeat_s, self.lost_s, self.seq, self.give_up_at = 1.0, 5.0, 0, 0.0
-        self.leaving = self.left = False
+        self.leaving = self.left = self.told_to_stop = False
         self.connect()
 
     def connect(self):
@@ -49,14 +49,15 @@ class Node:
 
     def run(self):
         while not self.left:
-            self.on_time(time.monotonic())
+            self.on_time(time.monotonic(), self.told_to_stop and not self.leaving)
             if self.socket.poll(20):
                 self.heard_at = time.monotonic()
                 self.on_message(*msgpack.unpackb(self.socket.recv(), raw=False)[1:])
         for entry in self.held.values():
             entry[0].set()  # nobody wants what still runs
 
-    def on_time(self, now):
+    def on_time(self, now, must_leave):
+        must_leave and self.leave()
         if now - self.heard_at > self.lost_s:
             self.socket.close()
             self.connect()
@@ -122,12 +123,11 @@ class Node:
     def on_abort(self, ref, code):
         entry = self.held.get(ref)
         goes_on = entry and code == TAKEN_BACK and not entry[1].cancel()
-        outcome = 1 if not entry else 2 if entry[2] else 3 if goes_on else 0
-        if outcome == 0:
+        if not (outcome := 1 if not entry else 2 if entry[2] else 3 if goes_on else 0):
             self.held.pop(ref)[0].set()
         self.send(ABORT_ACK, [[ref, outcome]])
 
-    def leave(self, *_):
+    def leave(self):
         self.leaving = True
         self.send(LEAVE, "told to stop")
         for ref, entry in self.held.items():
@@ -145,5 +145,5 @@ if __name__ == "__main__":
     parser.add_argument("--echo", action="store_true", help="give the payload back as it is")
     parser.add_argument("--delay-ms", type=int, default=0)
     node = Node(parser.parse_args())
-    signal.signal(signal.SIGTERM, node.leave)
+    signal.signal(signal.SIGTERM, lambda *_: setattr(node, "told_to_stop", True))
     node.run()
