@@ -95,6 +95,10 @@ class Process:
     def logged(self, text):
         return [e for e in self.entries() if e.get("msg") == text]
 
+    def await_logged(self, text):
+        """Lines are written by a thread of their own, so what they tell of may be seen before they are."""
+        return wait_for(lambda: self.logged(text), f"the line '{text}' of {self.name}")
+
     def close(self):
         if self.is_alive():
             with contextlib.suppress(ProcessLookupError):

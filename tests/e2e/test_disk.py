@@ -109,7 +109,7 @@ class CompletelyFull(SmallDisk):
             self.fill()  # the reserve was given up
             return self.store_state() == "full"
         wait_for(is_full, "the full disk to be noticed")
-        logged = self.dispatcher.logged(
+        logged = self.dispatcher.await_logged(
             "nothing can be written: no new tasks, no new work, trying again")
         self.assertIn(str(self.data), logged[0]["error"])
 

@@ -276,7 +276,7 @@ class Unfit(ExecTest):
         self.start_node("fit", "--exec", "cat", slots=8)
         self.assertEqual({r["status"] for r in self.client.wait(tasks)}, {"Completed"})
         self.assertTrue(any("Too many open files" in e["reason"]
-                            for e in node.logged("task given back: this node cannot run it")))
+                            for e in node.await_logged("task given back: this node cannot run it")))
         self.assertEqual({self.client.status(t)["faults"] for t in tasks}, {0})
 
     def test_a_full_disk(self):
@@ -388,7 +388,7 @@ class Names(ExecTest):
         (state / "genai-node").touch()  # no folder
         node, name = self.start_unnamed(state)
         self.assertTrue(name.startswith("box-"))
-        self.assertTrue(node.logged("the node id is new at each start; --node-id gives it one"))
+        node.await_logged("the node id is new at each start; --node-id gives it one")
 
 
 if __name__ == "__main__":

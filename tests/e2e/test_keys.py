@@ -97,7 +97,7 @@ class Keys(unittest.TestCase):
         wait_for(lambda: self.broker.logged("node refused"), "the refusal")
         self.assertIn("another node", self.broker.logged("node refused")[0]["reason"])
         self.assertTrue(liar.is_alive())
-        self.assertEqual(self.joined(), ["painter"])
+        wait_for(lambda: self.joined() == ["painter"], "the join to be logged")
 
     def test_revoked_keys_end_at_once_and_others_stay(self):
         self.start_fleet()

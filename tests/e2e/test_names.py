@@ -30,8 +30,8 @@ class Names(FleetTest):
         self.assertEqual(self.client.status(tasks[0])["attempt"], 1)
         # Both logs say what is wrong, and say it once.
         self.assertEqual(len(self.refusals(second)), 1)
-        self.assertEqual(len(self.broker.logged("node refused")), 1)
-        self.assertEqual(len(self.broker.logged("node joined")), 1)
+        self.assertEqual(len(self.broker.await_logged("node refused")), 1)
+        self.assertEqual(len(self.broker.await_logged("node joined")), 1)
         self.assertTrue(first.is_alive() and second.is_alive())
 
         first.send(signal.SIGTERM)
@@ -52,7 +52,7 @@ class Names(FleetTest):
         self.wait_refused(first)  # it waits in its turn
         self.assertEqual(self.client.wait(self.client.submit())[0]["data"], b"second\n")
         self.assertTrue(first.is_alive() and second.is_alive())
-        self.assertEqual(len(self.broker.logged("node joined")), 2)
+        wait_for(lambda: len(self.broker.logged("node joined")) == 2, "the second one to join")
 
     def test_a_leaving_node_and_its_successor_survive_a_restart_of_the_broker(self):
         """Whichever of them comes first, one of them is left to serve, and the other did not fail."""

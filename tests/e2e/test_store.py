@@ -269,8 +269,7 @@ class MemoryStore(FleetTest):
 
     def test_it_says_what_it_is(self):
         self.assertEqual(self.client.stats()["store"], "memory")
-        self.assertTrue(self.dispatcher.logged(
-            "tasks are kept in memory only: a crash of this process loses them"))
+        self.dispatcher.await_logged("tasks are kept in memory only: a crash of this process loses them")
         self.assertFalse((self.folder / "data").exists())
 
 
