@@ -4,10 +4,10 @@
 #include <string_view>
 
 #include "broker/effects.h"
-#include "protocol/codec.h"
-#include "protocol/errors.h"
-#include "protocol/messages.h"
-#include "protocol/text.h"
+#include "protocol/base/errors.h"
+#include "protocol/base/text.h"
+#include "protocol/wire/codec.h"
+#include "protocol/wire/messages.h"
 
 namespace genai::broker {
 

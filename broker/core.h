@@ -13,13 +13,13 @@
 #include "broker/heartbeat_monitor.h"
 #include "broker/link_outbox.h"
 #include "broker/registry.h"
-#include "protocol/blob.h"
-#include "protocol/identity.h"
-#include "protocol/limits.h"
-#include "protocol/messages.h"
-#include "protocol/process/peer_rates.h"
-#include "protocol/process/rate_limit.h"
-#include "protocol/time.h"
+#include "protocol/base/blob.h"
+#include "protocol/base/identity.h"
+#include "protocol/base/limits.h"
+#include "protocol/base/peer_rates.h"
+#include "protocol/base/rate_limit.h"
+#include "protocol/base/time.h"
+#include "protocol/wire/messages.h"
 
 namespace genai::broker {
 
@@ -103,9 +103,8 @@ class Core {
   };
 
   struct MalformedLimits {
-    process::RateLimit replies{kMaxErrorRepliesPerSecond,
-                               from_ms(1000) / kMaxErrorRepliesPerSecond};
-    process::RateLimit notices{kMaxMalformedNotices, from_ms(1000) / kMaxMalformedNotices};
+    RateLimit replies{kMaxErrorRepliesPerSecond, from_ms(1000) / kMaxErrorRepliesPerSecond};
+    RateLimit notices{kMaxMalformedNotices, from_ms(1000) / kMaxMalformedNotices};
   };
 
   void advance(const Now& now, Effects& effects);
@@ -164,9 +163,9 @@ class Core {
   Duration gone_at_{0};             // when there was a dispatcher last, on the monitor's clock
   bool behind_ = false;             // messages were left unread by the last turn
   Duration held_{0};  // so long the clock of silences has stood still for that, without a break
-  process::PeerRates rates_{limits::kMaxAskedPerSecond};  // of nodes' keys, or connections without
-  process::RateLimit node_refusals_{kMaxRefusalNotices, from_ms(60'000) / kMaxRefusalNotices};
-  process::RateLimit dispatcher_refusals_{kMaxRefusalNotices, from_ms(60'000) / kMaxRefusalNotices};
+  PeerRates rates_{limits::kMaxAskedPerSecond};  // of nodes' keys, or connections without
+  RateLimit node_refusals_{kMaxRefusalNotices, from_ms(60'000) / kMaxRefusalNotices};
+  RateLimit dispatcher_refusals_{kMaxRefusalNotices, from_ms(60'000) / kMaxRefusalNotices};
   MalformedLimits node_limits_;
   MalformedLimits link_limits_;
   Counters counters_;

@@ -3,7 +3,7 @@
 
 #include "broker/answers.h"
 #include "broker/core.h"
-#include "protocol/planted.h"
+#include "protocol/base/planted.h"
 
 namespace genai::broker {
 

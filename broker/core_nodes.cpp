@@ -3,8 +3,8 @@
 
 #include "broker/answers.h"
 #include "broker/core.h"
-#include "protocol/limits.h"
-#include "protocol/planted.h"
+#include "protocol/base/limits.h"
+#include "protocol/base/planted.h"
 
 namespace genai::broker {
 namespace {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "broker/registry.h"
-#include "protocol/errors.h"
-#include "protocol/ids.h"
+#include "protocol/base/errors.h"
+#include "protocol/base/ids.h"
 
 namespace genai::broker {
 

@@ -12,8 +12,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "protocol/ids.h"
-#include "protocol/time.h"
+#include "protocol/base/ids.h"
+#include "protocol/base/time.h"
 
 namespace genai::broker {
 

@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "protocol/codec.h"
-#include "protocol/limits.h"
+#include "protocol/base/limits.h"
+#include "protocol/wire/codec.h"
 
 namespace genai::broker {
 namespace {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "broker/effects.h"
-#include "protocol/messages.h"
+#include "protocol/wire/messages.h"
 
 namespace genai::broker {
 

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "broker/notice_log.h"
-#include "protocol/limits.h"
-#include "protocol/process/logging.h"
+#include "protocol/base/limits.h"
+#include "protocol/runtime/logging.h"
 #include "protocol/transport/system.h"
 
 namespace genai::broker {
@@ -57,13 +57,13 @@ Expected<void> Loop::bind() {
   if (!nodes) return fail(nodes.error().code, "nodes-endpoint: " + nodes.error().detail);
   const auto link = link_.bind(config_.link_endpoint);
   if (!link) return fail(link.error().code, "link-endpoint: " + link.error().detail);
-  process::log_info("broker ready", {{"nodes_endpoint", *nodes},
+  runtime::log_info("broker ready", {{"nodes_endpoint", *nodes},
                                      {"link_endpoint", *link},
                                      {"authorized_keys", guard_.authorized()}});
   return {};
 }
 
-void Loop::run(process::SignalFd& signals) {
+void Loop::run(runtime::SignalFd& signals) {
   transport::PollSet poll;
   poll.add(nodes_);
   poll.add(link_);
@@ -132,11 +132,11 @@ void Loop::send_to_link(const Now& now) {
   }
 }
 
-bool Loop::stop_requested(process::SignalFd& signals) {
+bool Loop::stop_requested(runtime::SignalFd& signals) {
   while (const auto signo = signals.read()) {
     if (*signo == SIGHUP) guard_.reload();
     if (*signo != SIGTERM && *signo != SIGINT) continue;
-    process::log_info("broker stops", {{"signal", *signo}});
+    runtime::log_info("broker stops", {{"signal", *signo}});
     return true;
   }
   return false;

@@ -6,9 +6,9 @@
 #include "broker/core.h"
 #include "broker/notice_log.h"
 #include "broker/options.h"
-#include "protocol/process/signals.h"
+#include "protocol/runtime/signals.h"
+#include "protocol/security/guard.h"
 #include "protocol/transport/drain.h"
-#include "protocol/transport/guard.h"
 #include "protocol/transport/socket.h"
 
 namespace genai::broker {
@@ -23,7 +23,7 @@ class Loop {
   Expected<void> bind();
   /// Serves until SIGTERM or SIGINT. Nothing needs to be saved: nodes and dispatcher come back by
   /// themselves.
-  void run(process::SignalFd& signals);
+  void run(runtime::SignalFd& signals);
 
  private:
   enum class Side { kNodes, kLink };
@@ -33,7 +33,7 @@ class Loop {
   void apply(const Now& now);
   void send_to_nodes(const Now& now);
   void send_to_link(const Now& now);
-  bool stop_requested(process::SignalFd& signals);
+  bool stop_requested(runtime::SignalFd& signals);
 
   Config config_;
   transport::Context context_;

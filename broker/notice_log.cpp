@@ -1,11 +1,11 @@
 #include "broker/notice_log.h"
 
-#include "protocol/process/logging.h"
+#include "protocol/runtime/logging.h"
 
 namespace genai::broker {
 namespace {
 
-using process::LogLevel;
+using runtime::LogLevel;
 
 struct Line {
   LogLevel level;
@@ -51,39 +51,39 @@ Line line_of(Notice::Kind kind) {
   return {LogLevel::kWarn, "notice of an unknown kind"};
 }
 
-constexpr process::RateLimit kLimit{1000, from_ms(100)};
+constexpr RateLimit kLimit{1000, from_ms(100)};
 
 }  // namespace
 
 void NoticeLog::write(const Notice& notice, const Now& now) {
   const auto [level, text] = line_of(notice.kind);
-  if (!process::log_enabled(level)) return;
-  process::RateLimit& limit = limits_.try_emplace(notice.kind, kLimit).first->second;
+  if (!runtime::log_enabled(level)) return;
+  RateLimit& limit = limits_.try_emplace(notice.kind, kLimit).first->second;
   if (!limit.allow(now.mono)) return;
   if (const std::uint64_t count = limit.take_suppressed())
-    process::log(level, "lines that were too many to show", {{"text", text}, {"count", count}});
+    runtime::log(level, "lines that were too many to show", {{"text", text}, {"count", count}});
   if (notice.kind == Notice::Kind::kNodeRefused)
-    process::log(level, text,
+    runtime::log(level, text,
                  {{"node_id", notice.node_id.str()},
                   {"session", notice.session.short_hex()},
                   {"reason", notice.reason},
                   {"count", notice.count}});
   else if (!notice.node_id.empty() && notice.reason.empty())
-    process::log(level, text,
+    runtime::log(level, text,
                  {{"node_id", notice.node_id.str()}, {"session", notice.session.short_hex()}});
   else if (!notice.node_id.empty())
-    process::log(level, text,
+    runtime::log(level, text,
                  {{"node_id", notice.node_id.str()},
                   {"session", notice.session.short_hex()},
                   {"reason", notice.reason}});
   else if (notice.kind == Notice::Kind::kMassVanish)
-    process::log(level, notice.reason, {{"nodes", notice.count}});
+    runtime::log(level, notice.reason, {{"nodes", notice.count}});
   else if (notice.kind == Notice::Kind::kLateLoop)
-    process::log(level, text, {{"late_ms", notice.count}, {"reason", notice.reason}});
+    runtime::log(level, text, {{"late_ms", notice.count}, {"reason", notice.reason}});
   else if (notice.count > 0)
-    process::log(level, text, {{"count", notice.count}, {"last", notice.reason}});
+    runtime::log(level, text, {{"count", notice.count}, {"last", notice.reason}});
   else
-    process::log(level, text, {{"reason", notice.reason}});
+    runtime::log(level, text, {{"reason", notice.reason}});
 }
 
 }  // namespace genai::broker

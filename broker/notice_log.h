@@ -4,8 +4,8 @@
 #include <map>
 
 #include "broker/effects.h"
-#include "protocol/process/rate_limit.h"
-#include "protocol/time.h"
+#include "protocol/base/rate_limit.h"
+#include "protocol/base/time.h"
 
 namespace genai::broker {
 
@@ -16,7 +16,7 @@ class NoticeLog {
   void write(const Notice& notice, const Now& now);
 
  private:
-  std::map<Notice::Kind, process::RateLimit> limits_;
+  std::map<Notice::Kind, RateLimit> limits_;
 };
 
 }  // namespace genai::broker

@@ -2,13 +2,13 @@
 
 #include <utility>
 
-#include "protocol/limits.h"
+#include "protocol/base/limits.h"
 
 namespace genai::broker {
 namespace {
 
-using process::OptionProblem;
-using process::Range;
+using runtime::OptionProblem;
+using runtime::Range;
 
 std::optional<OptionProblem> validate(const Config& config) {
   for (const auto& [name, endpoint] : {std::pair("nodes-endpoint", &config.nodes_endpoint),
@@ -27,7 +27,7 @@ std::optional<OptionProblem> validate(const Config& config) {
 }  // namespace
 
 std::optional<int> parse_options(int argc, const char* const* argv, Config& config) {
-  process::Options options("genai-broker",
+  runtime::Options options("genai-broker",
                            "Keeps the sessions of the client nodes and their liveness.");
   const Range silence(limits::kMinHeartbeatMs + 1, 3'600'000);
   options.add("nodes-endpoint", config.nodes_endpoint, "Where client nodes connect");

@@ -7,8 +7,8 @@
 #include <string>
 
 #include "broker/core.h"
-#include "protocol/process/options.h"
-#include "protocol/transport/guard.h"
+#include "protocol/runtime/options.h"
+#include "protocol/security/guard.h"
 
 namespace genai::broker {
 
@@ -20,8 +20,8 @@ struct Config {
   std::chrono::milliseconds lost{5000};
   std::uint64_t max_nodes = kDefaultMaxNodes;
   transport::SecurityOptions security;
-  process::LogLevel log_level = process::LogLevel::kInfo;
-  process::LogFormat log_format = process::LogFormat::kAuto;
+  runtime::LogLevel log_level = runtime::LogLevel::kInfo;
+  runtime::LogFormat log_format = runtime::LogFormat::kAuto;
 };
 
 /// Fills `config`; the exit code when the program is to end at once, having said why.

@@ -11,10 +11,10 @@
 #include <unordered_map>
 #include <vector>
 
-#include "protocol/ids.h"
-#include "protocol/messages.h"
-#include "protocol/string_map.h"
-#include "protocol/time.h"
+#include "protocol/base/ids.h"
+#include "protocol/base/string_map.h"
+#include "protocol/base/time.h"
+#include "protocol/wire/messages.h"
 
 namespace genai::broker {
 

@@ -6,9 +6,9 @@
 #include <map>
 #include <string>
 
-#include "dispatcher/quota.h"
-#include "protocol/limits.h"
-#include "protocol/time.h"
+#include "dispatcher/placement/quota.h"
+#include "protocol/base/limits.h"
+#include "protocol/base/time.h"
 
 namespace genai::dispatcher {
 

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <string_view>
 
-#include "dispatcher/check.h"
-#include "dispatcher/doubled.h"
-#include "dispatcher/result_info.h"
-#include "protocol/planted.h"
-#include "protocol/text.h"
+#include "dispatcher/tasks/result_info.h"
+#include "protocol/base/check.h"
+#include "protocol/base/doubled.h"
+#include "protocol/base/planted.h"
+#include "protocol/base/text.h"
 
 namespace genai::dispatcher {
 namespace {

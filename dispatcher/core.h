@@ -14,23 +14,23 @@
 #include <unordered_set>
 #include <vector>
 
-#include "dispatcher/archive.h"
-#include "dispatcher/backlog.h"
-#include "dispatcher/clients.h"
 #include "dispatcher/config.h"
+#include "dispatcher/desk/clients.h"
+#include "dispatcher/desk/listings.h"
 #include "dispatcher/effects.h"
-#include "dispatcher/journal.h"
-#include "dispatcher/listings.h"
+#include "dispatcher/fleet/providers.h"
 #include "dispatcher/outbox.h"
-#include "dispatcher/providers.h"
-#include "dispatcher/scheduler.h"
+#include "dispatcher/placement/backlog.h"
+#include "dispatcher/placement/scheduler.h"
+#include "dispatcher/store/journal.h"
 #include "dispatcher/store/store.h"
-#include "dispatcher/task_table.h"
-#include "protocol/codec.h"
-#include "protocol/identity.h"
-#include "protocol/limits.h"
-#include "protocol/process/peer_rates.h"
-#include "protocol/process/rate_limit.h"
+#include "dispatcher/tasks/archive.h"
+#include "dispatcher/tasks/task_table.h"
+#include "protocol/base/identity.h"
+#include "protocol/base/limits.h"
+#include "protocol/base/peer_rates.h"
+#include "protocol/base/rate_limit.h"
+#include "protocol/wire/codec.h"
 
 namespace genai::dispatcher {
 
@@ -323,11 +323,11 @@ class Core {
   std::map<std::uint64_t, const Task*> progressed_;  // since the last tick, by sequence
   Totals totals_;
   Listings listings_;
-  process::PeerRates rates_{limits::kMaxAskedPerSecond};
-  process::PeerRates ranked_{limits::kMaxRankedPerSecond};
-  const Identity* asker_ = nullptr;  // of the client's frame that is being handled
-  process::RateLimit malformed_notes_{10, from_ms(1000)};  // a hostile peer must not fill the log
-  process::RateLimit broker_error_notes_{10, from_ms(6000)};
+  PeerRates rates_{limits::kMaxAskedPerSecond};
+  PeerRates ranked_{limits::kMaxRankedPerSecond};
+  const Identity* asker_ = nullptr;               // of the client's frame that is being handled
+  RateLimit malformed_notes_{10, from_ms(1000)};  // a hostile peer must not fill the log
+  RateLimit broker_error_notes_{10, from_ms(6000)};
 
   std::multimap<Duration, std::pair<SessionId, AssignmentRef>> abort_resends_;
   std::uint64_t sequence_ = 0;

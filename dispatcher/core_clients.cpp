@@ -6,13 +6,13 @@
 #include <utility>
 
 #include "dispatcher/core.h"
-#include "dispatcher/lateness.h"
-#include "dispatcher/permissions.h"
-#include "dispatcher/reports.h"
-#include "dispatcher/result_info.h"
-#include "dispatcher/task_times.h"
-#include "protocol/planted.h"
-#include "protocol/text.h"
+#include "dispatcher/desk/permissions.h"
+#include "dispatcher/desk/reports.h"
+#include "dispatcher/tasks/lateness.h"
+#include "dispatcher/tasks/result_info.h"
+#include "dispatcher/tasks/task_times.h"
+#include "protocol/base/planted.h"
+#include "protocol/base/text.h"
 
 namespace genai::dispatcher {
 namespace {

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "dispatcher/core.h"
-#include "protocol/planted.h"
+#include "protocol/base/planted.h"
 
 namespace genai::dispatcher {
 namespace {

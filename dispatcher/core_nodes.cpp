@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "dispatcher/core.h"
-#include "dispatcher/result_info.h"
-#include "protocol/planted.h"
-#include "protocol/text.h"
+#include "dispatcher/tasks/result_info.h"
+#include "protocol/base/planted.h"
+#include "protocol/base/text.h"
 
 namespace genai::dispatcher {
 namespace {

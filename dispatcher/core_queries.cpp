@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "dispatcher/core.h"
-#include "dispatcher/permissions.h"
-#include "dispatcher/reports.h"
+#include "dispatcher/desk/permissions.h"
+#include "dispatcher/desk/reports.h"
 
 namespace genai::dispatcher {
 namespace {

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "dispatcher/core.h"
-#include "dispatcher/task_times.h"
+#include "dispatcher/tasks/task_times.h"
 
 namespace genai::dispatcher {
 namespace {

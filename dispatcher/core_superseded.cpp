@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "dispatcher/check.h"
 #include "dispatcher/core.h"
+#include "protocol/base/check.h"
 
 namespace genai::dispatcher {
 namespace {

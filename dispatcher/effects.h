@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "protocol/messages.h"
+#include "protocol/wire/messages.h"
 
 namespace genai::dispatcher {
 

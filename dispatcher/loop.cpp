@@ -4,9 +4,9 @@
 #include <csignal>
 #include <stdexcept>
 
-#include "protocol/limits.h"
-#include "protocol/process/logging.h"
-#include "protocol/process/options.h"
+#include "protocol/base/limits.h"
+#include "protocol/runtime/logging.h"
+#include "protocol/runtime/options.h"
 #include "protocol/transport/drain.h"
 #include "protocol/transport/system.h"
 
@@ -66,7 +66,7 @@ Loop::Loop(const ProgramOptions& options, store::Start start)
     commits_.emplace(*store_);
   }
   core_.set_store_report(report_);
-  core_.read_debug_notes(process::log_enabled(process::LogLevel::kDebug));
+  core_.read_debug_notes(runtime::log_enabled(runtime::LogLevel::kDebug));
 }
 
 transport::Dealer Loop::make_link(std::size_t broker) {
@@ -79,19 +79,19 @@ Expected<void> Loop::bind() {
   const auto clients = clients_.bind(options_.clients_endpoint);
   if (!clients) return fail(clients.error().code, "clients-endpoint: " + clients.error().detail);
   if (commits_)
-    process::log_info("tasks are kept on disk", {{"store", report_.name},
+    runtime::log_info("tasks are kept on disk", {{"store", report_.name},
                                                  {"data_dir", options_.store.data_dir},
                                                  {"tasks", core_.live_tasks()},
                                                  {"results", core_.unfetched_results()}});
   else
-    process::log_warn("tasks are kept in memory only: a crash of this process loses them",
+    runtime::log_warn("tasks are kept in memory only: a crash of this process loses them",
                       {{"store", report_.name}});
-  process::log_info("dispatcher ready", {{"clients_endpoint", *clients}});
+  runtime::log_info("dispatcher ready", {{"clients_endpoint", *clients}});
   return {};
 }
 
 /// What is not going to be read must not wake the loop.
-void Loop::fill_poll_set(process::SignalFd& signals) {
+void Loop::fill_poll_set(runtime::SignalFd& signals) {
   poll_.clear();
   poll_.add_fd(signals.fd());  // the first: kSignals
   if (guard_.reload_fd() >= 0) poll_.add_fd(guard_.reload_fd());
@@ -118,7 +118,7 @@ Duration Loop::next_deadline() const {
   return at;
 }
 
-int Loop::run(process::SignalFd& signals) {
+int Loop::run(runtime::SignalFd& signals) {
   fill_poll_set(signals);
   bool more = false;
   for (;;) {
@@ -153,16 +153,16 @@ int Loop::stopped() {
   const std::size_t left = core_.live_tasks(), results = core_.unfetched_results();
   if (commits_) {
     if (!queue_.is_idle())
-      process::log_warn(
+      runtime::log_warn(
           "stopped before the last changes were written: they were promised to nobody");
-    process::log_info("dispatcher stops", {{"tasks_kept", left}, {"results_kept", results}});
-    return queue_.is_idle() ? process::kExitOk : process::kExitFailure;
+    runtime::log_info("dispatcher stops", {{"tasks_kept", left}, {"results_kept", results}});
+    return queue_.is_idle() ? runtime::kExitOk : runtime::kExitFailure;
   }
-  if (left > 0) process::log_warn("stopped with tasks left behind", {{"tasks", left}});
+  if (left > 0) runtime::log_warn("stopped with tasks left behind", {{"tasks", left}});
   if (results > 0)
-    process::log_warn("results that nobody fetched end with this process", {{"results", results}});
-  process::log_info("dispatcher stops");
-  return left == 0 ? process::kExitOk : process::kExitFailure;
+    runtime::log_warn("results that nobody fetched end with this process", {{"results", results}});
+  runtime::log_info("dispatcher stops");
+  return left == 0 ? runtime::kExitOk : runtime::kExitFailure;
 }
 
 /// True when messages may be left.
@@ -182,7 +182,7 @@ bool Loop::drain_link(std::size_t broker, const Now& now) {
   });
 }
 
-void Loop::apply(process::SignalFd& signals, const Now& now) {
+void Loop::apply(runtime::SignalFd& signals, const Now& now) {
   Effects effects = core_.take_effects();
   for (const Note& note : effects.notes) log_.write(note, now.mono);
   reopen(effects.reopen_links, signals);
@@ -200,10 +200,10 @@ void Loop::commit_and_release(const Now& now) {
   send_to_brokers(released);
 }
 
-void Loop::reopen(const std::vector<std::size_t>& brokers, process::SignalFd& signals) {
+void Loop::reopen(const std::vector<std::size_t>& brokers, runtime::SignalFd& signals) {
   for (const std::size_t broker : brokers)
     if (!transport::renew(links_[broker], [&] { return make_link(broker); }))
-      process::log_warn("no file descriptor left for a new connection: the old one is kept",
+      runtime::log_warn("no file descriptor left for a new connection: the old one is kept",
                         {{"broker", options_.brokers[broker]}});
   if (!brokers.empty()) fill_poll_set(signals);
 }
@@ -268,7 +268,7 @@ bool Loop::poll_commit(const Now& now) {
       return false;
     }
     broken_ = error;
-    process::log_error("the store failed: stopping, since only a restart finds what is on the disk",
+    runtime::log_error("the store failed: stopping, since only a restart finds what is on the disk",
                        {{"error", error.detail}});
     return false;
   }
@@ -292,7 +292,7 @@ void Loop::on_full(const std::string& detail, const Now& now) {
 }
 
 /// Nobody else may have the store: that it takes a later epoch shows that this process still does.
-void Loop::raise_epoch(process::SignalFd& signals, const Now& now) {
+void Loop::raise_epoch(runtime::SignalFd& signals, const Now& now) {
   if (queue_.is_running() || (commits_ && commits_->is_busy())) return;
   const std::uint64_t epoch = std::max(core_.least_epoch(), to_ms(now.wall));
   const bool has_thread = commits_.has_value();
@@ -301,39 +301,39 @@ void Loop::raise_epoch(process::SignalFd& signals, const Now& now) {
   if (has_thread) commits_.emplace(*store_);
   fill_poll_set(signals);
   if (kept) {
-    process::log_info("the dispatcher that took over is gone: asking to serve again",
+    runtime::log_info("the dispatcher that took over is gone: asking to serve again",
                       {{"epoch", epoch}});
     return core_.raise_epoch(epoch, now);
   }
   const store::Failure failure = kept.error().failure;  // passes, as that of a commit does
   if (failure == store::Failure::kFull || failure == store::Failure::kLocked) return;
   broken_ = kept.error();
-  process::log_error("the store refuses a later epoch: stopping", {{"error", kept.error().detail}});
+  runtime::log_error("the store refuses a later epoch: stopping", {{"error", kept.error().detail}});
 }
 
 void Loop::set_store_state(StoreReport::State state, const std::string& detail) {
   if (std::exchange(report_.state, state) == state) return;
   switch (state) {
     case StoreReport::State::kOk:
-      return process::log_info("the disk has room again: new tasks are taken");
+      return runtime::log_info("the disk has room again: new tasks are taken");
     case StoreReport::State::kLow:
-      return process::log_warn("the disk is nearly full: no new tasks until there is room",
+      return runtime::log_warn("the disk is nearly full: no new tasks until there is room",
                                {{"data_dir", options_.store.data_dir}});
     case StoreReport::State::kFull:
-      return process::log_error("nothing can be written: no new tasks, no new work, trying again",
+      return runtime::log_error("nothing can be written: no new tasks, no new work, trying again",
                                 {{"error", detail}});
   }
 }
 
-void Loop::on_signals(process::SignalFd& signals, const Now& now) {
+void Loop::on_signals(runtime::SignalFd& signals, const Now& now) {
   while (const auto signo = signals.read()) {
     if (*signo == SIGHUP) guard_.reload();
     const auto before = drain_state_.phase();
     if (drain_state_.on_signal(*signo) == before) continue;
-    if (before == process::DrainState::Phase::kRunning) {
+    if (before == runtime::DrainState::Phase::kRunning) {
       core_.drain();
       drain_ends_ = now.mono + options_.drain_timeout;
-      process::log_info("draining: no new tasks; a second signal stops at once",
+      runtime::log_info("draining: no new tasks; a second signal stops at once",
                         {{"signal", *signo}, {"tasks", core_.live_tasks()}});
     }
   }
@@ -341,14 +341,14 @@ void Loop::on_signals(process::SignalFd& signals, const Now& now) {
 
 bool Loop::is_done(const Now& now) const {
   switch (drain_state_.phase()) {
-    case process::DrainState::Phase::kRunning:
+    case runtime::DrainState::Phase::kRunning:
       return false;
-    case process::DrainState::Phase::kDraining:
+    case runtime::DrainState::Phase::kDraining:
       if (drain_ends_ <= now.mono) return true;
       // What cannot be written was promised to nobody, and room may never come.
       if (commits_ && report_.state == StoreReport::State::kFull) return true;
       return commits_ ? queue_.is_idle() && !core_.has_changes() : core_.is_idle();
-    case process::DrainState::Phase::kForced:
+    case runtime::DrainState::Phase::kForced:
       return true;
   }
   return true;

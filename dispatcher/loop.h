@@ -4,15 +4,15 @@
 
 #include <deque>
 
-#include "dispatcher/commit_queue.h"
 #include "dispatcher/core.h"
+#include "dispatcher/desk/unread.h"
 #include "dispatcher/note_log.h"
 #include "dispatcher/options.h"
+#include "dispatcher/store/commit_queue.h"
 #include "dispatcher/store/commit_thread.h"
 #include "dispatcher/store/start.h"
-#include "dispatcher/unread.h"
-#include "protocol/process/signals.h"
-#include "protocol/transport/guard.h"
+#include "protocol/runtime/signals.h"
+#include "protocol/security/guard.h"
 #include "protocol/transport/socket.h"
 
 namespace genai::dispatcher {
@@ -28,13 +28,13 @@ class Loop {
   /// durable store what was read is committed and answered, and the tasks wait there; without one
   /// there are no new tasks, and those accepted are finished and delivered. The second signal, or
   /// the drain timeout, ends it at once.
-  int run(process::SignalFd& signals);
+  int run(runtime::SignalFd& signals);
 
  private:
   bool drain_clients(const Now& now);
   bool drain_link(std::size_t broker, const Now& now);
-  void apply(process::SignalFd& signals, const Now& now);
-  void reopen(const std::vector<std::size_t>& brokers, process::SignalFd& signals);
+  void apply(runtime::SignalFd& signals, const Now& now);
+  void reopen(const std::vector<std::size_t>& brokers, runtime::SignalFd& signals);
   void send_to_brokers(const Messages& messages);
   void send_to_clients(const Messages& messages, const Now& now);
   void tell_unread(const Now& now);
@@ -42,18 +42,18 @@ class Loop {
   void commit_and_release(const Now& now);
   void start_commit(const Now& now);
   void on_full(const std::string& detail, const Now& now);
-  void raise_epoch(process::SignalFd& signals, const Now& now);
+  void raise_epoch(runtime::SignalFd& signals, const Now& now);
   void set_store_state(StoreReport::State state, const std::string& detail = {});
   int stopped();
-  void on_signals(process::SignalFd& signals, const Now& now);
+  void on_signals(runtime::SignalFd& signals, const Now& now);
   /// With a durable store there is nothing to wait for but the disk.
   bool is_stopping() const {
-    return commits_ && drain_state_.phase() != process::DrainState::Phase::kRunning;
+    return commits_ && drain_state_.phase() != runtime::DrainState::Phase::kRunning;
   }
   bool is_done(const Now& now) const;
   enum class Reading { kAll, kLinks, kNothing };
   Reading choose_reading() const;
-  void fill_poll_set(process::SignalFd& signals);
+  void fill_poll_set(runtime::SignalFd& signals);
   Duration next_deadline() const;
   transport::Dealer make_link(std::size_t broker);
 
@@ -74,7 +74,7 @@ class Loop {
   Reading reading_ = Reading::kAll;
   Duration look_again_ = kNever;  // at the files and the room, or the failed batch
   std::optional<store::StoreError> broken_;
-  process::DrainState drain_state_;
+  runtime::DrainState drain_state_;
   Duration drain_ends_ = kNever;
 };
 

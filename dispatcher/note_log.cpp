@@ -4,33 +4,33 @@
 #include <type_traits>
 #include <vector>
 
-#include "protocol/limits.h"
-#include "protocol/process/logging.h"
-#include "protocol/text.h"
+#include "protocol/base/limits.h"
+#include "protocol/base/text.h"
+#include "protocol/runtime/logging.h"
 
 namespace genai::dispatcher {
 namespace {
 
-constexpr process::RateLimit kLimit{1000, from_ms(100)};
+constexpr RateLimit kLimit{1000, from_ms(100)};
 
-process::LogLevel level_of(Note::Level level) {
+runtime::LogLevel level_of(Note::Level level) {
   switch (level) {
     case Note::Level::kDebug:
-      return process::LogLevel::kDebug;
+      return runtime::LogLevel::kDebug;
     case Note::Level::kInfo:
-      return process::LogLevel::kInfo;
+      return runtime::LogLevel::kInfo;
     case Note::Level::kWarn:
-      return process::LogLevel::kWarn;
+      return runtime::LogLevel::kWarn;
   }
-  return process::LogLevel::kError;
+  return runtime::LogLevel::kError;
 }
 
 }  // namespace
 
 void NoteLog::write(const Note& note, Duration now) {
-  const process::LogLevel level = level_of(note.level);
-  if (!process::log_enabled(level)) return;
-  std::vector<process::Field> fields;
+  const runtime::LogLevel level = level_of(note.level);
+  if (!runtime::log_enabled(level)) return;
+  std::vector<runtime::Field> fields;
   std::deque<std::string> clipped;  // what the fields view
   for (const auto& [key, value] : note.fields)
     std::visit(
@@ -41,17 +41,17 @@ void NoteLog::write(const Note& note, Duration now) {
                 name, v.size() <= limits::kMaxLogReasonBytes
                           ? v
                           : clipped.emplace_back(clip_text(v, limits::kMaxLogReasonBytes)));
-          else if constexpr (std::is_constructible_v<process::Field, std::string_view, V>)
+          else if constexpr (std::is_constructible_v<runtime::Field, std::string_view, V>)
             fields.emplace_back(name, v);
         },
         value.v);
   if (note.level != Note::Level::kDebug) {
-    process::RateLimit& limit = limits_.try_emplace(note.text, kLimit).first->second;
+    RateLimit& limit = limits_.try_emplace(note.text, kLimit).first->second;
     if (!limit.allow(now)) return;
     if (const std::uint64_t count = limit.take_suppressed())
       fields.emplace_back("more_not_shown", count);
   }
-  process::log_fields(level, note.text, fields);
+  runtime::log_fields(level, note.text, fields);
 }
 
 }  // namespace genai::dispatcher

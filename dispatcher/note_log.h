@@ -6,8 +6,8 @@
 #include <string>
 
 #include "dispatcher/effects.h"
-#include "protocol/process/rate_limit.h"
-#include "protocol/time.h"
+#include "protocol/base/rate_limit.h"
+#include "protocol/base/time.h"
 
 namespace genai::dispatcher {
 
@@ -19,7 +19,7 @@ class NoteLog {
   void write(const Note& note, Duration now);
 
  private:
-  std::map<std::string, process::RateLimit, std::less<>> limits_;  // by text: the core's own few
+  std::map<std::string, RateLimit, std::less<>> limits_;  // by text: the core's own few
 };
 
 }  // namespace genai::dispatcher

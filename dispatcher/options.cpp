@@ -1,16 +1,16 @@
 #include "dispatcher/options.h"
 
-#include "dispatcher/quota.h"
-#include "protocol/process/options.h"
-#include "protocol/process/state_dir.h"
+#include "dispatcher/placement/quota.h"
+#include "protocol/runtime/options.h"
+#include "protocol/runtime/state_dir.h"
 #include "protocol/transport/endpoint.h"
 
 namespace genai::dispatcher {
 namespace {
 
-using process::Choices;
-using process::OptionProblem;
-using process::Range;
+using runtime::Choices;
+using runtime::OptionProblem;
+using runtime::Range;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
@@ -87,7 +87,7 @@ void take(const Raw& raw, Config& config) {
 std::optional<int> parse_options(int argc, const char* const* argv, ProgramOptions& options) {
   Raw raw;
   Config& config = options.config;
-  process::Options parser(
+  runtime::Options parser(
       "genai-dispatcher",
       "Takes tasks from clients and gives each to the node where it is done soonest.");
   const Range wait_ms(11, 3'600'000);
@@ -162,7 +162,7 @@ std::optional<int> parse_options(int argc, const char* const* argv, ProgramOptio
   take(raw, config);
   take(raw, options.store);
   if (options.store.data_dir.empty())
-    options.store.data_dir = process::default_state_dir("genai-dispatcher");
+    options.store.data_dir = runtime::default_state_dir("genai-dispatcher");
   options.log_level = parser.log_level();
   options.log_format = parser.log_format();
   return std::nullopt;

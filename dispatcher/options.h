@@ -8,8 +8,8 @@
 
 #include "dispatcher/config.h"
 #include "dispatcher/store/start.h"
-#include "protocol/process/logging.h"
-#include "protocol/transport/guard.h"
+#include "protocol/runtime/logging.h"
+#include "protocol/security/guard.h"
 
 namespace genai::dispatcher {
 
@@ -21,8 +21,8 @@ struct ProgramOptions {
   std::vector<std::string> broker_keys;  // one for all brokers, or one for each
   store::Options store;
   Config config;
-  process::LogLevel log_level = process::LogLevel::kInfo;
-  process::LogFormat log_format = process::LogFormat::kAuto;
+  runtime::LogLevel log_level = runtime::LogLevel::kInfo;
+  runtime::LogFormat log_format = runtime::LogFormat::kAuto;
 };
 
 /// Fills `options`; the exit code when the program is to end at once, having said why.

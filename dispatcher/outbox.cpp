@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
-#include "dispatcher/result_info.h"
-#include "protocol/codec.h"
-#include "protocol/limits.h"
-#include "protocol/planted.h"
+#include "dispatcher/tasks/result_info.h"
+#include "protocol/base/limits.h"
+#include "protocol/base/planted.h"
+#include "protocol/wire/codec.h"
 
 namespace genai::dispatcher {
 namespace {

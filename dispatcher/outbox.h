@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "dispatcher/effects.h"
-#include "dispatcher/providers.h"
+#include "dispatcher/fleet/providers.h"
 
 namespace genai::dispatcher {
 

@@ -13,9 +13,9 @@
 #include <utility>
 #include <vector>
 
-#include "dispatcher/task.h"
-#include "protocol/identity.h"
-#include "protocol/time.h"
+#include "dispatcher/tasks/task.h"
+#include "protocol/base/identity.h"
+#include "protocol/base/time.h"
 
 namespace genai::dispatcher {
 

@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include "protocol/identity.h"
-#include "protocol/messages.h"
+#include "protocol/base/identity.h"
+#include "protocol/wire/messages.h"
 
 namespace genai::dispatcher {
 

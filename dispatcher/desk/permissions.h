@@ -4,9 +4,9 @@
 #include <string>
 #include <type_traits>
 
-#include "protocol/identity.h"
-#include "protocol/messages.h"
-#include "protocol/planted.h"
+#include "protocol/base/identity.h"
+#include "protocol/base/planted.h"
+#include "protocol/wire/messages.h"
 
 namespace genai::dispatcher {
 

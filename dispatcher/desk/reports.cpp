@@ -1,12 +1,12 @@
-#include "dispatcher/reports.h"
+#include "dispatcher/desk/reports.h"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 
-#include "dispatcher/lateness.h"
-#include "dispatcher/result_info.h"
-#include "protocol/text.h"
+#include "dispatcher/tasks/lateness.h"
+#include "dispatcher/tasks/result_info.h"
+#include "protocol/base/text.h"
 
 namespace genai::dispatcher {
 namespace {

@@ -6,9 +6,9 @@
 #include <string>
 #include <variant>
 
-#include "protocol/messages.h"
-#include "protocol/string_map.h"
-#include "protocol/time.h"
+#include "protocol/base/string_map.h"
+#include "protocol/base/time.h"
+#include "protocol/wire/messages.h"
 
 namespace genai::dispatcher {
 

@@ -1,4 +1,4 @@
-#include "dispatcher/providers.h"
+#include "dispatcher/fleet/providers.h"
 
 #include <fmt/format.h>
 
@@ -7,11 +7,11 @@
 #include <cmath>
 #include <limits>
 
-#include "dispatcher/backlog.h"
-#include "dispatcher/check.h"
-#include "dispatcher/doubled.h"
-#include "dispatcher/fit.h"
-#include "protocol/planted.h"
+#include "dispatcher/placement/backlog.h"
+#include "dispatcher/placement/fit.h"
+#include "protocol/base/check.h"
+#include "protocol/base/doubled.h"
+#include "protocol/base/planted.h"
 
 namespace genai::dispatcher {
 namespace {

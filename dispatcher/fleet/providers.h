@@ -9,11 +9,11 @@
 #include <vector>
 
 #include "dispatcher/config.h"
-#include "dispatcher/measures.h"
-#include "dispatcher/ranking.h"
-#include "dispatcher/task.h"
-#include "protocol/messages.h"
-#include "protocol/time.h"
+#include "dispatcher/placement/measures.h"
+#include "dispatcher/placement/ranking.h"
+#include "dispatcher/tasks/task.h"
+#include "protocol/base/time.h"
+#include "protocol/wire/messages.h"
 
 namespace genai::dispatcher {
 

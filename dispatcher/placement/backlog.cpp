@@ -1,9 +1,9 @@
-#include "dispatcher/backlog.h"
+#include "dispatcher/placement/backlog.h"
 
 #include <algorithm>
 
-#include "dispatcher/check.h"
-#include "dispatcher/task_times.h"
+#include "dispatcher/tasks/task_times.h"
+#include "protocol/base/check.h"
 
 namespace genai::dispatcher {
 namespace {

@@ -14,11 +14,11 @@
 #include <vector>
 
 #include "dispatcher/config.h"
-#include "dispatcher/measures.h"
-#include "dispatcher/ranking.h"
-#include "dispatcher/task.h"
-#include "dispatcher/tenants.h"
-#include "protocol/time.h"
+#include "dispatcher/placement/measures.h"
+#include "dispatcher/placement/ranking.h"
+#include "dispatcher/placement/tenants.h"
+#include "dispatcher/tasks/task.h"
+#include "protocol/base/time.h"
 
 namespace genai::dispatcher {
 

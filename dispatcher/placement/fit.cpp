@@ -1,4 +1,4 @@
-#include "dispatcher/fit.h"
+#include "dispatcher/placement/fit.h"
 
 #include <fmt/format.h>
 

@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "protocol/public_meta.h"
-#include "protocol/task_spec.h"
+#include "protocol/wire/public_meta.h"
+#include "protocol/wire/task_spec.h"
 
 namespace genai::dispatcher {
 

@@ -1,4 +1,4 @@
-#include "dispatcher/measures.h"
+#include "dispatcher/placement/measures.h"
 
 #include <algorithm>
 #include <cmath>

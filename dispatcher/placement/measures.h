@@ -8,8 +8,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "dispatcher/trend.h"
-#include "protocol/ids.h"
+#include "dispatcher/placement/trend.h"
+#include "protocol/base/ids.h"
 
 namespace genai::dispatcher {
 

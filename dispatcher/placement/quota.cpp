@@ -1,4 +1,4 @@
-#include "dispatcher/quota.h"
+#include "dispatcher/placement/quota.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 #include <cmath>
 #include <string_view>
 
-#include "protocol/limits.h"
+#include "protocol/base/limits.h"
 
 namespace genai::dispatcher {
 namespace {

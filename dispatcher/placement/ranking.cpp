@@ -1,11 +1,11 @@
-#include "dispatcher/ranking.h"
+#include "dispatcher/placement/ranking.h"
 
 #include <cmath>
 #include <tuple>
 
-#include "dispatcher/backlog.h"
-#include "dispatcher/check.h"
-#include "dispatcher/providers.h"
+#include "dispatcher/fleet/providers.h"
+#include "dispatcher/placement/backlog.h"
+#include "protocol/base/check.h"
 
 namespace genai::dispatcher {
 namespace {

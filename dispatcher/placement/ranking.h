@@ -6,8 +6,8 @@
 #include <set>
 #include <vector>
 
-#include "dispatcher/measures.h"
-#include "protocol/time.h"
+#include "dispatcher/placement/measures.h"
+#include "protocol/base/time.h"
 
 namespace genai::dispatcher {
 

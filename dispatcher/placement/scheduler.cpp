@@ -1,4 +1,4 @@
-#include "dispatcher/scheduler.h"
+#include "dispatcher/placement/scheduler.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 #include <limits>
 #include <unordered_set>
 
-#include "dispatcher/fit.h"
+#include "dispatcher/placement/fit.h"
 
 namespace genai::dispatcher {
 namespace {

@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "dispatcher/backlog.h"
-#include "dispatcher/calibration.h"
 #include "dispatcher/config.h"
-#include "dispatcher/providers.h"
-#include "protocol/messages.h"
+#include "dispatcher/fleet/providers.h"
+#include "dispatcher/placement/backlog.h"
+#include "dispatcher/placement/calibration.h"
+#include "protocol/wire/messages.h"
 
 namespace genai::dispatcher {
 

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "dispatcher/scheduler.h"
+#include "dispatcher/placement/scheduler.h"
 
 namespace genai::dispatcher {
 

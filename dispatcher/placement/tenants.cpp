@@ -1,4 +1,4 @@
-#include "dispatcher/tenants.h"
+#include "dispatcher/placement/tenants.h"
 
 #include <fmt/format.h>
 

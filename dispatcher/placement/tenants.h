@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "dispatcher/quota.h"
-#include "protocol/errors.h"
+#include "dispatcher/placement/quota.h"
+#include "protocol/base/errors.h"
 
 namespace genai::dispatcher {
 

@@ -1,11 +1,11 @@
-#include "dispatcher/commit_queue.h"
+#include "dispatcher/store/commit_queue.h"
 
 #include <iterator>
 #include <utility>
 
-#include "dispatcher/check.h"
 #include "dispatcher/core.h"
-#include "protocol/planted.h"
+#include "protocol/base/check.h"
+#include "protocol/base/planted.h"
 
 namespace genai::dispatcher {
 namespace {

@@ -9,8 +9,8 @@
 #include <system_error>
 #include <utility>
 
-#include "dispatcher/check.h"
 #include "dispatcher/store/parts.h"
+#include "protocol/base/check.h"
 
 namespace genai::dispatcher::store {
 

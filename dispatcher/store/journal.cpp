@@ -1,9 +1,9 @@
-#include "dispatcher/journal.h"
+#include "dispatcher/store/journal.h"
 
 #include <algorithm>
 #include <unordered_set>
 
-#include "dispatcher/result_info.h"
+#include "dispatcher/tasks/result_info.h"
 
 namespace genai::dispatcher {
 

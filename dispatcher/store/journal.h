@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "dispatcher/store/record.h"
-#include "dispatcher/task.h"
-#include "protocol/time.h"
+#include "dispatcher/tasks/task.h"
+#include "protocol/base/time.h"
 
 namespace genai::dispatcher {
 

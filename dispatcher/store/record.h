@@ -5,12 +5,12 @@
 #include <string>
 #include <vector>
 
-#include "dispatcher/digest.h"
-#include "dispatcher/task.h"
-#include "protocol/blob.h"
-#include "protocol/ids.h"
-#include "protocol/messages.h"
-#include "protocol/value.h"
+#include "dispatcher/tasks/digest.h"
+#include "dispatcher/tasks/task.h"
+#include "protocol/base/blob.h"
+#include "protocol/base/ids.h"
+#include "protocol/base/value.h"
+#include "protocol/wire/messages.h"
 
 namespace genai::dispatcher::store {
 

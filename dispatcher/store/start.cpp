@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "dispatcher/store/memory_store.h"
-#include "dispatcher/store/sqlite_store.h"
+#include "dispatcher/store/memory/memory_store.h"
+#include "dispatcher/store/sqlite/sqlite_store.h"
 
 namespace genai::dispatcher::store {
 namespace {

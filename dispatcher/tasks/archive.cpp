@@ -1,8 +1,8 @@
-#include "dispatcher/archive.h"
+#include "dispatcher/tasks/archive.h"
 
 #include <algorithm>
 
-#include "dispatcher/result_info.h"
+#include "dispatcher/tasks/result_info.h"
 
 namespace genai::dispatcher {
 namespace {

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "dispatcher/config.h"
-#include "dispatcher/past_task.h"
-#include "dispatcher/task.h"
+#include "dispatcher/tasks/past_task.h"
+#include "dispatcher/tasks/task.h"
 
 namespace genai::dispatcher {
 

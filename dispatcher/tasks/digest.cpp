@@ -1,4 +1,4 @@
-#include "dispatcher/digest.h"
+#include "dispatcher/tasks/digest.h"
 
 #include <sodium.h>
 

@@ -1,4 +1,4 @@
-#include "dispatcher/lateness.h"
+#include "dispatcher/tasks/lateness.h"
 
 #include <fmt/format.h>
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "dispatcher/task.h"
+#include "dispatcher/tasks/task.h"
 
 namespace genai::dispatcher {
 

@@ -1,11 +1,11 @@
-#include "dispatcher/past_task.h"
+#include "dispatcher/tasks/past_task.h"
 
 #include <cstring>
 #include <string_view>
 #include <type_traits>
 
-#include "dispatcher/check.h"
-#include "protocol/codec.h"
+#include "protocol/base/check.h"
+#include "protocol/wire/codec.h"
 
 namespace genai::dispatcher {
 namespace {

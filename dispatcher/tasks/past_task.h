@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "dispatcher/task.h"
+#include "dispatcher/tasks/task.h"
 
 namespace genai::dispatcher {
 

@@ -1,12 +1,12 @@
-#include "dispatcher/result_info.h"
+#include "dispatcher/tasks/result_info.h"
 
 #include <algorithm>
 #include <array>
 #include <string_view>
 #include <variant>
 
-#include "protocol/limits.h"
-#include "protocol/text.h"
+#include "protocol/base/limits.h"
+#include "protocol/base/text.h"
 
 namespace genai::dispatcher {
 namespace {

@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
-#include "dispatcher/task.h"
-#include "protocol/value.h"
+#include "dispatcher/tasks/task.h"
+#include "protocol/base/value.h"
 
 namespace genai::dispatcher {
 

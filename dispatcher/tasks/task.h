@@ -7,10 +7,10 @@
 #include <utility>
 #include <vector>
 
-#include "dispatcher/digest.h"
-#include "dispatcher/task_log.h"
-#include "protocol/messages.h"
-#include "protocol/time.h"
+#include "dispatcher/tasks/digest.h"
+#include "dispatcher/tasks/task_log.h"
+#include "protocol/base/time.h"
+#include "protocol/wire/messages.h"
 
 namespace genai::dispatcher {
 

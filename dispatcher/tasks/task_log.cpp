@@ -1,4 +1,4 @@
-#include "dispatcher/task_log.h"
+#include "dispatcher/tasks/task_log.h"
 
 #include <algorithm>
 #include <cstring>

@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include "protocol/ids.h"
-#include "protocol/messages.h"
+#include "protocol/base/ids.h"
+#include "protocol/wire/messages.h"
 
 namespace genai::dispatcher {
 

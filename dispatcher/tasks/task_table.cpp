@@ -1,11 +1,11 @@
-#include "dispatcher/task_table.h"
+#include "dispatcher/tasks/task_table.h"
 
 #include <algorithm>
 
-#include "dispatcher/check.h"
-#include "protocol/limits.h"
-#include "protocol/planted.h"
-#include "protocol/text.h"
+#include "protocol/base/check.h"
+#include "protocol/base/limits.h"
+#include "protocol/base/planted.h"
+#include "protocol/base/text.h"
 
 namespace genai::dispatcher {
 namespace {

@@ -13,9 +13,9 @@
 #include <utility>
 #include <vector>
 
-#include "dispatcher/journal.h"
-#include "dispatcher/past_task.h"
-#include "dispatcher/task.h"
+#include "dispatcher/store/journal.h"
+#include "dispatcher/tasks/past_task.h"
+#include "dispatcher/tasks/task.h"
 
 namespace genai::dispatcher {
 

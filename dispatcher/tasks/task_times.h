@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "dispatcher/task.h"
-#include "protocol/time.h"
+#include "dispatcher/tasks/task.h"
+#include "protocol/base/time.h"
 
 namespace genai::dispatcher {
 

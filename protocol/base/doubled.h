@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "protocol/time.h"
+#include "protocol/base/time.h"
 
-namespace genai::dispatcher {
+namespace genai {
 
 /// `first`, doubled `times` times, up to `longest`. `first` is at most some minutes.
 inline Duration doubled(Duration first, std::uint32_t times, Duration longest) {
@@ -14,4 +14,4 @@ inline Duration doubled(Duration first, std::uint32_t times, Duration longest) {
   return std::min(first * (std::int64_t{1} << std::min(times, kEnough)), longest);
 }
 
-}  // namespace genai::dispatcher
+}  // namespace genai

@@ -1,4 +1,4 @@
-#include "protocol/errors.h"
+#include "protocol/base/errors.h"
 
 #include <array>
 #include <utility>

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "protocol/ids.h"
+#include "protocol/base/ids.h"
 
 namespace genai {
 

@@ -1,4 +1,4 @@
-#include "protocol/ids.h"
+#include "protocol/base/ids.h"
 
 #include <algorithm>
 #include <array>

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "protocol/limits.h"
+#include "protocol/base/limits.h"
 
 namespace genai {
 

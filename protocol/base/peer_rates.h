@@ -7,10 +7,10 @@
 #include <string>
 #include <string_view>
 
-#include "protocol/string_map.h"
-#include "protocol/time.h"
+#include "protocol/base/string_map.h"
+#include "protocol/base/time.h"
 
-namespace genai::process {
+namespace genai {
 
 /// A rate of units for each peer, and what it gains in a second of silence at once (generic cell
 /// rate algorithm, ITU-T I.371, virtual scheduling). It keeps one time for each peer that asked of
@@ -50,4 +50,4 @@ class PeerRates {
   std::size_t sweep_at_ = 64;
 };
 
-}  // namespace genai::process
+}  // namespace genai

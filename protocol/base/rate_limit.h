@@ -3,9 +3,9 @@
 
 #include <cstdint>
 
-#include "protocol/time.h"
+#include "protocol/base/time.h"
 
-namespace genai::process {
+namespace genai {
 
 /// A token bucket without a clock: `burst` at once, then one per `interval`. Not thread-safe.
 class RateLimit {
@@ -56,4 +56,4 @@ class RateLimit {
   std::uint64_t suppressed_ = 0;
 };
 
-}  // namespace genai::process
+}  // namespace genai

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "protocol/limits.h"
+#include "protocol/base/limits.h"
 
 namespace genai {
 

@@ -1,4 +1,4 @@
-#include "protocol/value.h"
+#include "protocol/base/value.h"
 
 namespace genai {
 namespace {

@@ -1,4 +1,4 @@
-#include "protocol/process/config_file.h"
+#include "protocol/runtime/config_file.h"
 
 #include <fmt/format.h>
 #include <toml++/toml.h>
@@ -8,10 +8,10 @@
 #include <string_view>
 #include <utility>
 
-#include "protocol/process/escape.h"
-#include "protocol/process/read_file.h"
+#include "protocol/runtime/escape.h"
+#include "protocol/runtime/read_file.h"
 
-namespace genai::process {
+namespace genai::runtime {
 namespace {
 
 using Unexpected = tl::unexpected<std::string>;
@@ -88,4 +88,4 @@ tl::expected<std::vector<ConfigEntry>, std::string> read_config_file(const std::
   return entries;
 }
 
-}  // namespace genai::process
+}  // namespace genai::runtime

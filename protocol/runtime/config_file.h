@@ -6,9 +6,9 @@
 #include <tl/expected.hpp>
 #include <vector>
 
-#include "protocol/process/option_value.h"
+#include "protocol/runtime/option_value.h"
 
-namespace genai::process {
+namespace genai::runtime {
 
 /// A longer file is refused.
 inline constexpr std::size_t kMaxConfigFileBytes = 1u << 20;
@@ -24,4 +24,4 @@ struct ConfigEntry {
 /// and, when it is known, the line number.
 tl::expected<std::vector<ConfigEntry>, std::string> read_config_file(const std::string& path);
 
-}  // namespace genai::process
+}  // namespace genai::runtime

@@ -1,4 +1,4 @@
-#include "protocol/process/draft.h"
+#include "protocol/runtime/draft.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -11,7 +11,7 @@
 #include <stdexcept>
 #include <system_error>
 
-namespace genai::process {
+namespace genai::runtime {
 namespace {
 
 std::string folder_of(const std::string& path) {
@@ -83,4 +83,4 @@ void Draft::publish() {
   if (!sync_folder(folder_)) fail(errno);
 }
 
-}  // namespace genai::process
+}  // namespace genai::runtime

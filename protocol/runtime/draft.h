@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace genai::process {
+namespace genai::runtime {
 
 /// Writes to `fd` until all of it is written. std::system_error says why not.
 void write_all(int fd, std::string_view bytes);
@@ -39,4 +39,4 @@ class Draft {
   bool published_ = false;
 };
 
-}  // namespace genai::process
+}  // namespace genai::runtime

@@ -1,4 +1,4 @@
-#include "protocol/process/escape.h"
+#include "protocol/runtime/escape.h"
 
 #include <fmt/format.h>
 #include <utf8cpp/utf8.h>
@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <iterator>
 
-namespace genai::process {
+namespace genai::runtime {
 namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
@@ -71,4 +71,4 @@ std::string escaped(std::string_view text, EscapeFor where) {
   return out;
 }
 
-}  // namespace genai::process
+}  // namespace genai::runtime

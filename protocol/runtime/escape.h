@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace genai::process {
+namespace genai::runtime {
 
 /// Longer texts are cut before printing and end in "...".
 inline constexpr std::size_t kMaxPrintedTextBytes = 4096;
@@ -23,4 +23,4 @@ void append_escaped(std::string& out, std::string_view text, EscapeFor where);
 /// append_escaped into a new string.
 std::string escaped(std::string_view text, EscapeFor where = EscapeFor::kPlain);
 
-}  // namespace genai::process
+}  // namespace genai::runtime

@@ -1,4 +1,4 @@
-#include "protocol/process/log_writer.h"
+#include "protocol/runtime/log_writer.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -15,7 +15,7 @@
 #include <thread>
 #include <utility>
 
-namespace genai::process {
+namespace genai::runtime {
 namespace {
 
 // The last words of a process that ends, and of one that crashes.
@@ -154,4 +154,4 @@ bool LogWriter::write_all(std::string_view text) {
   return true;
 }
 
-}  // namespace genai::process
+}  // namespace genai::runtime

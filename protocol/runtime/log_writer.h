@@ -12,7 +12,7 @@
 #include <string>
 #include <string_view>
 
-namespace genai::process {
+namespace genai::runtime {
 
 /// As much waits while the descriptor takes nothing; further lines are dropped.
 inline constexpr std::size_t kMaxWaitingLogBytes = 1u << 20;
@@ -55,4 +55,4 @@ class LogWriter {
   std::atomic<bool> is_idle_{true};
 };
 
-}  // namespace genai::process
+}  // namespace genai::runtime

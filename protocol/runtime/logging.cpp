@@ -1,4 +1,4 @@
-#include "protocol/process/logging.h"
+#include "protocol/runtime/logging.h"
 
 #include <fmt/format.h>
 #include <spdlog/logger.h>
@@ -16,10 +16,10 @@
 #include <string>
 #include <utility>
 
-#include "protocol/process/escape.h"
-#include "protocol/process/log_writer.h"
+#include "protocol/runtime/escape.h"
+#include "protocol/runtime/log_writer.h"
 
-namespace genai::process {
+namespace genai::runtime {
 namespace {
 
 constexpr std::array<std::string_view, 5> kLevelNames{"trace", "debug", "info", "warn", "error"};
@@ -238,4 +238,4 @@ void init_logging(std::string_view program, LogLevel level, LogFormat format) {
 
 bool flush_log(std::chrono::milliseconds limit) { return writer().flush(limit); }
 
-}  // namespace genai::process
+}  // namespace genai::runtime

@@ -18,7 +18,7 @@
 #include <string_view>
 #include <variant>
 
-namespace genai::process {
+namespace genai::runtime {
 
 enum class LogLevel { kTrace, kDebug, kInfo, kWarn, kError };
 
@@ -91,4 +91,4 @@ inline void log_error(std::string_view message, Fields fields = {}) {
 /// Waits until all lines are written, but not longer than that. True when they are.
 bool flush_log(std::chrono::milliseconds limit);
 
-}  // namespace genai::process
+}  // namespace genai::runtime

@@ -1,4 +1,4 @@
-#include "protocol/process/option_value.h"
+#include "protocol/runtime/option_value.h"
 
 #include <fmt/format.h>
 
@@ -7,9 +7,9 @@
 #include <cmath>
 #include <type_traits>
 
-#include "protocol/process/escape.h"
+#include "protocol/runtime/escape.h"
 
-namespace genai::process {
+namespace genai::runtime {
 namespace {
 
 template <class... F>
@@ -215,4 +215,4 @@ std::string_view placeholder(const OptionTarget& target) {
       target);
 }
 
-}  // namespace genai::process
+}  // namespace genai::runtime

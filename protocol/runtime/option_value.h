@@ -13,7 +13,7 @@
 #include <variant>
 #include <vector>
 
-namespace genai::process {
+namespace genai::runtime {
 
 /// The variable an option is bound to. Durations are given as whole numbers in the variable's
 /// unit, at most ten years.
@@ -86,4 +86,4 @@ std::string limit_text(const OptionLimit& limit, const OptionTarget& target);
 /// The placeholder in help: "N", "X", "TEXT"; "" for a flag.
 std::string_view placeholder(const OptionTarget& target);
 
-}  // namespace genai::process
+}  // namespace genai::runtime

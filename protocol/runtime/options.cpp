@@ -1,4 +1,4 @@
-#include "protocol/process/options.h"
+#include "protocol/runtime/options.h"
 
 #include <fmt/format.h>
 
@@ -14,10 +14,10 @@
 #include <stdexcept>
 #include <utility>
 
-#include "protocol/process/config_file.h"
-#include "protocol/process/escape.h"
+#include "protocol/runtime/config_file.h"
+#include "protocol/runtime/escape.h"
 
-namespace genai::process {
+namespace genai::runtime {
 namespace {
 
 constexpr std::array<std::string_view, 5> kLevels{"trace", "debug", "info", "warn", "error"};
@@ -414,4 +414,4 @@ std::string Options::markdown_table() const {
   return table;
 }
 
-}  // namespace genai::process
+}  // namespace genai::runtime

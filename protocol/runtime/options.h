@@ -22,15 +22,15 @@
 #include <string_view>
 #include <vector>
 
-#include "protocol/process/logging.h"
-#include "protocol/process/option_value.h"
-#include "protocol/process/version.h"
+#include "protocol/runtime/logging.h"
+#include "protocol/runtime/option_value.h"
+#include "protocol/runtime/version.h"
 
 namespace CLI {
 class App;
 }
 
-namespace genai::process {
+namespace genai::runtime {
 
 inline constexpr int kExitOk = 0;
 inline constexpr int kExitFailure = 1;
@@ -94,4 +94,4 @@ class Options {
   std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace genai::process
+}  // namespace genai::runtime

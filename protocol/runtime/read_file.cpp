@@ -1,4 +1,4 @@
-#include "protocol/process/read_file.h"
+#include "protocol/runtime/read_file.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <system_error>
 
-namespace genai::process {
+namespace genai::runtime {
 namespace {
 
 using Unexpected = tl::unexpected<std::string>;
@@ -61,4 +61,4 @@ tl::expected<std::string, std::string> read_file(const std::string& path, std::s
   return Unexpected(fmt::format("it is longer than {} bytes", max_bytes));
 }
 
-}  // namespace genai::process
+}  // namespace genai::runtime

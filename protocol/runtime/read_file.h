@@ -6,7 +6,7 @@
 #include <string>
 #include <tl/expected.hpp>
 
-namespace genai::process {
+namespace genai::runtime {
 
 /// The whole content, of at most that many bytes. A pipe (such as bash's <(command)) or a device is
 /// waited for, but not longer than `limit`. The error is the reason alone.
@@ -14,4 +14,4 @@ tl::expected<std::string, std::string> read_file(
     const std::string& path, std::size_t max_bytes,
     std::chrono::milliseconds limit = std::chrono::seconds(60));
 
-}  // namespace genai::process
+}  // namespace genai::runtime

@@ -1,4 +1,4 @@
-#include "protocol/process/signals.h"
+#include "protocol/runtime/signals.h"
 
 #include <signal.h>
 #include <sys/signalfd.h>
@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <system_error>
 
-namespace genai::process {
+namespace genai::runtime {
 namespace {
 
 void set_action(int signo, void (*action)(int)) {
@@ -62,4 +62,4 @@ DrainState::Phase DrainState::on_signal(int signo) {
   return phase_;
 }
 
-}  // namespace genai::process
+}  // namespace genai::runtime

@@ -3,7 +3,7 @@
 
 #include <optional>
 
-namespace genai::process {
+namespace genai::runtime {
 
 enum class ChildSignals { kIgnore, kWatch };
 
@@ -49,4 +49,4 @@ class DrainState {
   Phase phase_ = Phase::kRunning;
 };
 
-}  // namespace genai::process
+}  // namespace genai::runtime

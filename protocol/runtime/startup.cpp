@@ -1,4 +1,4 @@
-#include "protocol/process/startup.h"
+#include "protocol/runtime/startup.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace genai::process {
+namespace genai::runtime {
 namespace {
 
 std::vector<int>& inherited() {
@@ -77,4 +77,4 @@ void close_inherited() {
   for (const int fd : std::exchange(inherited(), {})) close(fd);
 }
 
-}  // namespace genai::process
+}  // namespace genai::runtime

@@ -1,7 +1,7 @@
 // What a process inherits from whoever started it, put in order before anything else happens.
 #pragma once
 
-namespace genai::process {
+namespace genai::runtime {
 
 enum class Role {
   kDaemon,  // a stray signal does not end it
@@ -28,4 +28,4 @@ void prepare_process(Role role);
 /// as it lives.
 void close_inherited();
 
-}  // namespace genai::process
+}  // namespace genai::runtime

@@ -1,10 +1,10 @@
-#include "protocol/process/state_dir.h"
+#include "protocol/runtime/state_dir.h"
 
 #include <unistd.h>
 
 #include <cstdlib>
 
-namespace genai::process {
+namespace genai::runtime {
 
 std::string default_state_dir(std::string_view program) {
   const std::string name(program);
@@ -17,4 +17,4 @@ std::string default_state_dir(std::string_view program) {
   return "./" + name;
 }
 
-}  // namespace genai::process
+}  // namespace genai::runtime

@@ -7,8 +7,8 @@
 #define GENAI_VERSION "0.1.0"
 #endif
 
-namespace genai::process {
+namespace genai::runtime {
 
 inline constexpr std::string_view kVersion = GENAI_VERSION;
 
-}  // namespace genai::process
+}  // namespace genai::runtime

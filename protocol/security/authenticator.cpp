@@ -1,4 +1,4 @@
-#include "protocol/transport/authenticator.h"
+#include "protocol/security/authenticator.h"
 
 #include <zmq.h>
 

@@ -5,7 +5,7 @@
 #include <mutex>
 #include <thread>
 
-#include "protocol/transport/key_ring.h"
+#include "protocol/security/key_ring.h"
 #include "protocol/transport/socket.h"
 
 namespace genai::transport {

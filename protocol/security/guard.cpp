@@ -1,14 +1,14 @@
-#include "protocol/transport/guard.h"
+#include "protocol/security/guard.h"
 
 #include <stdexcept>
 #include <utility>
 
-#include "protocol/process/logging.h"
+#include "protocol/runtime/logging.h"
 #include "protocol/transport/endpoint.h"
 
 namespace genai::transport {
 
-using process::OptionProblem;
+using runtime::OptionProblem;
 
 namespace {
 
@@ -19,7 +19,7 @@ bool asks_for_keys(const std::string& endpoint, const SecurityOptions& options) 
 
 }  // namespace
 
-void add_options(process::Options& parser, SecurityOptions& options) {
+void add_options(runtime::Options& parser, SecurityOptions& options) {
   parser.add("key-file", options.key_file,
              "Our secret key (genai-ctl keygen): other machines connect encrypted, with a key");
   parser.add("authorized-keys", options.authorized_keys,
@@ -78,7 +78,7 @@ const Identity& Guard::identify(const Router& router, const Received& received) 
 
 void Guard::reload() {
   if (reader_ && !reader_->start())
-    process::log_warn("the keys are still being read: once more afterwards",
+    runtime::log_warn("the keys are still being read: once more afterwards",
                       {{"folder", options_.authorized_keys}});
 }
 
@@ -86,7 +86,7 @@ KeySet Guard::take_revoked() {
   auto next = reader_ ? reader_->poll() : std::nullopt;
   if (!next) return {};
   if (!*next) {
-    process::log_error("the keys stay as they were: they cannot be read",
+    runtime::log_error("the keys stay as they were: they cannot be read",
                        {{"error", next->error().detail}});
     return {};
   }
@@ -94,7 +94,7 @@ KeySet Guard::take_revoked() {
   authenticator_->replace(std::move(**next));
   ring_ = authenticator_->ring();
   KeySet revoked = before->revoked_in(*ring_);
-  process::log_info("keys read again", {{"authorized", authorized()}, {"revoked", revoked.size()}});
+  runtime::log_info("keys read again", {{"authorized", authorized()}, {"revoked", revoked.size()}});
   return revoked;
 }
 

@@ -5,10 +5,10 @@
 #include <optional>
 #include <string>
 
-#include "protocol/identity.h"
-#include "protocol/process/options.h"
-#include "protocol/transport/authenticator.h"
-#include "protocol/transport/key_reader.h"
+#include "protocol/base/identity.h"
+#include "protocol/runtime/options.h"
+#include "protocol/security/authenticator.h"
+#include "protocol/security/key_reader.h"
 #include "protocol/transport/socket.h"
 
 namespace genai::transport {
@@ -21,14 +21,14 @@ struct SecurityOptions {
 };
 
 /// Declares them, under the names that the problems below speak of.
-void add_options(process::Options& parser, SecurityOptions& options);
+void add_options(runtime::Options& parser, SecurityOptions& options);
 
 /// What is wrong with listening at `endpoint`, the value of the option of that name.
-std::optional<process::OptionProblem> security_problem(const std::string& option,
+std::optional<runtime::OptionProblem> security_problem(const std::string& option,
                                                        const std::string& endpoint,
                                                        const SecurityOptions& options);
 /// What is wrong with the options, and with the files they name.
-std::optional<process::OptionProblem> security_problem(const SecurityOptions& options);
+std::optional<runtime::OptionProblem> security_problem(const SecurityOptions& options);
 
 /// Tells who sent what. One thread uses it; make it before any socket is bound.
 class Guard {

@@ -1,4 +1,4 @@
-#include "protocol/transport/key_reader.h"
+#include "protocol/security/key_reader.h"
 
 #include <sys/eventfd.h>
 

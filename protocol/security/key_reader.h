@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "protocol/transport/key_ring.h"
+#include "protocol/security/key_ring.h"
 
 namespace genai::transport {
 

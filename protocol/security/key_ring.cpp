@@ -1,22 +1,22 @@
-#include "protocol/transport/key_ring.h"
+#include "protocol/security/key_ring.h"
 
 #include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <stdexcept>
 
-#include "protocol/limits.h"
-#include "protocol/process/config_file.h"
-#include "protocol/process/draft.h"
-#include "protocol/process/escape.h"
-#include "protocol/text.h"
+#include "protocol/base/limits.h"
+#include "protocol/base/text.h"
+#include "protocol/runtime/config_file.h"
+#include "protocol/runtime/draft.h"
+#include "protocol/runtime/escape.h"
 #include "protocol/transport/keys.h"
 
 namespace genai::transport {
 namespace {
 
 namespace fs = std::filesystem;
-using process::ConfigEntry;
+using runtime::ConfigEntry;
 
 /// One file, key by key.
 class Reader {
@@ -24,7 +24,7 @@ class Reader {
   explicit Reader(std::string path) : path_(std::move(path)) {}
 
   Expected<Identity> read() {
-    const auto entries = process::read_config_file(path_);
+    const auto entries = runtime::read_config_file(path_);
     if (!entries) return fail(ErrorCode::kMalformed, entries.error());
     for (const ConfigEntry& entry : *entries) {
       if (auto what = take(entry))
@@ -126,7 +126,7 @@ std::string file_name(std::string_view public_key) {
 
 /// Whether the file is about the key, though a daemon may refuse the rest of it.
 bool names_key(const std::string& path, std::string_view public_key) {
-  const auto entries = process::read_config_file(path);
+  const auto entries = runtime::read_config_file(path);
   return entries && std::ranges::any_of(*entries, [&](const ConfigEntry& entry) {
            const auto* text = std::get_if<std::string>(&entry.value);
            return entry.key == "key" && text && *text == public_key;
@@ -159,7 +159,7 @@ Expected<void> check_whole(const std::string& folder) {
 
 /// As a TOML string, whose escapes are those of JSON.
 std::string toml_text(std::string_view text) {
-  return '"' + process::escaped(text, process::EscapeFor::kQuoted) + '"';
+  return '"' + runtime::escaped(text, runtime::EscapeFor::kQuoted) + '"';
 }
 
 }  // namespace
@@ -212,7 +212,7 @@ Expected<std::string> authorize(const std::string& folder, const Identity& ident
   const std::string path = folder + "/" + file_name(identity.key);
   if (const auto free = room_for(folder, identity.key); !free) return tl::unexpected(free.error());
   try {
-    process::Draft draft(path, 0666);  // is not read: its name does not end in .toml
+    runtime::Draft draft(path, 0666);  // is not read: its name does not end in .toml
     draft.write(authorization_text(identity));
     // What a daemon would refuse must not get in.
     if (const auto read = Reader(draft.path()).read(); !read || *read != identity)

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "protocol/errors.h"
-#include "protocol/identity.h"
+#include "protocol/base/errors.h"
+#include "protocol/base/identity.h"
 
 namespace genai::transport {
 

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "protocol/errors.h"
+#include "protocol/base/errors.h"
 #include "protocol/transport/descriptor.h"
 
 namespace genai::transport {

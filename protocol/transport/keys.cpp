@@ -10,7 +10,7 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "protocol/text.h"
+#include "protocol/base/text.h"
 #include "protocol/transport/descriptor.h"
 
 namespace genai::transport {

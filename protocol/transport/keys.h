@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "protocol/errors.h"
+#include "protocol/base/errors.h"
 
 namespace genai::transport {
 

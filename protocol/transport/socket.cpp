@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <memory>
 
-#include "protocol/limits.h"
+#include "protocol/base/limits.h"
 #include "protocol/transport/family.h"
 #include "protocol/transport/ipc_lock.h"
 #include "protocol/transport/message.h"

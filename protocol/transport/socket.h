@@ -11,10 +11,10 @@
 #include <vector>
 #include <zmq.hpp>
 
-#include "protocol/blob.h"
-#include "protocol/errors.h"
-#include "protocol/limits.h"
-#include "protocol/time.h"
+#include "protocol/base/blob.h"
+#include "protocol/base/errors.h"
+#include "protocol/base/limits.h"
+#include "protocol/base/time.h"
 #include "protocol/transport/descriptor.h"
 #include "protocol/transport/keys.h"
 #include "protocol/transport/unsent.h"

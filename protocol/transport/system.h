@@ -4,8 +4,8 @@
 #include <array>
 #include <cstdint>
 
-#include "protocol/ids.h"
-#include "protocol/time.h"
+#include "protocol/base/ids.h"
+#include "protocol/base/time.h"
 
 namespace genai::transport {
 

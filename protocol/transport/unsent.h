@@ -9,7 +9,7 @@
 #include <string_view>
 #include <zmq.hpp>
 
-#include "protocol/string_map.h"
+#include "protocol/base/string_map.h"
 
 namespace genai::transport {
 

@@ -1,4 +1,4 @@
-#include "protocol/codec.h"
+#include "protocol/wire/codec.h"
 
 #include <array>
 #include <string>

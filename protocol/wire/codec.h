@@ -7,9 +7,9 @@
 #include <string_view>
 #include <vector>
 
-#include "protocol/blob.h"
-#include "protocol/errors.h"
-#include "protocol/messages.h"
+#include "protocol/base/blob.h"
+#include "protocol/base/errors.h"
+#include "protocol/wire/messages.h"
 
 namespace genai {
 

@@ -4,7 +4,7 @@
 #include <bit>
 #include <type_traits>
 
-#include "protocol/limits.h"
+#include "protocol/base/limits.h"
 
 namespace genai::wire {
 

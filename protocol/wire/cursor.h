@@ -7,7 +7,7 @@
 #include <optional>
 #include <string_view>
 
-#include "protocol/errors.h"
+#include "protocol/base/errors.h"
 
 namespace genai::wire {
 

@@ -2,8 +2,8 @@
 // An archive has id, uint, real, flag, text, bin, code, enumerated, map, spec, meta and list.
 #pragma once
 
-#include "protocol/limits.h"
-#include "protocol/messages.h"
+#include "protocol/base/limits.h"
+#include "protocol/wire/messages.h"
 
 namespace genai::wire {
 

@@ -1,4 +1,4 @@
-#include "protocol/messages.h"
+#include "protocol/wire/messages.h"
 
 #include <array>
 

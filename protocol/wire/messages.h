@@ -9,12 +9,12 @@
 #include <variant>
 #include <vector>
 
-#include "protocol/blob.h"
-#include "protocol/errors.h"
-#include "protocol/ids.h"
-#include "protocol/public_meta.h"
-#include "protocol/task_spec.h"
-#include "protocol/value.h"
+#include "protocol/base/blob.h"
+#include "protocol/base/errors.h"
+#include "protocol/base/ids.h"
+#include "protocol/base/value.h"
+#include "protocol/wire/public_meta.h"
+#include "protocol/wire/task_spec.h"
 
 namespace genai {
 

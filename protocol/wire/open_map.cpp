@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "protocol/limits.h"
+#include "protocol/base/limits.h"
 #include "protocol/wire/cursor.h"
 
 namespace genai::wire {

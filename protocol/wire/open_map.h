@@ -3,10 +3,10 @@
 
 #include <string_view>
 
-#include "protocol/errors.h"
-#include "protocol/public_meta.h"
-#include "protocol/task_spec.h"
-#include "protocol/value.h"
+#include "protocol/base/errors.h"
+#include "protocol/base/value.h"
+#include "protocol/wire/public_meta.h"
+#include "protocol/wire/task_spec.h"
 
 namespace genai::wire {
 

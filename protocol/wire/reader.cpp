@@ -4,7 +4,7 @@
 #include <array>
 #include <cmath>
 
-#include "protocol/text.h"
+#include "protocol/base/text.h"
 #include "protocol/wire/open_map.h"
 
 namespace genai::wire {

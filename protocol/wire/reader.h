@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "protocol/codec.h"
+#include "protocol/wire/codec.h"
 #include "protocol/wire/cursor.h"
 #include "protocol/wire/fields.h"
 #include "protocol/wire/writer.h"

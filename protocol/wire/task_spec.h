@@ -5,7 +5,7 @@
 #include <limits>
 #include <string>
 
-#include "protocol/limits.h"
+#include "protocol/base/limits.h"
 
 namespace genai {
 

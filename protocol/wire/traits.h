@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "protocol/codec.h"
+#include "protocol/wire/codec.h"
 
 namespace genai::wire {
 

@@ -10,7 +10,7 @@
 #include <utility>
 #include <variant>
 
-#include "protocol/codec.h"
+#include "protocol/wire/codec.h"
 #include "protocol/wire/fields.h"
 
 namespace genai::wire {

@@ -10,10 +10,10 @@
 #include <string>
 #include <vector>
 
-#include "dispatcher/check.h"
-#include "protocol/process/options.h"
+#include "protocol/base/check.h"
+#include "protocol/runtime/options.h"
 
-using namespace genai::process;
+using namespace genai::runtime;
 
 namespace {
 

@@ -7,11 +7,11 @@
 #include <string>
 #include <utility>
 
-#include "dispatcher/commit_queue.h"
 #include "dispatcher/core.h"
+#include "dispatcher/store/commit_queue.h"
 #include "tests/fuzz/draw.h"
 #include "tests/fuzz/oracle.h"
-#include "tests/unit/dispatcher/store_double.h"
+#include "tests/unit/dispatcher/store/store_double.h"
 
 namespace genai::fuzz {
 namespace {

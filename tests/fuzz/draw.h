@@ -9,8 +9,8 @@
 #include <variant>
 #include <vector>
 
-#include "protocol/codec.h"
-#include "protocol/time.h"
+#include "protocol/base/time.h"
+#include "protocol/wire/codec.h"
 #include "protocol/wire/fields.h"
 #include "protocol/wire/traits.h"
 #include "tests/fuzz/input.h"

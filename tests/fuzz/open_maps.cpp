@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <string_view>
 
-#include "dispatcher/check.h"
-#include "protocol/codec.h"
+#include "protocol/base/check.h"
+#include "protocol/wire/codec.h"
 #include "protocol/wire/open_map.h"
 
 using namespace genai;

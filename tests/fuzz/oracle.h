@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
-#include "dispatcher/check.h"
-#include "protocol/codec.h"
+#include "protocol/base/check.h"
+#include "protocol/wire/codec.h"
 
 namespace genai::fuzz {
 

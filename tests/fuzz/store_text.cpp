@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <string_view>
 
-#include "dispatcher/check.h"
-#include "dispatcher/store/text.h"
+#include "dispatcher/store/sqlite/text.h"
+#include "protocol/base/check.h"
 
 using namespace genai::dispatcher::store;
 

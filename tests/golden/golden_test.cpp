@@ -6,7 +6,7 @@
 #include <set>
 #include <sstream>
 
-#include "protocol/codec.h"
+#include "protocol/wire/codec.h"
 
 using namespace genai;
 using nlohmann::json;

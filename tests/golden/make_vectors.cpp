@@ -3,7 +3,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "protocol/codec.h"
+#include "protocol/wire/codec.h"
 #include "protocol/wire/traits.h"
 
 namespace {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "dispatcher/scheduler.h"
+#include "dispatcher/placement/scheduler.h"
 #include "tools/bench/draw.h"
 
 namespace genai::micro {

@@ -3,7 +3,7 @@
 #include <set>
 #include <utility>
 
-#include "protocol/codec.h"
+#include "protocol/wire/codec.h"
 
 namespace genai::sim {
 

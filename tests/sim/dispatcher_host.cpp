@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "dispatcher/store/parts.h"
-#include "protocol/codec.h"
+#include "protocol/wire/codec.h"
 
 namespace genai::sim {
 

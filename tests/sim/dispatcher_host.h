@@ -7,8 +7,8 @@
 #include <optional>
 #include <vector>
 
-#include "dispatcher/commit_queue.h"
 #include "dispatcher/core.h"
+#include "dispatcher/store/commit_queue.h"
 #include "host.h"
 #include "oracle.h"
 

@@ -7,7 +7,7 @@
 
 #include "environment.h"
 #include "network.h"
-#include "protocol/time.h"
+#include "protocol/base/time.h"
 
 namespace genai::sim {
 

@@ -1,7 +1,7 @@
 #include "impostor.h"
 
 #include "oracle.h"
-#include "protocol/codec.h"
+#include "protocol/wire/codec.h"
 
 namespace genai::sim {
 namespace {

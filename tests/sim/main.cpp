@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "protocol/planted.h"
+#include "protocol/base/planted.h"
 #include "world.h"
 
 #ifdef GENAI_PLANT_BUGS

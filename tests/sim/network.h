@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "environment.h"
-#include "protocol/blob.h"
-#include "protocol/identity.h"
+#include "protocol/base/blob.h"
+#include "protocol/base/identity.h"
 
 namespace genai::sim {
 

@@ -1,7 +1,7 @@
 #include "node_host.h"
 
 #include "oracle.h"
-#include "protocol/codec.h"
+#include "protocol/wire/codec.h"
 
 namespace genai::sim {
 namespace {

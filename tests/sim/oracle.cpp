@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "dispatcher/result_info.h"
+#include "dispatcher/tasks/result_info.h"
 #include "failure.h"
-#include "protocol/limits.h"
+#include "protocol/base/limits.h"
 
 namespace genai::sim {
 namespace {

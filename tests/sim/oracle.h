@@ -8,8 +8,8 @@
 
 #include "dispatcher/core.h"
 #include "environment.h"
-#include "protocol/messages.h"
-#include "tests/unit/dispatcher/store_double.h"
+#include "protocol/wire/messages.h"
+#include "tests/unit/dispatcher/store/store_double.h"
 
 namespace genai::sim {
 

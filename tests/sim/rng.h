@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <iterator>
 
-#include "protocol/time.h"
+#include "protocol/base/time.h"
 
 namespace genai::sim {
 

@@ -6,7 +6,7 @@
 #include <queue>
 #include <vector>
 
-#include "protocol/time.h"
+#include "protocol/base/time.h"
 
 namespace genai::sim {
 

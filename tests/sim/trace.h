@@ -8,7 +8,7 @@
 #include <deque>
 #include <string>
 
-#include "protocol/time.h"
+#include "protocol/base/time.h"
 
 namespace genai::sim {
 

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "protocol/codec.h"
-#include "protocol/limits.h"
+#include "protocol/base/limits.h"
 #include "protocol/transport/system.h"
+#include "protocol/wire/codec.h"
 
 namespace genai::bench {
 namespace {

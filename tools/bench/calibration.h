@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <unordered_map>
 
-#include "protocol/messages.h"
-#include "protocol/time.h"
+#include "protocol/base/time.h"
+#include "protocol/wire/messages.h"
 
 namespace genai::bench {
 

@@ -13,7 +13,7 @@
 #include <stdexcept>
 #include <system_error>
 
-#include "protocol/process/signals.h"
+#include "protocol/runtime/signals.h"
 
 namespace genai::bench {
 
@@ -66,7 +66,7 @@ Child::Child(const std::string& program, const std::vector<std::string>& argumen
   const int out = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
   dup2(out, STDOUT_FILENO);
   dup2(out, STDERR_FILENO);
-  process::restore_default_signals();
+  runtime::restore_default_signals();
   execv(path.c_str(), argv.data());
   _exit(127);
 }

@@ -6,9 +6,9 @@
 #include <stdexcept>
 #include <thread>
 
-#include "protocol/codec.h"
-#include "protocol/limits.h"
+#include "protocol/base/limits.h"
 #include "protocol/transport/system.h"
+#include "protocol/wire/codec.h"
 #include "tools/bench/wait.h"
 
 namespace genai::bench {

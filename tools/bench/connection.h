@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 
-#include "protocol/messages.h"
 #include "protocol/transport/socket.h"
+#include "protocol/wire/messages.h"
 
 namespace genai::bench {
 

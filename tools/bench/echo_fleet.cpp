@@ -1,8 +1,8 @@
 #include "tools/bench/echo_fleet.h"
 
-#include "protocol/codec.h"
-#include "protocol/limits.h"
+#include "protocol/base/limits.h"
 #include "protocol/transport/system.h"
+#include "protocol/wire/codec.h"
 
 namespace genai::bench {
 namespace {

@@ -10,8 +10,8 @@
 #include <thread>
 #include <vector>
 
-#include "protocol/messages.h"
-#include "protocol/time.h"
+#include "protocol/base/time.h"
+#include "protocol/wire/messages.h"
 #include "tools/bench/hub.h"
 
 namespace genai::bench {

@@ -4,7 +4,7 @@
 #include <memory>
 #include <utility>
 
-#include "protocol/limits.h"
+#include "protocol/base/limits.h"
 #include "protocol/transport/message.h"
 
 namespace genai::bench {

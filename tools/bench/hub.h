@@ -8,7 +8,7 @@
 #include <string>
 #include <zmq.hpp>
 
-#include "protocol/blob.h"
+#include "protocol/base/blob.h"
 
 namespace genai::bench {
 

@@ -3,7 +3,7 @@
 
 #include <stdexcept>
 
-#include "protocol/process/signals.h"
+#include "protocol/runtime/signals.h"
 
 namespace genai::bench {
 
@@ -19,7 +19,7 @@ class Interrupt {
   void check() const;
 
  private:
-  process::SignalFd signals_;
+  runtime::SignalFd signals_;
 };
 
 }  // namespace genai::bench

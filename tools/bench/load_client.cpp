@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "protocol/codec.h"
 #include "protocol/transport/system.h"
+#include "protocol/wire/codec.h"
 
 namespace genai::bench {
 namespace {

@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "protocol/messages.h"
+#include "protocol/wire/messages.h"
 #include "tools/bench/calibration.h"
 #include "tools/bench/connection.h"
 #include "tools/bench/latencies.h"

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "dispatcher/core.h"
-#include "protocol/codec.h"
 #include "protocol/transport/system.h"
+#include "protocol/wire/codec.h"
 
 namespace genai::bench {
 namespace {

@@ -2,21 +2,21 @@
 #include <cstdio>
 #include <iostream>
 
-#include "protocol/process/options.h"
-#include "protocol/process/startup.h"
+#include "protocol/runtime/options.h"
+#include "protocol/runtime/startup.h"
 #include "protocol/transport/system.h"
 #include "tools/bench/options.h"
 #include "tools/bench/raw_proxy.h"
 
 int main(int argc, char** argv) {
   using namespace genai;
-  process::prepare_process(process::Role::kTool);
+  runtime::prepare_process(runtime::Role::kTool);
   bench::Options options;
   if (const auto exit_code = bench::parse_options(argc, argv, options)) return *exit_code;
   try {
     if (options.command == bench::Command::kHop) {
       bench::run_hop(options.hop.front, options.hop.back, options.hop.bind_back);
-      return process::kExitOk;
+      return runtime::kExitOk;
     }
     transport::raise_open_files();  // a node costs a descriptor
     const bench::Interrupt interrupt;
@@ -45,9 +45,9 @@ int main(int argc, char** argv) {
     }
     if (!std::cout.flush() || std::fflush(stdout) != 0)
       throw std::runtime_error("cannot write to stdout");
-    return met ? process::kExitOk : process::kExitFailure;
+    return met ? runtime::kExitOk : runtime::kExitFailure;
   } catch (const std::exception& error) {
     std::cerr << "genai-bench: " << error.what() << '\n';
-    return process::kExitFailure;
+    return runtime::kExitFailure;
   }
 }

@@ -6,8 +6,8 @@
 #include <iostream>
 #include <set>
 
-#include "protocol/limits.h"
-#include "protocol/process/options.h"
+#include "protocol/base/limits.h"
+#include "protocol/runtime/options.h"
 #include "tools/bench/open_loop.h"
 #include "tools/bench/placement_scenarios.h"
 
@@ -127,7 +127,7 @@ void declare_all(CLI::App& app, AllOptions& o) {
 
 std::optional<int> parse_options(int argc, char** argv, Options& options) {
   CLI::App app("Measures the dispatcher on this machine.", "genai-bench");
-  app.set_version_flag("--version", "genai-bench " + std::string(process::kVersion));
+  app.set_version_flag("--version", "genai-bench " + std::string(runtime::kVersion));
   app.require_subcommand(1);
   declare_run(app, options.run);
   declare_load(app, "raw",
@@ -141,10 +141,10 @@ std::optional<int> parse_options(int argc, char** argv, Options& options) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (app.exit(error) != 0) return process::kExitUsage;
-    if (std::cout.flush()) return process::kExitOk;
+    if (app.exit(error) != 0) return runtime::kExitUsage;
+    if (std::cout.flush()) return runtime::kExitOk;
     std::cerr << "genai-bench: cannot write to stdout\n";
-    return process::kExitFailure;
+    return runtime::kExitFailure;
   }
   if (app.got_subcommand("raw")) options.command = Command::kRaw;
   if (app.got_subcommand("hop")) options.command = Command::kHop;

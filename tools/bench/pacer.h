@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "protocol/time.h"
+#include "protocol/base/time.h"
 
 namespace genai::bench {
 

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "protocol/time.h"
+#include "protocol/base/time.h"
 
 namespace genai::bench {
 

@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
-#include "dispatcher/store/sqlite_store.h"
-#include "protocol/codec.h"
+#include "dispatcher/store/sqlite/sqlite_store.h"
+#include "protocol/wire/codec.h"
 #include "tools/bench/children.h"
 #include "tools/bench/disk_probe.h"
 #include "tools/bench/table.h"

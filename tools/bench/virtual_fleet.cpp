@@ -6,7 +6,7 @@
 #include <numeric>
 #include <stdexcept>
 
-#include "protocol/limits.h"
+#include "protocol/base/limits.h"
 #include "tools/bench/window.h"
 
 namespace genai::bench {

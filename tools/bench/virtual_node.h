@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "protocol/messages.h"
-#include "protocol/time.h"
+#include "protocol/base/time.h"
+#include "protocol/wire/messages.h"
 #include "tools/bench/draw.h"
 
 namespace genai::bench {

@@ -3,7 +3,7 @@
 
 #include <zmq.hpp>
 
-#include "protocol/time.h"
+#include "protocol/base/time.h"
 
 namespace genai::bench {
 

@@ -9,7 +9,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "protocol/limits.h"
+#include "protocol/base/limits.h"
 #include "protocol/transport/endpoint.h"
 #include "protocol/transport/socket.h"
 #include "protocol/transport/system.h"

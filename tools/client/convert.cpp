@@ -1,7 +1,7 @@
 #include "tools/client/convert.h"
 
-#include "protocol/codec.h"
-#include "protocol/text.h"
+#include "protocol/base/text.h"
+#include "protocol/wire/codec.h"
 
 namespace genai::client {
 namespace {

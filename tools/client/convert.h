@@ -1,7 +1,7 @@
 // Between the public structs and the protocol's.
 #pragma once
 
-#include "protocol/messages.h"
+#include "protocol/wire/messages.h"
 #include "tools/client/include/genai/client.h"
 
 namespace genai::client {

@@ -7,8 +7,8 @@
 #include <unordered_set>
 #include <utility>
 
-#include "protocol/limits.h"
-#include "protocol/planted.h"
+#include "protocol/base/limits.h"
+#include "protocol/base/planted.h"
 
 namespace genai::client {
 namespace {

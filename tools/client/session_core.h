@@ -11,8 +11,8 @@
 #include <variant>
 #include <vector>
 
-#include "protocol/codec.h"
-#include "protocol/time.h"
+#include "protocol/base/time.h"
+#include "protocol/wire/codec.h"
 
 namespace genai::client {
 

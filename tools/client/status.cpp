@@ -1,5 +1,5 @@
 #include "genai/client.h"
-#include "protocol/messages.h"
+#include "protocol/wire/messages.h"
 
 namespace genai::client {
 

@@ -13,8 +13,8 @@
 #include <stdexcept>
 #include <system_error>
 
-#include "protocol/process/draft.h"
-#include "protocol/process/escape.h"
+#include "protocol/runtime/draft.h"
+#include "protocol/runtime/escape.h"
 #include "tools/ctl/json.h"
 #include "tools/ctl/session.h"
 
@@ -58,7 +58,7 @@ class Copy {
   }
 
  private:
-  process::Draft draft_;
+  runtime::Draft draft_;
 };
 
 bool exists(const std::string& path) {
@@ -116,9 +116,9 @@ int run_backup(const Options& options) {
   if (options.json)
     print({{"file", options.file}, {"tasks", summary.tasks}, {"bytes", summary.bytes}});
   else
-    fmt::print("{}: {} tasks, {} bytes\n", process::escaped(options.file), summary.tasks,
+    fmt::print("{}: {} tasks, {} bytes\n", runtime::escaped(options.file), summary.tasks,
                summary.bytes);
-  return process::kExitOk;
+  return runtime::kExitOk;
 }
 
 }  // namespace genai::ctl

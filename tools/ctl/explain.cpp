@@ -96,9 +96,9 @@ int run_explain(Session& session) {
 
 int run_reprioritise(Session& session) {
   const Options& options = session.options;
-  int code = process::kExitOk;
+  int code = runtime::kExitOk;
   for (const auto& verdict : session.client.reprioritise(options.tasks, options.priority)) {
-    if (!verdict.ok()) code = process::kExitFailure;
+    if (!verdict.ok()) code = runtime::kExitFailure;
     if (options.json)
       print(to_json(verdict));
     else if (verdict.ok())

@@ -44,7 +44,7 @@ int run_failed_list(Session& session) {
     if (!session.options.json)
       for (const std::string& line : table_lines(rows)) std::cout << line << '\n';
   });
-  return process::kExitOk;
+  return runtime::kExitOk;
 }
 
 int run_failed_show(Session& session) {
@@ -54,7 +54,7 @@ int run_failed_show(Session& session) {
     if (task.status != Status::kFailed) {
       complain(
           fmt::format("{}: is {}, not Failed: see genai-ctl status", task.id, name(task.status)));
-      code = process::kExitFailure;
+      code = runtime::kExitFailure;
     } else if (session.options.json) {
       print(to_json(task));
     } else {
@@ -68,13 +68,13 @@ int run_failed_replay(Session& session) {
   std::vector<client::Replay> entries;
   for (std::string& id : chosen(session)) entries.push_back({std::move(id), ""});
   const auto verdicts = session.client.replay(entries);
-  int code = process::kExitOk;
+  int code = runtime::kExitOk;
   if (const std::string warning = late_warning(verdicts); !warning.empty() && !session.options.json)
     complain(warning);
   for (std::size_t i = 0; i < verdicts.size(); ++i) {
     const Verdict& verdict = verdicts[i];
     const std::string& old = entries.at(i).of;
-    if (!verdict.ok()) code = process::kExitFailure;
+    if (!verdict.ok()) code = runtime::kExitFailure;
     if (session.options.json) {
       Json json{{"task_id", old}, {"code", verdict.code}};
       if (verdict.ok()) json["new_task_id"] = verdict.id;
@@ -91,9 +91,9 @@ int run_failed_replay(Session& session) {
 }
 
 int run_failed_purge(Session& session) {
-  int code = process::kExitOk;
+  int code = runtime::kExitOk;
   for (const Verdict& verdict : session.client.purge(chosen(session))) {
-    if (!verdict.ok()) code = process::kExitFailure;
+    if (!verdict.ok()) code = runtime::kExitFailure;
     if (session.options.json)
       print(to_json(verdict));
     else if (verdict.ok())

@@ -7,7 +7,7 @@
 #include <clocale>
 #include <cwchar>
 
-#include "protocol/process/escape.h"
+#include "protocol/runtime/escape.h"
 
 namespace genai::ctl {
 
@@ -44,7 +44,7 @@ std::string clip(std::string text, std::size_t width) {
 }
 
 std::string cell(const std::string& text, std::size_t width) {
-  return clip(process::escaped(text), width);
+  return clip(runtime::escaped(text), width);
 }
 
 std::vector<std::string> table_lines(const std::vector<std::vector<std::string>>& rows) {

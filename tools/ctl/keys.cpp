@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <iostream>
 
-#include "protocol/transport/key_ring.h"
+#include "protocol/security/key_ring.h"
 #include "protocol/transport/keys.h"
 #include "tools/ctl/json.h"
 #include "tools/ctl/session.h"
@@ -13,7 +13,7 @@ namespace {
 
 int failed(const Error& error) {
   complain(error.detail);
-  return process::kExitFailure;
+  return runtime::kExitFailure;
 }
 
 int generate(const std::string& file, bool json) {
@@ -24,7 +24,7 @@ int generate(const std::string& file, bool json) {
     print({{"file", file}, {"public_key", keys.public_key}});
   else
     std::cout << keys.public_key << "\n";
-  return process::kExitOk;
+  return runtime::kExitOk;
 }
 
 Identity identity_of(const KeyOptions& options, std::string key) {
@@ -54,9 +54,9 @@ int tell(const std::string& done, const std::vector<std::string>& files, bool js
       print({{"done", done}, {"file", file}});
     else
       std::cout << done << ": " << file << "\n";
-  if (json) return process::kExitOk;
+  if (json) return runtime::kExitOk;
   std::cout << "in force once the daemons that use this folder get a SIGHUP\n";
-  return process::kExitOk;
+  return runtime::kExitOk;
 }
 
 int authorize(const KeyOptions& options, const std::string& key, bool json) {

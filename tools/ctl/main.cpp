@@ -5,8 +5,8 @@
 #include <map>
 #include <new>
 
-#include "protocol/process/logging.h"
-#include "protocol/process/startup.h"
+#include "protocol/runtime/logging.h"
+#include "protocol/runtime/startup.h"
 #include "tools/ctl/keys.h"
 #include "tools/ctl/prompts.h"
 #include "tools/ctl/session.h"
@@ -60,30 +60,30 @@ int run(Options& options) {
   if (std::cout.flush() && std::fflush(stdout) == 0) return code;
   if (stdout_is_closed()) return closed_stdout();
   complain("cannot write to stdout");
-  return process::kExitFailure;
+  return runtime::kExitFailure;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  process::prepare_process(process::Role::kTool);
+  runtime::prepare_process(runtime::Role::kTool);
   Options options;
   if (const auto exit_code = parse_options(argc, argv, options)) return *exit_code;
-  process::init_logging("genai-ctl", options.log_level, options.log_format);
+  runtime::init_logging("genai-ctl", options.log_level, options.log_format);
   try {
     return run(options);
   } catch (const InputError& error) {
     complain(error.what());
-    return process::kExitUsage;
+    return runtime::kExitUsage;
   } catch (const client::ClientError& error) {
     complain(error.code() == "timeout" ? error.what() : error.code() + ": " + error.what());
-    return process::kExitFailure;
+    return runtime::kExitFailure;
   } catch (const std::bad_alloc&) {
     complain("out of memory");
-    return process::kExitFailure;
+    return runtime::kExitFailure;
   } catch (const std::exception& error) {
     if (stdout_is_closed()) return closed_stdout();
     complain(error.what());
-    return process::kExitFailure;
+    return runtime::kExitFailure;
   }
 }

@@ -12,7 +12,7 @@ int run_nodes(Session& session) {
   const auto nodes = session.client.nodes(session.options.long_format);
   if (session.options.json) {
     for (const auto& node : nodes) print(to_json(node));
-    return process::kExitOk;
+    return runtime::kExitOk;
   }
   for (const std::string& line : node_table(nodes, session.options.long_format))
     fmt::print("{}\n", line);
@@ -20,7 +20,7 @@ int run_nodes(Session& session) {
   if (measured.size() > 1) fmt::print("\n");
   if (measured.size() > 1)
     for (const std::string& line : measured) fmt::print("{}\n", line);
-  return process::kExitOk;
+  return runtime::kExitOk;
 }
 
 int run_drain(Session& session) {
@@ -31,7 +31,7 @@ int run_drain(Session& session) {
     print({{"target", target}, {"draining", !options.off}});
   else
     fmt::print("{} {}\n", target, options.off ? "takes work again" : "gets no new work");
-  return process::kExitOk;
+  return runtime::kExitOk;
 }
 
 }  // namespace genai::ctl

@@ -5,16 +5,16 @@
 #include <CLI/CLI.hpp>
 #include <cmath>
 
-#include "protocol/limits.h"
-#include "protocol/process/state_dir.h"
+#include "protocol/base/limits.h"
+#include "protocol/runtime/state_dir.h"
 #include "protocol/transport/endpoint.h"
 #include "protocol/transport/keys.h"
 
 namespace genai::ctl {
 namespace {
 
-using process::OptionProblem;
-using process::Range;
+using runtime::OptionProblem;
+using runtime::Range;
 
 /// An empty value is what a script gives when its variable is not set: it would count as not given.
 std::string refuse_empty(const std::string& text) {
@@ -240,7 +240,7 @@ std::string usage_problem(const Options& o) {
 }  // namespace
 
 std::optional<int> parse_options(int argc, const char* const* argv, Options& options) {
-  process::Options parser("genai-ctl", "Submits tasks to a dispatcher and shows what it does.");
+  runtime::Options parser("genai-ctl", "Submits tasks to a dispatcher and shows what it does.");
   parser.add("dispatcher", options.dispatcher, "The dispatcher's endpoint for clients");
   parser.add("key-file", options.key_file, "Our secret key (genai-ctl keygen)");
   parser.add("server-key", options.server_key,
@@ -252,7 +252,7 @@ std::optional<int> parse_options(int argc, const char* const* argv, Options& opt
              "without a limit by default",
              Range(1, 7 * 24 * 3600));
   parser.add("json", options.json, "Print JSON, one object a line");
-  options.data_dir = process::default_state_dir("genai-dispatcher");
+  options.data_dir = runtime::default_state_dir("genai-dispatcher");
   declare_commands(parser.app(), options);
   name_values(parser.app());
   parser.on_validate([&] { return validate(options); });
@@ -269,7 +269,7 @@ std::optional<int> parse_options(int argc, const char* const* argv, Options& opt
   if (const std::string problem = usage_problem(options); !problem.empty()) {
     std::cerr << "genai-ctl: " << problem << " (see genai-ctl " << options.command
               << (options.command.empty() ? "--help)\n" : " --help)\n");
-    return process::kExitUsage;
+    return runtime::kExitUsage;
   }
   return std::nullopt;
 }

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "protocol/process/options.h"
+#include "protocol/runtime/options.h"
 
 namespace genai::ctl {
 
@@ -63,8 +63,8 @@ struct Options {
   bool yes = false;                  // failed purge
   std::string file, data_dir;        // backup
   bool force = false;                // backup
-  process::LogLevel log_level = process::LogLevel::kInfo;
-  process::LogFormat log_format = process::LogFormat::kAuto;
+  runtime::LogLevel log_level = runtime::LogLevel::kInfo;
+  runtime::LogFormat log_format = runtime::LogFormat::kAuto;
 };
 
 /// Fills `options`; the exit code when the program is to end at once, having said why.

@@ -12,8 +12,8 @@
 #include <set>
 #include <unordered_map>
 
-#include "protocol/limits.h"
-#include "protocol/text.h"
+#include "protocol/base/limits.h"
+#include "protocol/base/text.h"
 
 namespace genai::ctl {
 namespace {

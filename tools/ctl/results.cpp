@@ -8,10 +8,10 @@
 #include <stdexcept>
 #include <system_error>
 
-#include "protocol/limits.h"
-#include "protocol/process/draft.h"
-#include "protocol/process/escape.h"
-#include "protocol/text.h"
+#include "protocol/base/limits.h"
+#include "protocol/base/text.h"
+#include "protocol/runtime/draft.h"
+#include "protocol/runtime/escape.h"
 #include "tools/ctl/input.h"
 #include "tools/ctl/session.h"
 
@@ -42,7 +42,7 @@ void ResultFolder::check(const std::string& task_id) const {
 
 std::string ResultFolder::write(const client::TaskResult& result) const {
   const std::string path = (folder_ / (result.id + suffix_)).string();
-  process::Draft draft(path, 0666);
+  runtime::Draft draft(path, 0666);
   draft.write(result.data);
   draft.publish();
   return path;
@@ -52,10 +52,10 @@ namespace {
 
 /// Whether nothing in it moves the cursor or forges a line.
 bool is_short_text(const std::string& data) {
-  if (data.size() > process::kMaxPrintedTextBytes || !is_valid_utf8(data)) return false;
+  if (data.size() > runtime::kMaxPrintedTextBytes || !is_valid_utf8(data)) return false;
   std::string plain = data;
   std::erase_if(plain, [](char c) { return c == '\n' || c == '\t' || c == '\\'; });
-  return process::escaped(plain) == plain;
+  return runtime::escaped(plain) == plain;
 }
 
 void show(const client::TaskResult& result) {
@@ -76,7 +76,7 @@ bool write_to_stdout(const client::TaskResult& result) {
   }
   const std::string trouble = "cannot write to stdout: ";
   try {
-    process::write_all(STDOUT_FILENO, result.data);
+    runtime::write_all(STDOUT_FILENO, result.data);
   } catch (const std::system_error& error) {
     throw std::runtime_error(trouble + error.code().message());
   }

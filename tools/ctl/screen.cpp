@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "protocol/process/escape.h"
+#include "protocol/runtime/escape.h"
 #include "tools/ctl/format.h"
 
 namespace genai::ctl {
@@ -67,7 +67,7 @@ std::vector<std::string> header(const View& view) {
                   static_cast<double>(s.result_bytes) / (1 << 20), held),
       "brokers" + (brokers.empty() ? "  none" : brokers)};
   if (!view.trouble.empty()) lines.insert(lines.begin() + 1, "!! " + view.trouble);
-  for (std::string& line : lines) line = process::escaped(line);
+  for (std::string& line : lines) line = runtime::escaped(line);
   return lines;
 }
 

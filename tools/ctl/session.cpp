@@ -10,7 +10,7 @@
 #include <iostream>
 #include <unordered_set>
 
-#include "protocol/process/escape.h"
+#include "protocol/runtime/escape.h"
 
 namespace genai::ctl {
 namespace {
@@ -84,7 +84,7 @@ bool stdout_is_closed() {
 
 void complain(const std::string& what) {
   std::cout.flush();
-  tell("genai-ctl: " + process::escaped(what) + "\n");
+  tell("genai-ctl: " + runtime::escaped(what) + "\n");
 }
 
 void tell(const std::string& text) {
@@ -96,11 +96,11 @@ int complain_of_missing(const std::vector<std::string>& asked,
                         const std::vector<client::TaskInfo>& found) {
   std::unordered_set<std::string> known;
   for (const client::TaskInfo& task : found) known.insert(task.id);
-  int code = process::kExitOk;
+  int code = runtime::kExitOk;
   for (const std::string& id : asked) {
     if (known.contains(id)) continue;
     complain(id + ": no such task");
-    code = process::kExitFailure;
+    code = runtime::kExitFailure;
   }
   return code;
 }

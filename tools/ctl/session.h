@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "genai/client.h"
-#include "protocol/process/signals.h"
+#include "protocol/runtime/signals.h"
 #include "tools/ctl/options.h"
 
 namespace genai::ctl {
@@ -20,7 +20,7 @@ using Clock = std::chrono::steady_clock;
 struct Session {
   const Options& options;
   client::Client& client;
-  std::optional<process::SignalFd> signals;
+  std::optional<runtime::SignalFd> signals;
   bool was_interrupted = false;
 
   /// Until catch_signals: SIGINT ends the program at once, but says that tasks may go on. For calls

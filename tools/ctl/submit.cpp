@@ -7,7 +7,7 @@
 #include <map>
 #include <unordered_set>
 
-#include "protocol/process/escape.h"
+#include "protocol/runtime/escape.h"
 #include "tools/ctl/explain.h"
 #include "tools/ctl/format.h"
 #include "tools/ctl/json.h"
@@ -91,13 +91,13 @@ void Waiting::take(const TaskResult& result) {
       stays = true;
     }
   }
-  if (!trouble.empty()) progress.say("genai-ctl: " + process::escaped(trouble));
+  if (!trouble.empty()) progress.say("genai-ctl: " + runtime::escaped(trouble));
   done = done && trouble.empty();
   good += done;
   if (session.options.json)
     report(result, file, stays);
   else if (!file.empty() && style_of(session.options) == Progress::Style::kLines)
-    progress.say("  " + process::escaped(file));
+    progress.say("  " + runtime::escaped(file));
 }
 
 /// What is not here when the wait is over, and how to get it.
@@ -125,7 +125,7 @@ int Waiting::until_all_ended() {
   progress.draw(true);
   tell_the_rest();
   if (session.was_interrupted) return kExitInterrupted;
-  return good == ids.size() ? process::kExitOk : process::kExitFailure;
+  return good == ids.size() ? runtime::kExitOk : runtime::kExitFailure;
 }
 
 std::string retry_text(const client::Verdict& verdict) {
@@ -214,16 +214,16 @@ int run_submit(Session& session) {
   std::cout.flush();
   if (!options.json) tell_expectations(verdicts);
   if (!options.submit.wait || ids.empty())
-    return refused ? process::kExitFailure : process::kExitOk;
+    return refused ? runtime::kExitFailure : runtime::kExitOk;
 
   Progress progress(labels, style_of(options));
   session.client.on_notice(
-      [&](const std::string& text) { progress.say("genai-ctl: " + process::escaped(text)); });
+      [&](const std::string& text) { progress.say("genai-ctl: " + runtime::escaped(text)); });
   session.catch_signals();
   Waiting waiting{session, ids, submitted, labels, folder, single, progress};
   const int code = waiting.until_all_ended();
   session.client.on_notice({});
-  return code == process::kExitOk && refused ? process::kExitFailure : code;
+  return code == runtime::kExitOk && refused ? runtime::kExitFailure : code;
 }
 
 }  // namespace genai::ctl

@@ -71,9 +71,9 @@ int run_status(Session& session) {
 }
 
 int run_cancel(Session& session) {
-  int code = process::kExitOk;
+  int code = runtime::kExitOk;
   for (const auto& verdict : session.client.cancel(session.options.tasks)) {
-    if (!verdict.ok()) code = process::kExitFailure;
+    if (!verdict.ok()) code = runtime::kExitFailure;
     if (session.options.json)
       print(to_json(verdict));
     else if (verdict.ok())
@@ -97,7 +97,7 @@ int run_list(Session& session) {
     if (!session.options.json)
       for (const std::string& line : table_lines(rows)) std::cout << line << '\n';
   });
-  return process::kExitOk;
+  return runtime::kExitOk;
 }
 
 }  // namespace genai::ctl

@@ -138,7 +138,7 @@ int run_top(Session& session) {
     else
       for (const std::string& line : screen_lines(view, kOnceWidth, kOnceHeight))
         fmt::print("{}\n", line);
-    return process::kExitOk;
+    return runtime::kExitOk;
   }
   const View* view = &watcher.look();  // before the screen is taken, so that an error stays visible
   session.catch_signals();
@@ -147,7 +147,7 @@ int run_top(Session& session) {
     terminal.show(screen_lines(*view, terminal.width(), terminal.height()));
     const auto again = Clock::now() + std::chrono::milliseconds(options.interval_ms);
     while (Clock::now() < again) {
-      if (session.interrupted() || !terminal.wait(100)) return process::kExitOk;
+      if (session.interrupted() || !terminal.wait(100)) return runtime::kExitOk;
       terminal.show(screen_lines(*view, terminal.width(), terminal.height()));
     }
     view = &watcher.look();

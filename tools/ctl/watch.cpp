@@ -4,7 +4,7 @@
 #include <iostream>
 #include <set>
 
-#include "protocol/process/escape.h"
+#include "protocol/runtime/escape.h"
 #include "tools/ctl/format.h"
 #include "tools/ctl/json.h"
 #include "tools/ctl/results.h"
@@ -30,7 +30,7 @@ void show(const TaskUpdate& update, bool json) {
 std::string remark(const TaskResult& result, const std::string& file) {
   if (result.status != Status::kCompleted) return cell(result.error, 300);
   if (result.result_gone) return gone_text(result);
-  return process::escaped(file);
+  return runtime::escaped(file);
 }
 
 void show(const TaskResult& r, const std::string& file, bool json) {
@@ -72,7 +72,7 @@ int run_watch(Session& session) {
   }
   session.client.on_notice(complain);
   const auto known = session.client.watch(options.tasks, client::Watch::kProgress);
-  bool good = complain_of_missing(options.tasks, known) == process::kExitOk;
+  bool good = complain_of_missing(options.tasks, known) == runtime::kExitOk;
   std::set<std::string> open;
   for (const auto& task : known) open.insert(task.id);
   session.catch_signals();
@@ -86,12 +86,12 @@ int run_watch(Session& session) {
       open.erase(result.id);
     }
     // Without a reader only the files are worth going on for.
-    if (!std::cout.flush() && !folder) return process::kExitFailure;
+    if (!std::cout.flush() && !folder) return runtime::kExitFailure;
   }
   session.client.acknowledge();  // the last one too, when the wait was cut short
   if (!open.empty()) complain(session.farewell({open.begin(), open.end()}));
   if (session.was_interrupted) return kExitInterrupted;
-  return good && open.empty() ? process::kExitOk : process::kExitFailure;
+  return good && open.empty() ? runtime::kExitOk : runtime::kExitFailure;
 }
 
 }  // namespace genai::ctl

@@ -11,8 +11,8 @@
 #include <filesystem>
 #include <system_error>
 
-#include "protocol/ids.h"
-#include "protocol/limits.h"
+#include "protocol/base/ids.h"
+#include "protocol/base/limits.h"
 #include "protocol/transport/system.h"
 
 namespace genai::node {

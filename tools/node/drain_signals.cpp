@@ -11,7 +11,7 @@
 
 namespace genai::node {
 
-DrainSignals::DrainSignals(process::SignalFd& signals, OnPhase on_phase)
+DrainSignals::DrainSignals(runtime::SignalFd& signals, OnPhase on_phase)
     : on_phase_(std::move(on_phase)), stop_fd_(eventfd(0, EFD_CLOEXEC)) {
   if (stop_fd_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
   thread_ = std::thread([this, &signals] { watch(signals); });
@@ -24,8 +24,8 @@ DrainSignals::~DrainSignals() {
   close(stop_fd_);
 }
 
-void DrainSignals::watch(process::SignalFd& signals) {
-  process::DrainState state;
+void DrainSignals::watch(runtime::SignalFd& signals) {
+  runtime::DrainState state;
   pollfd waits[] = {{stop_fd_, POLLIN, 0}, {signals.fd(), POLLIN, 0}};
   for (;;) {
     if (poll(waits, 2, -1) < 0) continue;

@@ -4,7 +4,7 @@
 #include <functional>
 #include <thread>
 
-#include "protocol/process/signals.h"
+#include "protocol/runtime/signals.h"
 
 namespace genai::node {
 
@@ -12,16 +12,16 @@ namespace genai::node {
 /// SignalFd.
 class DrainSignals {
  public:
-  using OnPhase = std::function<void(process::DrainState::Phase)>;
+  using OnPhase = std::function<void(runtime::DrainState::Phase)>;
 
   /// Throws std::system_error when the system refuses a thread or a descriptor.
-  DrainSignals(process::SignalFd& signals, OnPhase on_phase);
+  DrainSignals(runtime::SignalFd& signals, OnPhase on_phase);
   ~DrainSignals();
   DrainSignals(const DrainSignals&) = delete;
   DrainSignals& operator=(const DrainSignals&) = delete;
 
  private:
-  void watch(process::SignalFd& signals);
+  void watch(runtime::SignalFd& signals);
 
   OnPhase on_phase_;
   int stop_fd_;

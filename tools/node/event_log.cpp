@@ -3,14 +3,14 @@
 #include <string_view>
 #include <vector>
 
-#include "protocol/process/logging.h"
+#include "protocol/runtime/logging.h"
 #include "protocol/transport/system.h"
 
 namespace genai::node {
 namespace {
 
 using Kind = Event::Kind;
-using process::LogLevel;
+using runtime::LogLevel;
 
 struct Line {
   LogLevel level;
@@ -62,7 +62,7 @@ void EventLog::write(const Event& event) {
   const Line line = line_of(event);
   const bool noisy = event.kind == Kind::kRefused || event.kind == Kind::kProtocolError;
   if (noisy && !noisy_.allow(transport::read_clock().mono)) return;
-  std::vector<process::Field> fields;
+  std::vector<runtime::Field> fields;
   if (!event.task_id.empty()) {
     fields.emplace_back("task_id", event.task_id);
     fields.emplace_back("attempt", event.attempt);
@@ -72,7 +72,7 @@ void EventLog::write(const Event& event) {
   if (!event.text.empty() && !line.text_key.empty()) fields.emplace_back(line.text_key, event.text);
   if (const auto suppressed = noisy ? noisy_.take_suppressed() : 0)
     fields.emplace_back("suppressed", suppressed);
-  process::log_fields(line.level, line.message, fields);
+  runtime::log_fields(line.level, line.message, fields);
 }
 
 }  // namespace genai::node

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "genai/node.h"
-#include "protocol/process/rate_limit.h"
+#include "protocol/base/rate_limit.h"
 
 namespace genai::node {
 
@@ -12,7 +12,7 @@ class EventLog {
 
  private:
   // Refusals and wrong frames come as often as a peer likes.
-  process::RateLimit noisy_{5, from_ms(10'000)};
+  RateLimit noisy_{5, from_ms(10'000)};
 };
 
 }  // namespace genai::node

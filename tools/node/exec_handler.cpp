@@ -10,7 +10,7 @@
 #include <set>
 #include <utility>
 
-#include "protocol/limits.h"
+#include "protocol/base/limits.h"
 #include "tools/node/exec_runner.h"
 #include "tools/node/fitness.h"
 

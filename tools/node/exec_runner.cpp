@@ -19,7 +19,7 @@
 #include <system_error>
 #include <utility>
 
-#include "protocol/limits.h"
+#include "protocol/base/limits.h"
 #include "protocol/transport/descriptor.h"
 #include "tools/node/line_reader.h"
 #include "tools/node/scratch.h"

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "protocol/value.h"
+#include "protocol/base/value.h"
 
 namespace genai::node {
 

@@ -2,7 +2,7 @@
 
 #include <charconv>
 
-#include "protocol/text.h"
+#include "protocol/base/text.h"
 
 namespace genai::node {
 

@@ -8,8 +8,8 @@
 #include <fstream>
 #include <sstream>
 
-#include "protocol/limits.h"
-#include "protocol/text.h"
+#include "protocol/base/limits.h"
+#include "protocol/base/text.h"
 #include "tools/node/exec_runner.h"
 
 namespace genai::node {

@@ -1,9 +1,9 @@
 // genai-node: the ready client node.
 #include <exception>
 
-#include "protocol/process/logging.h"
-#include "protocol/process/signals.h"
-#include "protocol/process/startup.h"
+#include "protocol/runtime/logging.h"
+#include "protocol/runtime/signals.h"
+#include "protocol/runtime/startup.h"
 #include "tools/node/drain_signals.h"
 #include "tools/node/event_log.h"
 #include "tools/node/fitness.h"
@@ -15,11 +15,11 @@
 namespace {
 
 using namespace genai;
-using Phase = process::DrainState::Phase;
+using Phase = runtime::DrainState::Phase;
 
 void log_start(const node::ProgramOptions& options) {
   const node::NodeConfig& config = options.node;
-  process::log_info("node starts", {{"node_id", config.node_id},
+  runtime::log_info("node starts", {{"node_id", config.node_id},
                                     {"broker", config.broker_endpoint},
                                     {"slots", config.slots},
                                     {"ncpu", config.ncpu},
@@ -27,7 +27,7 @@ void log_start(const node::ProgramOptions& options) {
                                     {"gpu_type", config.gpu_type},
                                     {"vram_mib", config.vram_mib}});
   if (!options.default_id.why_not_kept.empty())
-    process::log_warn("the node id is new at each start; --node-id gives it one",
+    runtime::log_warn("the node id is new at each start; --node-id gives it one",
                       {{"reason", options.default_id.why_not_kept}});
 }
 
@@ -35,13 +35,13 @@ void log_start(const node::ProgramOptions& options) {
 void prepare_exec(const std::string& command) {
   node::adopt_orphans();
   if (const std::size_t folders = node::sweep_scratch(); folders > 0)
-    process::log_info("removed what a killed node left behind", {{"folders", folders}});
+    runtime::log_info("removed what a killed node left behind", {{"folders", folders}});
   // It may be mended while the node runs, so the node serves, and gives back what it cannot run.
   if (const auto problem = node::fitness_problem(command))
-    process::log_error("no task can be run here", {{"reason", *problem}});
+    runtime::log_error("no task can be run here", {{"reason", *problem}});
 }
 
-int serve(const node::ProgramOptions& options, process::SignalFd& signals) {
+int serve(const node::ProgramOptions& options, runtime::SignalFd& signals) {
   node::EventLog log;
   node::Node node(
       options.node,
@@ -51,28 +51,28 @@ int serve(const node::ProgramOptions& options, process::SignalFd& signals) {
     phase == Phase::kForced ? node.force() : node.leave("told to stop by a signal");
   });
   const node::RunEnd end = node.run();
-  if (end.kind == node::RunEnd::Kind::kLeft) return process::kExitOk;
-  process::log_error("stopped", {{"reason", end.text}});
-  return process::kExitFailure;
+  if (end.kind == node::RunEnd::Kind::kLeft) return runtime::kExitOk;
+  runtime::log_error("stopped", {{"reason", end.text}});
+  return runtime::kExitFailure;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  process::prepare_process(process::Role::kDaemon);
+  runtime::prepare_process(runtime::Role::kDaemon);
   if (const auto exit_code = node::become_init()) return *exit_code;
   node::ProgramOptions options;
   if (const auto exit_code = node::parse_options(argc, argv, options)) return *exit_code;
-  process::close_inherited();
-  process::init_logging("genai-node", options.log_level, options.log_format);
+  runtime::close_inherited();
+  runtime::init_logging("genai-node", options.log_level, options.log_format);
   try {
-    process::SignalFd signals;
+    runtime::SignalFd signals;
     if (!options.is_echo) prepare_exec(options.exec.command);
     node::complete_with_machine(options);
     log_start(options);
     return serve(options, signals);
   } catch (const std::exception& error) {
-    process::log_error("stopped by an unexpected failure", {{"what", error.what()}});
-    return process::kExitFailure;
+    runtime::log_error("stopped by an unexpected failure", {{"what", error.what()}});
+    return runtime::kExitFailure;
   }
 }

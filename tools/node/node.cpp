@@ -5,7 +5,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "protocol/limits.h"
+#include "protocol/base/limits.h"
 #include "protocol/transport/socket.h"
 #include "protocol/transport/system.h"
 #include "tools/node/session_core.h"

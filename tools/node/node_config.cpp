@@ -3,10 +3,10 @@
 #include <utility>
 
 #include "genai/node.h"
-#include "protocol/errors.h"
-#include "protocol/ids.h"
-#include "protocol/limits.h"
-#include "protocol/text.h"
+#include "protocol/base/errors.h"
+#include "protocol/base/ids.h"
+#include "protocol/base/limits.h"
+#include "protocol/base/text.h"
 #include "protocol/transport/endpoint.h"
 #include "protocol/transport/keys.h"
 

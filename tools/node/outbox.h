@@ -6,9 +6,9 @@
 #include <variant>
 #include <vector>
 
-#include "protocol/codec.h"
-#include "protocol/limits.h"
-#include "protocol/messages.h"
+#include "protocol/base/limits.h"
+#include "protocol/wire/codec.h"
+#include "protocol/wire/messages.h"
 
 namespace genai::node {
 

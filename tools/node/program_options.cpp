@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "protocol/limits.h"
-#include "protocol/process/state_dir.h"
+#include "protocol/base/limits.h"
+#include "protocol/runtime/state_dir.h"
 #include "protocol/transport/endpoint.h"
 #include "protocol/transport/system.h"
 #include "tools/node/machine.h"
@@ -14,8 +14,8 @@
 namespace genai::node {
 namespace {
 
-using process::OptionProblem;
-using process::Range;
+using runtime::OptionProblem;
+using runtime::Range;
 
 constexpr char kProgram[] = "genai-node";
 constexpr int kMaxTaskTimeoutS = 30 * 24 * 3600;
@@ -85,11 +85,11 @@ std::string state_folder() {
   // Of a systemd unit with StateDirectory=, whose user may have no home.
   if (const char* given = std::getenv("STATE_DIRECTORY"); given && *given == '/')
     return std::string(given, std::strcspn(given, ":"));
-  std::string folder = process::default_state_dir(kProgram);
+  std::string folder = runtime::default_state_dir(kProgram);
   return folder.starts_with('/') ? folder : "";
 }
 
-void declare_node(process::Options& parser, NodeConfig& node) {
+void declare_node(runtime::Options& parser, NodeConfig& node) {
   const Range amount(0, UINT32_MAX);
   parser.add("broker", node.broker_endpoint, "The broker's endpoint for nodes");
   parser.add("key-file", node.key_file, "Our secret key (genai-ctl keygen)");
@@ -112,7 +112,7 @@ void declare_node(process::Options& parser, NodeConfig& node) {
              Range(0, 7 * 24 * 3600));
 }
 
-void declare_work(process::Options& parser, ProgramOptions& options) {
+void declare_work(runtime::Options& parser, ProgramOptions& options) {
   const Range ratio(0.0, 1.0);
   parser.add("exec", options.exec.command,
              "Command for /bin/sh: payload on stdin, result on stdout or in $GENAI_RESULT_FILE");
@@ -130,7 +130,7 @@ void declare_work(process::Options& parser, ProgramOptions& options) {
 }  // namespace
 
 std::optional<int> parse_options(int argc, const char* const* argv, ProgramOptions& options) {
-  process::Options parser(kProgram, "Takes tasks from a broker and runs a command for each.");
+  runtime::Options parser(kProgram, "Takes tasks from a broker and runs a command for each.");
   parser.app().footer(kFooter);
   declare_node(parser, options.node);
   parser.add("insecure", options.insecure,

@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "genai/node.h"
-#include "protocol/process/options.h"
+#include "protocol/runtime/options.h"
 #include "tools/node/default_id.h"
 #include "tools/node/echo_handler.h"
 #include "tools/node/exec_handler.h"
@@ -17,8 +17,8 @@ struct ProgramOptions {
   bool insecure = false;
   bool is_echo = false;  // else exec
   EchoOptions echo;
-  process::LogLevel log_level = process::LogLevel::kInfo;
-  process::LogFormat log_format = process::LogFormat::kAuto;
+  runtime::LogLevel log_level = runtime::LogLevel::kInfo;
+  runtime::LogFormat log_format = runtime::LogFormat::kAuto;
   // Given by an option; what is not, the program finds out.
   bool knows_ncpu = false;
   bool knows_ram = false;

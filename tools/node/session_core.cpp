@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "protocol/codec.h"
-#include "protocol/limits.h"
-#include "protocol/text.h"
+#include "protocol/base/limits.h"
+#include "protocol/base/text.h"
+#include "protocol/wire/codec.h"
 
 namespace genai::node {
 namespace {

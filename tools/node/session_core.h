@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "genai/node.h"
-#include "protocol/blob.h"
-#include "protocol/messages.h"
-#include "protocol/time.h"
+#include "protocol/base/blob.h"
+#include "protocol/base/time.h"
+#include "protocol/wire/messages.h"
 #include "tools/node/outbox.h"
 
 namespace genai::node {

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <utility>
 
-#include "protocol/limits.h"
-#include "protocol/planted.h"
-#include "protocol/text.h"
+#include "protocol/base/limits.h"
+#include "protocol/base/planted.h"
+#include "protocol/base/text.h"
 #include "tools/node/session_core.h"
 
 namespace genai::node {

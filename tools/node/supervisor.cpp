@@ -18,7 +18,7 @@
 #include <system_error>
 #include <thread>
 
-#include "protocol/process/signals.h"
+#include "protocol/runtime/signals.h"
 #include "tools/node/processes.h"
 #include "tools/node/scratch.h"
 
@@ -61,7 +61,7 @@ void report(int control, const CommandEnd& end) {
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != supervisor) _exit(127);  // it died before it could be watched
-  process::restore_default_signals();
+  runtime::restore_default_signals();
   execve("/bin/sh", plan.argv, plan.envp);
   report(kControlFd, {.start_error = errno});
   _exit(127);

@@ -8,7 +8,7 @@
 #include <system_error>
 #include <utility>
 
-#include "protocol/codec.h"
+#include "protocol/wire/codec.h"
 #include "tools/node/json_text.h"
 
 namespace genai::node {

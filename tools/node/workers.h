@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "genai/node.h"
-#include "protocol/messages.h"
+#include "protocol/wire/messages.h"
 #include "tools/node/session_core.h"
 
 namespace genai::node {

@@ -1,4 +1,4 @@
-#include "dispatcher/store/data_dir.h"
+#include "dispatcher/store/sqlite/data_dir.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>

@@ -1,4 +1,4 @@
-#include "dispatcher/store/rescue.h"
+#include "dispatcher/store/sqlite/rescue.h"
 
 #include <SQLiteCpp/Statement.h>
 #include <fcntl.h>

@@ -3,7 +3,7 @@
 
 #include <SQLiteCpp/Database.h>
 
-#include "dispatcher/store/data_dir.h"
+#include "dispatcher/store/sqlite/data_dir.h"
 
 namespace genai::dispatcher::store {
 

@@ -1,4 +1,4 @@
-#include "dispatcher/store/schema.h"
+#include "dispatcher/store/sqlite/schema.h"
 
 #include <SQLiteCpp/Transaction.h>
 #include <fmt/format.h>

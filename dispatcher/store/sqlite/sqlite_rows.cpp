@@ -1,4 +1,4 @@
-#include "dispatcher/store/sqlite_rows.h"
+#include "dispatcher/store/sqlite/sqlite_rows.h"
 
 #include <fmt/format.h>
 
@@ -7,9 +7,9 @@
 #include <functional>
 #include <stdexcept>
 
-#include "dispatcher/store/text.h"
-#include "protocol/codec.h"
-#include "protocol/limits.h"
+#include "dispatcher/store/sqlite/text.h"
+#include "protocol/base/limits.h"
+#include "protocol/wire/codec.h"
 
 namespace genai::dispatcher::store {
 namespace {

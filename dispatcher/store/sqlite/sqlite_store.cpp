@@ -1,4 +1,4 @@
-#include "dispatcher/store/sqlite_store.h"
+#include "dispatcher/store/sqlite/sqlite_store.h"
 
 #include <SQLiteCpp/Transaction.h>
 #include <fmt/format.h>
@@ -8,12 +8,12 @@
 #include <stdexcept>
 #include <unordered_map>
 
-#include "dispatcher/store/rescue.h"
-#include "dispatcher/store/schema.h"
-#include "dispatcher/store/sqlite_rows.h"
-#include "dispatcher/store/text.h"
-#include "protocol/codec.h"
-#include "protocol/limits.h"
+#include "dispatcher/store/sqlite/rescue.h"
+#include "dispatcher/store/sqlite/schema.h"
+#include "dispatcher/store/sqlite/sqlite_rows.h"
+#include "dispatcher/store/sqlite/text.h"
+#include "protocol/base/limits.h"
+#include "protocol/wire/codec.h"
 
 namespace genai::dispatcher::store {
 namespace {

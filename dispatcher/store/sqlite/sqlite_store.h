@@ -9,7 +9,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "dispatcher/store/data_dir.h"
+#include "dispatcher/store/sqlite/data_dir.h"
 #include "dispatcher/store/store.h"
 
 namespace genai::dispatcher::store {

@@ -1,4 +1,4 @@
-#include "dispatcher/store/text.h"
+#include "dispatcher/store/sqlite/text.h"
 
 #include <fmt/format.h>
 #include <sodium.h>

@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
-#include "dispatcher/task.h"
-#include "protocol/errors.h"
+#include "dispatcher/tasks/task.h"
+#include "protocol/base/errors.h"
 
 namespace genai::dispatcher::store {
 

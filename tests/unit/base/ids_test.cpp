@@ -1,4 +1,4 @@
-#include "protocol/ids.h"
+#include "protocol/base/ids.h"
 
 #include <catch2/catch.hpp>
 #include <set>

@@ -1,8 +1,8 @@
-#include "protocol/process/peer_rates.h"
+#include "protocol/base/peer_rates.h"
 
 #include <catch2/catch.hpp>
 
-using genai::process::PeerRates;
+using genai::PeerRates;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 

@@ -1,8 +1,8 @@
-#include "protocol/process/rate_limit.h"
+#include "protocol/base/rate_limit.h"
 
 #include <catch2/catch.hpp>
 
-using genai::process::RateLimit;
+using genai::RateLimit;
 using std::chrono::seconds;
 
 TEST_CASE("a burst passes, then one per interval, and the rest is counted") {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 
-#include "protocol/codec.h"
+#include "protocol/wire/codec.h"
 
 using namespace genai;
 using namespace genai::bench;

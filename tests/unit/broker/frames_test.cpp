@@ -1,5 +1,5 @@
 // Frames that nobody should send.
-#include "protocol/limits.h"
+#include "protocol/base/limits.h"
 #include "tests/unit/broker/world.h"
 
 namespace genai::broker::test {

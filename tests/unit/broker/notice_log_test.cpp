@@ -3,7 +3,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "tests/unit/process/capture.h"
+#include "tests/unit/runtime/capture.h"
 
 using namespace genai;
 using namespace genai::broker;

@@ -1,5 +1,5 @@
 #include "broker/link_outbox.h"
-#include "protocol/limits.h"
+#include "protocol/base/limits.h"
 #include "tests/unit/broker/world.h"
 
 namespace genai::broker::test {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "broker/core.h"
-#include "protocol/codec.h"
+#include "protocol/wire/codec.h"
 
 namespace genai::broker::test {
 

@@ -10,9 +10,9 @@
 #include <set>
 #include <thread>
 
-#include "protocol/codec.h"
-#include "protocol/limits.h"
+#include "protocol/base/limits.h"
 #include "protocol/transport/socket.h"
+#include "protocol/wire/codec.h"
 
 using namespace genai;
 using genai::client::Client;

@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "protocol/codec.h"
+#include "protocol/wire/codec.h"
 
 using namespace genai;
 using namespace genai::client;

@@ -1,4 +1,6 @@
 // Results as files: whole or not there, and only inside the folder.
+#include "tools/ctl/results.h"
+
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -6,7 +8,6 @@
 #include <iterator>
 
 #include "tools/ctl/prompts.h"
-#include "tools/ctl/results.h"
 
 using namespace genai;
 using namespace genai::ctl;

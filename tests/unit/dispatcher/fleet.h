@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include "dispatcher/backlog.h"
-#include "dispatcher/providers.h"
-#include "dispatcher/scheduler.h"
+#include "dispatcher/fleet/providers.h"
+#include "dispatcher/placement/backlog.h"
+#include "dispatcher/placement/scheduler.h"
 
 namespace genai::dispatcher::test {
 

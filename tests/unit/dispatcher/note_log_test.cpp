@@ -3,8 +3,8 @@
 
 #include <catch2/catch.hpp>
 
-#include "protocol/limits.h"
-#include "tests/unit/process/capture.h"
+#include "protocol/base/limits.h"
+#include "tests/unit/runtime/capture.h"
 
 using namespace genai;
 using namespace genai::dispatcher;

@@ -1,7 +1,7 @@
 // What one pass wants sent, batched.
 #include "dispatcher/outbox.h"
 
-#include "world.h"
+#include "tests/unit/dispatcher/world.h"
 
 using namespace genai;
 using namespace genai::dispatcher;

@@ -4,7 +4,7 @@
 #include <random>
 #include <set>
 
-#include "world.h"
+#include "tests/unit/dispatcher/world.h"
 
 using namespace genai;
 using namespace genai::dispatcher;

@@ -1,5 +1,5 @@
 // Nodes in trouble: they rest, and the tasks that they were given survive it.
-#include "workshop.h"
+#include "tests/unit/dispatcher/placement/workshop.h"
 
 using namespace genai;
 using namespace genai::dispatcher;

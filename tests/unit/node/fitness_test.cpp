@@ -7,8 +7,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "protocol/ids.h"
-#include "protocol/limits.h"
+#include "protocol/base/ids.h"
+#include "protocol/base/limits.h"
 #include "tests/unit/temp_folder.h"
 #include "tools/node/default_id.h"
 #include "tools/node/exec_handler.h"

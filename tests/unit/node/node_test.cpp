@@ -6,10 +6,10 @@
 #include <future>
 #include <mutex>
 
-#include "protocol/codec.h"
-#include "protocol/limits.h"
+#include "protocol/base/limits.h"
 #include "protocol/transport/socket.h"
 #include "protocol/transport/system.h"
+#include "protocol/wire/codec.h"
 
 namespace genai::node {
 namespace {

@@ -144,9 +144,9 @@ TEST_CASE("lines come whole from whatever pieces, overlong ones are dropped") {
 
 TEST_CASE("exactly one of --exec and --echo") {
   ProgramOptions options;
-  CHECK(parse({}, options) == process::kExitUsage);
+  CHECK(parse({}, options) == runtime::kExitUsage);
   options = {};
-  CHECK(parse({"--echo", "--exec", "cat"}, options) == process::kExitUsage);
+  CHECK(parse({"--echo", "--exec", "cat"}, options) == runtime::kExitUsage);
   options = {};
   CHECK(!parse({"--echo"}, options));
   CHECK(options.is_echo);
@@ -154,9 +154,9 @@ TEST_CASE("exactly one of --exec and --echo") {
   CHECK(!parse({"--exec", "cat"}, options));
   CHECK(options.exec.command == "cat");
   options = {};
-  CHECK(parse({"--echo", "--node-id", "a b"}, options) == process::kExitUsage);
+  CHECK(parse({"--echo", "--node-id", "a b"}, options) == runtime::kExitUsage);
   options = {};
-  CHECK(parse({"--echo", "--node-id="}, options) == process::kExitUsage);
+  CHECK(parse({"--echo", "--node-id="}, options) == runtime::kExitUsage);
 }
 
 TEST_CASE("what an option says is not asked of the machine") {

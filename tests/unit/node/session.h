@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "protocol/codec.h"
+#include "protocol/wire/codec.h"
 #include "tools/node/session_core.h"
 
 namespace genai::node::test {

@@ -1,7 +1,7 @@
 // Assignments, aborts, progress and the spool.
 #include <cmath>
 
-#include "protocol/limits.h"
+#include "protocol/base/limits.h"
 #include "tests/unit/node/session.h"
 
 namespace genai::node::test {

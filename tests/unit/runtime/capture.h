@@ -8,7 +8,7 @@
 #include <cstdio>
 #include <string>
 
-#include "protocol/process/logging.h"
+#include "protocol/runtime/logging.h"
 
 /// Points descriptor 2 at a temporary file, or at `fd` when one is given, for its lifetime.
 class StderrCapture {
@@ -33,7 +33,7 @@ class StderrCapture {
   std::ptrdiff_t lines() const { return std::ranges::count(whole(), '\n'); }
 
  private:
-  static void flush() { genai::process::flush_log(std::chrono::seconds(60)); }
+  static void flush() { genai::runtime::flush_log(std::chrono::seconds(60)); }
   std::string read(std::size_t most) const {
     flush();
     std::string out(most, '\0');

@@ -1,5 +1,5 @@
 // Files that are whole or not there, whatever somebody has put in their way.
-#include "protocol/process/draft.h"
+#include "protocol/runtime/draft.h"
 
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -10,7 +10,7 @@
 
 #include "tests/unit/temp_folder.h"
 
-using namespace genai::process;
+using namespace genai::runtime;
 using genai::test::TempFolder;
 namespace fs = std::filesystem;
 

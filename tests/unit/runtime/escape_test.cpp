@@ -1,10 +1,10 @@
-#include "protocol/process/escape.h"
+#include "protocol/runtime/escape.h"
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 #include <string>
 
-using namespace genai::process;
+using namespace genai::runtime;
 
 TEST_CASE("plain and international text is printed as it is") {
   CHECK(escaped("a \"quoted\" word, 100 % größer, 絵, 🎨") ==

@@ -1,5 +1,5 @@
 // Log lines and a stderr that takes nothing, or nothing any more.
-#include "protocol/process/log_writer.h"
+#include "protocol/runtime/log_writer.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -14,10 +14,10 @@
 #include <thread>
 #include <vector>
 
-#include "protocol/process/logging.h"
-#include "tests/unit/process/capture.h"
+#include "protocol/runtime/logging.h"
+#include "tests/unit/runtime/capture.h"
 
-using namespace genai::process;
+using namespace genai::runtime;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
@@ -90,7 +90,7 @@ Outcome run_child(Body body) {
 Outcome run_hidden_case(const char* name) {
   return run_child([&] {
     dup2(open("/dev/null", O_WRONLY), STDOUT_FILENO);
-    execl("/proc/self/exe", "unit_process", name, nullptr);
+    execl("/proc/self/exe", "unit_runtime", name, nullptr);
   });
 }
 

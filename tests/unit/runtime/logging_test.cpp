@@ -1,4 +1,4 @@
-#include "protocol/process/logging.h"
+#include "protocol/runtime/logging.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -10,9 +10,9 @@
 #include <regex>
 #include <string>
 
-#include "tests/unit/process/capture.h"
+#include "tests/unit/runtime/capture.h"
 
-using namespace genai::process;
+using namespace genai::runtime;
 
 namespace {
 

@@ -2,7 +2,7 @@
 #include <catch2/catch.hpp>
 #include <string>
 
-#include "tests/unit/process/options_fixture.h"
+#include "tests/unit/runtime/options_fixture.h"
 
 using namespace process_test;
 

@@ -12,12 +12,12 @@
 #include <utility>
 #include <vector>
 
-#include "protocol/process/options.h"
+#include "protocol/runtime/options.h"
 #include "tests/unit/temp_folder.h"
 
 namespace process_test {
 
-using namespace genai::process;
+using namespace genai::runtime;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 

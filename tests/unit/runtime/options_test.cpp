@@ -1,10 +1,10 @@
-#include "protocol/process/options.h"
+#include "protocol/runtime/options.h"
 
 #include <CLI/App.hpp>
 #include <catch2/catch.hpp>
 #include <stdexcept>
 
-#include "tests/unit/process/options_fixture.h"
+#include "tests/unit/runtime/options_fixture.h"
 
 using namespace process_test;
 using Texts = std::vector<std::string>;

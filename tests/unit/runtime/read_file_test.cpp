@@ -1,4 +1,4 @@
-#include "protocol/process/read_file.h"
+#include "protocol/runtime/read_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -9,7 +9,7 @@
 
 #include "tests/unit/temp_folder.h"
 
-using namespace genai::process;
+using namespace genai::runtime;
 using genai::test::TempFolder;
 using std::chrono::milliseconds;
 

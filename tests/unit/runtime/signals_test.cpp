@@ -1,4 +1,4 @@
-#include "protocol/process/signals.h"
+#include "protocol/runtime/signals.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -9,7 +9,7 @@
 #include <catch2/catch.hpp>
 #include <string>
 
-using namespace genai::process;
+using namespace genai::runtime;
 using Phase = DrainState::Phase;
 
 namespace {

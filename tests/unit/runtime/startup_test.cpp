@@ -1,5 +1,5 @@
 // Each case in a child of its own: what is prepared stays so for the rest of a process.
-#include "protocol/process/startup.h"
+#include "protocol/runtime/startup.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -13,7 +13,7 @@
 
 #include "tests/unit/temp_folder.h"
 
-using namespace genai::process;
+using namespace genai::runtime;
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "protocol/process/state_dir.h"
+#include "protocol/runtime/state_dir.h"
 
 #include <unistd.h>
 
@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <string>
 
-using genai::process::default_state_dir;
+using genai::runtime::default_state_dir;
 
 namespace {
 

@@ -7,8 +7,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "protocol/limits.h"
-#include "protocol/transport/key_ring.h"
+#include "protocol/base/limits.h"
+#include "protocol/security/key_ring.h"
 #include "tests/unit/temp_folder.h"
 
 using namespace genai;

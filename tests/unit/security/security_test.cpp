@@ -4,8 +4,8 @@
 #include <catch2/catch.hpp>
 #include <zmq.hpp>
 
+#include "protocol/security/guard.h"
 #include "protocol/transport/endpoint.h"
-#include "protocol/transport/guard.h"
 #include "tests/unit/temp_folder.h"
 
 using namespace genai;

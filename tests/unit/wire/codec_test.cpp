@@ -1,10 +1,10 @@
 // Round trips and damage; the vectors in tests/golden hold the exact bytes.
-#include "protocol/codec.h"
+#include "protocol/wire/codec.h"
 
 #include <catch2/catch.hpp>
 #include <random>
 
-#include "protocol/limits.h"
+#include "protocol/base/limits.h"
 
 using namespace genai;
 

@@ -1,11 +1,11 @@
 // Each limit on the shape of a message: what just fits is taken, one more is refused with its code.
-#include "protocol/limits.h"
+#include "protocol/base/limits.h"
 
 #include <catch2/catch.hpp>
 #include <functional>
 #include <msgpack.hpp>
 
-#include "protocol/codec.h"
+#include "protocol/wire/codec.h"
 
 using namespace genai;
 

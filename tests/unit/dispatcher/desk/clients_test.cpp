@@ -1,4 +1,4 @@
-#include "dispatcher/clients.h"
+#include "dispatcher/desk/clients.h"
 
 #include <catch2/catch.hpp>
 #include <map>

@@ -1,5 +1,5 @@
 // Clients: idempotent submit, watching, delivery until acknowledged, retention, drain.
-#include "world.h"
+#include "tests/unit/dispatcher/world.h"
 
 using namespace genai;
 using namespace genai::dispatcher;

@@ -1,5 +1,5 @@
 // What an error result says of its cause, and what comes of it.
-#include "world.h"
+#include "tests/unit/dispatcher/world.h"
 
 using namespace genai;
 using namespace genai::dispatcher;

@@ -1,7 +1,7 @@
 // Whatever comes, from whichever side, the core stays as it was.
 #include <random>
 
-#include "world.h"
+#include "tests/unit/dispatcher/world.h"
 
 using namespace genai;
 using namespace genai::dispatcher;

@@ -1,5 +1,5 @@
 // What is kept of tasks: their logs, and of those that are over all that can still be asked.
-#include "world.h"
+#include "tests/unit/dispatcher/world.h"
 
 using namespace genai;
 using namespace genai::dispatcher;

@@ -1,8 +1,8 @@
 // What a dispatcher lets keys do.
 #include <catch2/catch.hpp>
 
-#include "dispatcher/permissions.h"
-#include "world.h"
+#include "dispatcher/desk/permissions.h"
+#include "tests/unit/dispatcher/world.h"
 
 using namespace genai;
 using namespace genai::dispatcher;

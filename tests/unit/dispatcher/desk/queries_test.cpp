@@ -1,5 +1,5 @@
 // What clients ask about tasks, nodes and the dispatcher: TASKS, NODE_LIST, STATS_REPLY, PONG.
-#include "world.h"
+#include "tests/unit/dispatcher/world.h"
 
 using namespace genai;
 using namespace genai::dispatcher;

@@ -1,5 +1,5 @@
 // What one client asks must not keep the others waiting.
-#include "world.h"
+#include "tests/unit/dispatcher/world.h"
 
 using namespace genai;
 using namespace genai::dispatcher;

@@ -1,5 +1,5 @@
 // A client that did not read is told of the answers that it has missed.
-#include "dispatcher/unread.h"
+#include "dispatcher/desk/unread.h"
 
 #include <catch2/catch.hpp>
 #include <vector>

@@ -1,5 +1,5 @@
 // Nodes that die: is it the task's fault, or their own?
-#include "workshop.h"
+#include "tests/unit/dispatcher/placement/workshop.h"
 
 using namespace genai;
 using namespace genai::dispatcher;

@@ -1,5 +1,5 @@
 // What nodes say they hold, give back or have finished, and what is made of it.
-#include "world.h"
+#include "tests/unit/dispatcher/world.h"
 
 using namespace genai;
 using namespace genai::dispatcher;

@@ -1,5 +1,5 @@
 // What silence means: whose it is, and what is done about it while it lasts.
-#include "world.h"
+#include "tests/unit/dispatcher/world.h"
 
 using namespace genai;
 using namespace genai::dispatcher;

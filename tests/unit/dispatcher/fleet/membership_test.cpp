@@ -1,5 +1,5 @@
 // Brokers and nodes coming and going.
-#include "world.h"
+#include "tests/unit/dispatcher/world.h"
 
 using namespace genai;
 using namespace genai::dispatcher;

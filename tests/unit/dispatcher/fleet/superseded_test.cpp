@@ -1,5 +1,5 @@
 // A dispatcher whose brokers serve another one.
-#include "world.h"
+#include "tests/unit/dispatcher/world.h"
 
 using namespace genai;
 using namespace genai::dispatcher;

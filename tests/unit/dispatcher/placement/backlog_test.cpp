@@ -1,10 +1,10 @@
 // The order of what waits: within a tenant by priority and age, between tenants by what they used.
-#include "dispatcher/backlog.h"
+#include "dispatcher/placement/backlog.h"
 
 #include <catch2/catch.hpp>
 #include <deque>
 
-#include "fleet.h"
+#include "tests/unit/dispatcher/fleet.h"
 
 using namespace genai;
 using namespace genai::dispatcher;

@@ -1,5 +1,5 @@
 // What is measured of providers, and what is expected of them from it.
-#include "dispatcher/measures.h"
+#include "dispatcher/placement/measures.h"
 
 #include <catch2/catch.hpp>
 #include <cmath>

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <map>
 
-#include "world.h"
+#include "tests/unit/dispatcher/world.h"
 
 using namespace genai;
 using namespace genai::dispatcher;

@@ -1,5 +1,5 @@
 // What decides when and where a task runs, beside what it needs: time, cost, models, blame.
-#include "world.h"
+#include "tests/unit/dispatcher/world.h"
 
 using namespace genai;
 using namespace genai::dispatcher;

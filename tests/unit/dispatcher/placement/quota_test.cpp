@@ -1,4 +1,4 @@
-#include "dispatcher/quota.h"
+#include "dispatcher/placement/quota.h"
 
 #include <catch2/catch.hpp>
 

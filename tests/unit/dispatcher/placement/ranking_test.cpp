@@ -1,5 +1,5 @@
 // The order of providers for one class of tasks: kept up to date, it must be the order built anew.
-#include "dispatcher/ranking.h"
+#include "dispatcher/placement/ranking.h"
 
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "fleet.h"
+#include "tests/unit/dispatcher/fleet.h"
 
 using namespace genai;
 using namespace genai::dispatcher;

@@ -14,7 +14,7 @@
 #include <set>
 #include <sstream>
 
-#include "fleet.h"
+#include "tests/unit/dispatcher/fleet.h"
 
 using namespace genai;
 using namespace genai::dispatcher;

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "world.h"
+#include "tests/unit/dispatcher/world.h"
 
 namespace genai::dispatcher::test {
 

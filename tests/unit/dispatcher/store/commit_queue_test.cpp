@@ -1,7 +1,7 @@
 // Which messages wait for which commit.
-#include "dispatcher/commit_queue.h"
+#include "dispatcher/store/commit_queue.h"
 
-#include "durable_fleet.h"
+#include "tests/unit/dispatcher/store/durable_fleet.h"
 
 using namespace genai;
 using namespace genai::dispatcher;

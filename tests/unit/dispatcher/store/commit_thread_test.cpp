@@ -5,7 +5,7 @@
 #include <catch2/catch.hpp>
 #include <deque>
 
-#include "dispatcher/store/memory_store.h"
+#include "dispatcher/store/memory/memory_store.h"
 
 using namespace genai;
 using namespace genai::dispatcher;

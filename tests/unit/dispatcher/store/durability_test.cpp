@@ -1,6 +1,6 @@
 // Whatever happens to the process or its disk, at every commit there is: what was acknowledged is
 // there afterwards, and what was delivered never changes.
-#include "durable_fleet.h"
+#include "tests/unit/dispatcher/store/durable_fleet.h"
 
 using namespace genai;
 using namespace genai::dispatcher;

@@ -11,9 +11,9 @@
 #include <utility>
 #include <vector>
 
-#include "dispatcher/commit_queue.h"
-#include "store_double.h"
-#include "world.h"
+#include "dispatcher/store/commit_queue.h"
+#include "tests/unit/dispatcher/store/store_double.h"
+#include "tests/unit/dispatcher/world.h"
 
 namespace genai::dispatcher::test {
 

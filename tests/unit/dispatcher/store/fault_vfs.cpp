@@ -1,4 +1,4 @@
-#include "fault_vfs.h"
+#include "tests/unit/dispatcher/store/fault_vfs.h"
 
 #include <cstring>
 #include <filesystem>

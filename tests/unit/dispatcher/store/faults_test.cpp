@@ -2,9 +2,9 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 
-#include "dispatcher/store/sqlite_store.h"
-#include "fault_vfs.h"
-#include "random_tasks.h"
+#include "dispatcher/store/sqlite/sqlite_store.h"
+#include "tests/unit/dispatcher/store/fault_vfs.h"
+#include "tests/unit/dispatcher/store/random_tasks.h"
 #include "tests/unit/temp_folder.h"
 
 using namespace genai;

@@ -6,8 +6,8 @@
 #include <map>
 #include <sstream>
 
-#include "dispatcher/store/schema.h"
-#include "dispatcher/store/sqlite_store.h"
+#include "dispatcher/store/sqlite/schema.h"
+#include "dispatcher/store/sqlite/sqlite_store.h"
 #include "tests/unit/temp_folder.h"
 
 using namespace genai;
@@ -35,7 +35,7 @@ TEST_CASE("version 1, as a dispatcher of then left it after kill -9") {
   TempFolder folder;
   const std::string file = folder.path + "/tasks.db";
   SQLite::Database(file, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE)
-      .exec(read_file(GENAI_ROOT "/tests/unit/store/v1.sql"));
+      .exec(read_file(GENAI_ROOT "/tests/unit/dispatcher/store/v1.sql"));
   REQUIRE(version_of(file) == 1);
   const SqliteOptions options{
       .data_dir = folder.path, .reserve_bytes = 0, .min_free_bytes = 0, .vfs = {}};

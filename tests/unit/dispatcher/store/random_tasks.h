@@ -6,9 +6,9 @@
 #include <random>
 #include <string>
 
-#include "dispatcher/digest.h"
 #include "dispatcher/store/store.h"
-#include "protocol/codec.h"
+#include "dispatcher/tasks/digest.h"
+#include "protocol/wire/codec.h"
 
 namespace genai::dispatcher::store {
 

@@ -1,5 +1,5 @@
 // What a dispatcher does with the tasks of the one before it.
-#include "durable_fleet.h"
+#include "tests/unit/dispatcher/store/durable_fleet.h"
 
 using namespace genai;
 using namespace genai::dispatcher;

@@ -1,5 +1,5 @@
 // What is committed is there after a restart; what cannot be read is refused with words.
-#include "dispatcher/store/sqlite_store.h"
+#include "dispatcher/store/sqlite/sqlite_store.h"
 
 #include <SQLiteCpp/Database.h>
 #include <sys/stat.h>
@@ -11,7 +11,7 @@
 #include <fstream>
 
 #include "dispatcher/store/start.h"
-#include "random_tasks.h"
+#include "tests/unit/dispatcher/store/random_tasks.h"
 #include "tests/unit/temp_folder.h"
 
 using namespace genai;

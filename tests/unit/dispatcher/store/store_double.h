@@ -7,8 +7,8 @@
 #include <tuple>
 #include <utility>
 
-#include "dispatcher/check.h"
 #include "dispatcher/store/store.h"
+#include "protocol/base/check.h"
 
 namespace genai::dispatcher::test {
 

@@ -1,4 +1,4 @@
-#include "dispatcher/store/text.h"
+#include "dispatcher/store/sqlite/text.h"
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>

@@ -1,5 +1,5 @@
 // The six states, one test per edge, and the three counters.
-#include "world.h"
+#include "tests/unit/dispatcher/world.h"
 
 using namespace genai;
 using namespace genai::dispatcher;

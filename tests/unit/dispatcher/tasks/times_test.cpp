@@ -1,8 +1,8 @@
 // Times that a task's spec gives from the acceptance on: the dispatcher's clock counts, no other.
-#include "dispatcher/lateness.h"
-#include "durable_fleet.h"
-#include "store_double.h"
-#include "world.h"
+#include "dispatcher/tasks/lateness.h"
+#include "tests/unit/dispatcher/store/durable_fleet.h"
+#include "tests/unit/dispatcher/store/store_double.h"
+#include "tests/unit/dispatcher/world.h"
 
 using namespace genai;
 using namespace genai::dispatcher;
