@@ -62,6 +62,29 @@ Core::Core(const Config& config, InstanceId instance, std::uint64_t epoch,
     link.heard_at = link.hello_at = link.heartbeat_at = now.mono;
     links_.push_back(link);
   }
+  register_gauges();
+}
+
+/// What is not counted here but can be told at any time.
+void Core::register_gauges() {
+  const auto gauge = [this](const char* name, const char* help, auto read) {
+    metrics_.gauge(name, help, [read] { return Value(read()); });
+  };
+  metrics_.counter("commits_total", "Commits of the store.", [this] { return store_.commits; });
+  metrics_.counter("committed_tasks_total", "Tasks written, counted once for each commit.",
+                   [this] { return store_.tasks; });
+  gauge("commit_us", "How long the last commit took.", [this] { return store_.last_us; });
+  gauge("providers", "Nodes that are known.", [this] { return std::uint64_t{providers_.size()}; });
+  gauge("queued_bytes", "Payloads and specs of tasks that have not ended.",
+        [this] { return std::uint64_t{tasks_.queued_bytes()}; });
+  gauge("result_bytes", "Results that wait for their clients.",
+        [this] { return std::uint64_t{archive_.result_bytes()}; });
+  gauge("failed_bytes", "Payloads and specs of Failed tasks.",
+        [this] { return std::uint64_t{archive_.failed_bytes()}; });
+  gauge("calibration", "The share of tasks with an estimate that finished within their p95.",
+        [this] { return scheduler_.calibration().held(); });
+  metrics_.counter("calibrated_total", "Tasks with an estimate that have finished.",
+                   [this] { return scheduler_.calibration().observed(); });
 }
 
 // ---- edges of the life cycle
@@ -78,6 +101,7 @@ void Core::assign(Task& task, Provider& provider, std::string_view reason, const
   tasks_.set_phase_end(task, now.mono + config_.assign_ack);
   occupy(task, provider, now);
   task.seen_whole = true;
+  if (number == 1) queue_ms_.observe(1000 * seconds(now.mono - task.accepted_at));
   outbox_.assign(provider, task, ref_of(task));
   notify(task);
 }
@@ -152,7 +176,7 @@ void Core::requeue(Task& task, Cause cause, ErrorCode code, const std::string& r
                               task.losses, task.drains, reason),
                   now, &ended, said);
   detach(task, now);
-  ++totals_.requeued;
+  ++requeued_total_;
   outbox_.note({Note::Level::kInfo,
                 "task requeued",
                 {{"task_id", task.id.str()},

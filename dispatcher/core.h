@@ -28,6 +28,7 @@
 #include "dispatcher/tasks/task_table.h"
 #include "protocol/base/identity.h"
 #include "protocol/base/limits.h"
+#include "protocol/base/metrics.h"
 #include "protocol/base/peer_rates.h"
 #include "protocol/base/rate_limit.h"
 #include "protocol/wire/codec.h"
@@ -80,6 +81,10 @@ struct StoreReport {
 };
 std::string_view name(StoreReport::State state);
 
+/// Of the histograms of spans: 1 ms to an hour.
+inline const std::vector<double> kSpanBoundsMs = {
+    1, 10, 100, 1'000, 3'000, 10'000, 30'000, 60'000, 300'000, 1'000'000, 3'600'000};
+
 /// Why tasks with these needs wait, worked out once for all tasks of one reply or one tick.
 using Explanations = std::map<const TaskClass*, std::string>;
 
@@ -127,7 +132,7 @@ class Core {
   /// Payloads and results since take_changes(), if they are to be written.
   std::size_t uncommitted_bytes() const { return journal_.bytes(); }
   void read_debug_notes(bool on) { outbox_.read_debug(on); }
-  void count_dropped_answer() { ++totals_.dropped_answers; }
+  void count_dropped_answer() { ++dropped_answers_total_; }
   void set_store_report(StoreReport report) { store_ = std::move(report); }
 
   /// No new tasks from now on, whatever operators say.
@@ -148,16 +153,13 @@ class Core {
   const TaskTable& tasks() const { return tasks_; }
   const Providers& providers() const { return providers_; }
 
+  /// Of this process, since its start; SPEC.md, "Metrics", lists them.
+  const Metrics& metrics() const { return metrics_; }
+
   void check_invariants() const;
 
  private:
   friend struct Reports;
-
-  struct Totals {
-    std::uint64_t accepted = 0, delivered = 0, requeued = 0, late_results = 0;
-    std::uint64_t malformed = 0, discarded_results = 0, dropped_results = 0;
-    std::uint64_t dropped_answers = 0;  // their clients did not read
-  };
 
   // Life cycle: one function per edge (core.cpp).
   void assign(Task& task, Provider& provider, std::string_view reason, const Now& now);
@@ -301,11 +303,36 @@ class Core {
   bool look_on(Listing& listing, std::size_t& looks, const Now& now);
   void answer_listings(const Now& now);
 
+  void register_gauges();
+
   const Config config_;
   const InstanceId instance_;
   std::uint64_t epoch_;
   std::uint64_t epoch_step_ = 1;
   const Duration started_;
+
+  Metrics metrics_;
+  Counter& accepted_total_ = metrics_.counter("accepted_total", "Tasks accepted.");
+  Counter& delivered_total_ =
+      metrics_.counter("delivered_total", "Results sent to clients, repetitions included.");
+  Counter& requeued_total_ = metrics_.counter("requeued_total", "Tasks put back into the queue.");
+  Counter& late_results_total_ = metrics_.counter(
+      "late_results_total", "Results that counted though their attempt had been given up.");
+  Counter& discarded_results_total_ =
+      metrics_.counter("discarded_results_total",
+                       "Results that did not count: another one had, or the task had ended.");
+  Counter& dropped_results_total_ = metrics_.counter(
+      "dropped_results_total", "Results dropped since nobody fetched them in time.");
+  Counter& dropped_answers_total_ = metrics_.counter(
+      "dropped_answers_total", "Answers dropped since their clients did not read.");
+  Counter& malformed_total_ = metrics_.counter(
+      "malformed_total", "Frames of clients, nodes and brokers that were refused.");
+  Histogram& queue_ms_ = metrics_.histogram(
+      "queue_ms", "How long tasks waited from their acceptance to their first assignment.",
+      kSpanBoundsMs);
+  Histogram& run_ms_ = metrics_.histogram(
+      "run_ms", "How long tasks ran at their nodes, as far as that was seen from beginning to end.",
+      kSpanBoundsMs);
 
   Journal journal_;
   TaskTable tasks_;
@@ -321,7 +348,6 @@ class Core {
   std::vector<Link> links_;
   Outbox outbox_;
   std::map<std::uint64_t, const Task*> progressed_;  // since the last tick, by sequence
-  Totals totals_;
   Listings listings_;
   PeerRates rates_{limits::kMaxAskedPerSecond};
   PeerRates ranked_{limits::kMaxRankedPerSecond};

@@ -127,7 +127,7 @@ void Core::on_malformed_client(const std::string& peer, const Identity& who, con
 void Core::refuse_client(const std::string& peer, std::uint64_t request, Error error,
                          const Now& now) {
   constexpr std::size_t kUnits = 100;
-  ++totals_.malformed;
+  ++malformed_total_;
   if (!rates_.may_ask(payer(*asker_, peer), now.mono)) return;
   rates_.charge(payer(*asker_, peer), kUnits, now.mono);
   outbox_.note({Note::Level::kDebug, "client refused", {{"error", error.detail}}});
@@ -168,7 +168,7 @@ void Core::refuse_unwritten(const std::string& peer, std::uint64_t request) {
 
 void Core::note_malformed(const char* text, const std::string& key, const std::string& who,
                           const Error& error, const Now& now) {
-  ++totals_.malformed;
+  ++malformed_total_;
   if (!malformed_notes_.allow(now.mono)) return;
   const std::uint64_t suppressed = malformed_notes_.take_suppressed();
   outbox_.note({Note::Level::kWarn,
@@ -302,7 +302,7 @@ Task& Core::admit(const TaskId& id, TaskSpec spec, Blob payload, const Digest& d
   Task& added = tasks_.insert(std::move(task), now, reason);
   backlog_.enroll(added, now);
   backlog_.add(added, now.mono);
-  ++totals_.accepted;
+  ++accepted_total_;
   return added;
 }
 
@@ -391,7 +391,7 @@ void Core::settle_delivery(Task& task, const Now& now) {
   if (task.fetched) return tasks_.settle(task);
   if (!task.acknowledged) return;
   drop_result(task, now);
-  ++totals_.delivered;
+  ++delivered_total_;
 }
 
 void Core::drop_result(Task& task, const Now& now) {
@@ -403,7 +403,7 @@ void Core::drop_result(Task& task, const Now& now) {
 /// Nobody fetched it within the retention limits. That must not read as if somebody had.
 void Core::drop_unfetched(Task& task, const Now& now) {
   if (task.status == TaskStatus::kCompleted) {
-    ++totals_.dropped_results;
+    ++dropped_results_total_;
     outbox_.note({Note::Level::kWarn,
                   "result dropped: nobody fetched it within the retention limits",
                   {{"task_id", task.id.str()}}});

@@ -159,7 +159,7 @@ void Core::on_node(Provider& provider, msg::Result& message, const Now& now) {
       note_malformed("keys of a result's info with wrong types were dropped", "node_id",
                      provider.node_id.str(), {ErrorCode::kBadField, dropped}, now);
     const ErrorCode code = take_result(provider, entry, now);
-    if (code != ErrorCode::kOk) ++totals_.discarded_results;
+    if (code != ErrorCode::kOk) ++discarded_results_total_;
     outbox_.ack_result(provider, entry.ref, code);
   }
 }
@@ -241,7 +241,7 @@ void Core::complete(Task& task, IssuedAttempt& attempt, Provider& provider,
                     msg::Result::Entry& entry, const Now& now) {
   const bool late = !task.is_assigned() || task.current != attempt.number;
   if (late) {
-    ++totals_.late_results;
+    ++late_results_total_;
     abort_current(task, ErrorCode::kResultDiscarded, now);
   } else if (task.begun_at != Duration{0} && task.seen_whole) {
     measure(task, provider, entry.info, now);
@@ -280,6 +280,7 @@ void Core::measure(const Task& task, Provider& provider, const ValueMap& info, c
   const double load_s = std::min(static_cast<double>(get_uint(info, "load_ms")) / 1000, took_s);
   measures_.ran(provider.record->measured, task.group->model, task.group->key.size, took_s - load_s,
                 load_s, to_ms(now.wall));
+  run_ms_.observe(took_s * 1000);
   save_later(provider, now);
 }
 

@@ -149,7 +149,7 @@ void Core::end_recovery(const Now& now) {
     const IssuedAttempt& attempt = *task->attempt(task->current);
     tasks_.annotate(*task, "its node did not report it after the restart", now, attempt.node_id,
                     attempt.number);
-    ++totals_.requeued;
+    ++requeued_total_;
     backlog_.add(*task, now.mono);
     notify(*task);
   }

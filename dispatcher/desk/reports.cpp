@@ -188,31 +188,16 @@ ValueMap Reports::stats(const Core& core, const Now& now) {
     const auto state = link.up ? "connected" : is_refused ? name(link.refused) : "down";
     brokers.emplace_back(ValueMap{{"endpoint", link.endpoint}, {"state", state}});
   }
-  return {{"epoch", core.epoch_},
-          {"uptime_ms", to_ms(now.mono - core.started_)},
-          {"draining", core.is_draining()},
-          {"store", core.store_.name},
-          {"store_state", name(core.store_.state)},
-          {"commits_total", core.store_.commits},
-          {"committed_tasks_total", core.store_.tasks},
-          {"commit_us", core.store_.last_us},
-          {"tasks", std::move(by_status)},
-          {"accepted_total", core.totals_.accepted},
-          {"delivered_total", core.totals_.delivered},
-          {"requeued_total", core.totals_.requeued},
-          {"late_results_total", core.totals_.late_results},
-          {"discarded_results_total", core.totals_.discarded_results},
-          {"dropped_results_total", core.totals_.dropped_results},
-          {"dropped_answers_total", core.totals_.dropped_answers},
-          {"malformed_total", core.totals_.malformed},
-          {"providers", std::uint64_t{core.providers_.size()}},
-          {"queued_bytes", std::uint64_t{core.tasks_.queued_bytes()}},
-          {"result_bytes", std::uint64_t{core.archive_.result_bytes()}},
-          {"failed_bytes", std::uint64_t{core.archive_.failed_bytes()}},
-          {"calibration", core.scheduler_.calibration().held()},
-          {"calibrated_total", core.scheduler_.calibration().observed()},
-          {"tenants", tenants_of(core)},
-          {"brokers", std::move(brokers)}};
+  ValueMap map = {{"epoch", core.epoch_},
+                  {"uptime_ms", to_ms(now.mono - core.started_)},
+                  {"draining", core.is_draining()},
+                  {"store", core.store_.name},
+                  {"store_state", name(core.store_.state)},
+                  {"tasks", std::move(by_status)},
+                  {"tenants", tenants_of(core)},
+                  {"brokers", std::move(brokers)}};
+  core.metrics_.write(map);
+  return map;
 }
 
 }  // namespace genai::dispatcher

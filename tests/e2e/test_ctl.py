@@ -145,6 +145,12 @@ class Ctl(CtlTest):
             self.assertIn(part, waiting.shown)
         self.assertEqual((out / "t-1").read_text(), "done\n")
 
+    def test_every_metric_reaches_top(self):
+        told, shown = self.client.stats(), self.rows("top", "--json")[0]["stats"]
+        self.assertEqual({key for key in told if key.endswith(("_total", "_bytes", "_ms"))} - shown.keys(), set())
+        self.assertLessEqual({"late_results_total", "discarded_results_total", "malformed_total", "failed_bytes",
+                              "queue_ms"}, shown.keys())
+
     def test_hostile_text_on_a_terminal(self):
         hostile = "a\x1b[2Jb\x7fc\u009b2Jd\u202ee"
         self.ctl("submit", "--id", "t-1", "--label", hostile, "x")

@@ -1,5 +1,8 @@
 #include "tools/client/convert.h"
 
+#include <algorithm>
+#include <optional>
+
 #include "protocol/base/text.h"
 #include "protocol/wire/codec.h"
 
@@ -27,6 +30,36 @@ template <class Visit>
 void each_map(const ValueMap& map, std::string_view key, Visit visit) {
   for (const Value& value : get_list(map, key))
     if (const auto* entry = std::get_if<ValueMap>(&value.v)) visit(*entry);
+}
+
+std::optional<double> number_in(const Value& value) {
+  if (const auto* i = std::get_if<std::int64_t>(&value.v)) return static_cast<double>(*i);
+  if (const auto* u = std::get_if<std::uint64_t>(&value.v)) return static_cast<double>(*u);
+  if (const auto* d = std::get_if<double>(&value.v)) return *d;
+  return std::nullopt;
+}
+
+Stats::Histogram histogram_from(const ValueMap& map) {
+  Stats::Histogram histogram{get_uint(map, "count"), get_double(map, "sum"), {}};
+  for (const Value& bucket : get_list(map, "buckets")) {
+    const auto* pair = std::get_if<ValueList>(&bucket.v);
+    if (!pair || pair->size() < 2) continue;
+    const auto bound = number_in((*pair)[0]), below = number_in((*pair)[1]);
+    if (bound && below)
+      histogram.buckets.emplace_back(*bound, static_cast<std::uint64_t>(std::max(*below, 0.0)));
+  }
+  return histogram;
+}
+
+/// All that is a number, and all that has buckets.
+void take_metrics(const ValueMap& map, Stats& stats) {
+  for (const auto& [key, value] : map) {
+    if (key == "epoch" || key == "uptime_ms") continue;
+    if (const auto number = number_in(value)) stats.metrics.emplace(key, *number);
+    const auto* nested = std::get_if<ValueMap>(&value.v);
+    if (nested && nested->contains("buckets"))
+      stats.histograms.emplace(key, histogram_from(*nested));
+  }
 }
 
 // Where the codec places what is wrong with the one task that it is shown.
@@ -190,6 +223,7 @@ Stats stats_from(const ValueMap& map) {
   stats.draining = get_bool(map, "draining");
   stats.store = get_string(map, "store");
   stats.store_state = get_string(map, "store_state", "ok");
+  take_metrics(map, stats);
   stats.commits_total = get_uint(map, "commits_total");
   stats.committed_tasks_total = get_uint(map, "committed_tasks_total");
   stats.commit_us = get_uint(map, "commit_us");

@@ -3,9 +3,25 @@
 #include <fmt/chrono.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <iostream>
 
 namespace genai::ctl {
+namespace {
+
+/// Whole numbers without a point.
+Json number_json(double number) {
+  constexpr double kExact = 9007199254740992;  // 2^53
+  if (number >= 0 && number < kExact && number == std::floor(number))
+    return static_cast<std::uint64_t>(number);
+  return number;
+}
+
+Json histogram_json(const client::Stats::Histogram& histogram) {
+  return {{"count", histogram.count}, {"sum", histogram.sum}, {"buckets", histogram.buckets}};
+}
+
+}  // namespace
 
 Json to_json(const client::TaskInfo& t) {
   Json json{{"task_id", t.id},    {"status", name(t.status)}, {"label", t.label},
@@ -115,27 +131,17 @@ Json to_json(const client::Stats& s) {
                        {"running", t.running},
                        {"bytes", t.bytes},
                        {"seconds", t.seconds}});
-  return {{"epoch", s.epoch},
-          {"uptime_ms", s.uptime_ms},
-          {"draining", s.draining},
-          {"store", s.store},
-          {"store_state", s.store_state},
-          {"commits_total", s.commits_total},
-          {"committed_tasks_total", s.committed_tasks_total},
-          {"commit_us", s.commit_us},
-          {"tasks", tasks},
-          {"accepted_total", s.accepted_total},
-          {"delivered_total", s.delivered_total},
-          {"requeued_total", s.requeued_total},
-          {"providers", s.providers},
-          {"queued_bytes", s.queued_bytes},
-          {"result_bytes", s.result_bytes},
-          {"dropped_results_total", s.dropped_results_total},
-          {"dropped_answers_total", s.dropped_answers_total},
-          {"calibration", s.calibration},
-          {"calibrated_total", s.calibrated_total},
-          {"brokers", brokers},
-          {"tenants", tenants}};
+  Json json{{"epoch", s.epoch},
+            {"uptime_ms", s.uptime_ms},
+            {"draining", s.draining},
+            {"store", s.store},
+            {"store_state", s.store_state},
+            {"tasks", tasks},
+            {"brokers", brokers},
+            {"tenants", tenants}};
+  for (const auto& [name, number] : s.metrics) json[name] = number_json(number);
+  for (const auto& [name, histogram] : s.histograms) json[name] = histogram_json(histogram);
+  return json;
 }
 
 Json to_json(const client::Verdict& v) {

@@ -84,6 +84,19 @@ void append(std::vector<std::string>& lines, const std::string& title,
     lines.push_back(fmt::format("... and {} more", total + 1 - shown));
 }
 
+/// Every counter and gauge, as many to a line as fit.
+std::vector<std::string> metric_lines(const client::Stats& stats, std::size_t width) {
+  std::vector<std::string> lines;
+  for (const auto& [name, number] : stats.metrics) {
+    const std::string shown = fmt::format("{} {:g}", cell(name, 64), number);
+    if (lines.empty() || columns(lines.back()) + 3 + columns(shown) > width)
+      lines.push_back(shown);
+    else
+      lines.back() += "   " + shown;
+  }
+  return lines;
+}
+
 std::vector<std::string> running_table(const std::vector<TaskInfo>& tasks) {
   Rows rows{{"TASK", "NODE", "PROGRESS", "AGE", "LABEL", "DOING"}};
   for (const TaskInfo& t : tasks)
@@ -166,6 +179,11 @@ std::vector<std::string> screen_lines(const View& view, std::size_t width, std::
          view.waiting.empty() ? left() : std::max<std::size_t>(left() * 2 / 3, 4));
   append(lines, "Waiting", waiting_table(view.waiting),
          view.stats.tasks[static_cast<std::size_t>(Status::kUnscheduled)], left());
+  // What nobody looks for first gets the room that is left.
+  if (const auto metrics = metric_lines(view.stats, width); left() >= metrics.size() + 2) {
+    lines.insert(lines.end(), {"", "Metrics"});
+    lines.insert(lines.end(), metrics.begin(), metrics.end());
+  }
   if (lines.size() > height) lines.resize(height);
   for (std::string& line : lines) line = clip(std::move(line), width);
   return lines;

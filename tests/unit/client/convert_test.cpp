@@ -126,3 +126,36 @@ TEST_CASE("a completed task says where its result is") {
                                     {}});
   CHECK((dropped.result_gone && dropped.result_dropped));
 }
+
+TEST_CASE("every metric of STATS arrives, those that this library does not know included") {
+  const ValueMap histogram = {
+      {"count", 3},
+      {"sum", 12.5},
+      {"buckets", ValueList{ValueList{Value(1.0), Value(2)}, ValueList{Value(10.0), Value(3)}}}};
+  const ValueMap map = {{"epoch", std::uint64_t{1'763'900'000'000}},
+                        {"store", "memory"},
+                        {"tasks", ValueMap{{"Sent", 1}}},
+                        {"late_results_total", 4},
+                        {"calibration", 0.25},
+                        {"of_a_newer_release_total", 5},
+                        {"queue_ms", histogram}};
+  const Stats stats = stats_from(map);
+  CHECK(stats.metrics == std::map<std::string, double>{{"late_results_total", 4},
+                                                       {"calibration", 0.25},
+                                                       {"of_a_newer_release_total", 5}});
+  CHECK(stats.metric("late_results_total") == 4);
+  CHECK(stats.metric("none_total") == 0);
+  REQUIRE(stats.histograms.size() == 1);
+  CHECK(stats.histograms.at("queue_ms").count == 3);
+  CHECK(stats.histograms.at("queue_ms").sum == 12.5);
+  CHECK(stats.histograms.at("queue_ms").buckets ==
+        std::vector<std::pair<double, std::uint64_t>>{{1.0, 2}, {10.0, 3}});
+}
+
+TEST_CASE("a malformed histogram of a peer is read as far as it makes sense") {
+  const ValueMap histogram = {{"count", "many"},
+                              {"buckets", ValueList{Value("x"), Value(ValueList{})}}};
+  const Stats stats = stats_from({{"queue_ms", histogram}});
+  CHECK(stats.histograms.at("queue_ms").count == 0);
+  CHECK(stats.histograms.at("queue_ms").buckets.empty());
+}

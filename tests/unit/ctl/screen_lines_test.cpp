@@ -62,6 +62,22 @@ TEST_CASE("a single look knows no rate, and shows none") {
   CHECK(!holds(screen_lines(v, 200, 100), "completed/s"));
 }
 
+TEST_CASE("every metric is on a screen with room, and on a small one none") {
+  View v = view();
+  v.stats.metrics = {{"accepted_total", 12}, {"calibration", 0.5}, {"newer_than_this_total", 3}};
+  const auto shown = [&](std::size_t width, std::size_t height) {
+    std::string text;
+    for (const std::string& line : screen_lines(v, width, height)) text += line + "\n";
+    return text;
+  };
+  const std::string wide = shown(120, 60), narrow = shown(40, 60);
+  CHECK(wide.find("accepted_total 12   calibration 0.5   newer_than_this_total 3") !=
+        std::string::npos);
+  CHECK(narrow.find("accepted_total 12   calibration 0.5\nnewer_than_this_total 3") !=
+        std::string::npos);
+  CHECK(shown(120, 10).find("Metrics") == std::string::npos);
+}
+
 TEST_CASE("it fits any terminal") {
   View v = view();
   for (int i = 0; i < 500; ++i) {

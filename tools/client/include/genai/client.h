@@ -196,12 +196,29 @@ struct Stats {
     std::uint64_t queued = 0, running = 0, bytes = 0;
     double seconds = 0;  // of provider time, charged so far
   };
+  /// How often which values were seen.
+  struct Histogram {
+    std::uint64_t count = 0;  // of all values
+    double sum = 0;           // of all values
+    /// Upper end, and how many values were not above it.
+    std::vector<std::pair<double, std::uint64_t>> buckets;
+  };
   std::uint64_t epoch = 0, uptime_ms = 0;
   bool draining = false;
   std::string store;        // sqlite, memory
   std::string store_state;  // ok, low: new tasks are refused, full: nothing can be written
+  std::array<std::uint64_t, 6> tasks{};  // by Status
+  /// Every counter and gauge that the dispatcher has, by its name in SPEC.md's table, those that
+  /// are newer than this library included.
+  std::map<std::string, double> metrics;
+  std::map<std::string, Histogram> histograms;
+  /// The counter or gauge of that name; 0 where the dispatcher has none.
+  double metric(const std::string& name) const {
+    const auto it = metrics.find(name);
+    return it == metrics.end() ? 0 : it->second;
+  }
+  // Some of them, typed.
   std::uint64_t commits_total = 0, committed_tasks_total = 0, commit_us = 0;  // the last took
-  std::array<std::uint64_t, 6> tasks{};                                       // by Status
   std::uint64_t accepted_total = 0, delivered_total = 0, requeued_total = 0;
   std::uint64_t providers = 0, queued_bytes = 0, result_bytes = 0;
   std::uint64_t dropped_results_total = 0;  // nobody fetched them in time
