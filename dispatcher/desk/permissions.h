@@ -5,7 +5,6 @@
 #include <type_traits>
 
 #include "protocol/base/identity.h"
-#include "protocol/base/planted.h"
 #include "protocol/wire/messages.h"
 
 namespace genai::dispatcher {
@@ -58,7 +57,7 @@ inline bool is_bound(const Identity& who) {
   return who.kind != Identity::Kind::kAnyone && !who.is_admin;
 }
 inline bool may_see(const Identity& who, std::string_view tenant) {
-  return !is_bound(who) || who.tenant == tenant || GENAI_PLANTED(kSeeOtherTenants);
+  return !is_bound(who) || who.tenant == tenant;
 }
 
 }  // namespace genai::dispatcher

@@ -1,5 +1,6 @@
 // Bugs that the simulator must find, to show that it would find ours: compiled in by tests/sim
 // only, for a program that serves nobody else. Everywhere else GENAI_PLANTED(x) is `false`.
+// Plant them in .cpp files: only these are compiled once more, not those that include a header.
 #pragma once
 
 #ifdef GENAI_PLANT_BUGS

@@ -9,12 +9,8 @@
 #include <string>
 #include <string_view>
 
-#include "protocol/base/planted.h"
+#include "plants.h"
 #include "world.h"
-
-#ifdef GENAI_PLANT_BUGS
-genai::Planted genai::planted = genai::Planted::kNone;
-#endif
 
 namespace genai::sim {
 namespace {
@@ -116,11 +112,9 @@ void declare(CLI::App& app, Arguments& arguments) {
   app.add_flag("--counts", arguments.counts,
                "Print how often each fault and each transition was reached");
   app.add_flag("--require-all", arguments.require_all, "Fail when one of them never was");
-#ifdef GENAI_PLANT_BUGS
   app.add_option("--plant", arguments.plant,
-                 "With that bug of planted.h; ends at the first failure, with 3 when there is no "
-                 "such bug");
-#endif
+                 "genai-sim-planted: with that bug of planted.h; ends at the first failure, with 3 "
+                 "when there is no such bug");
 }
 
 }  // namespace
@@ -137,11 +131,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-#ifdef GENAI_PLANT_BUGS
-  if (arguments.plant && *arguments.plant >= static_cast<unsigned>(genai::Planted::kCount))
-    return 3;
-  if (arguments.plant) genai::planted = static_cast<genai::Planted>(*arguments.plant);
-#endif
+  if (arguments.plant && !genai::sim::plant(*arguments.plant)) return 3;
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   std::signal(SIGABRT, genai::sim::on_abort);
   return genai::sim::run(arguments);
