@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <filesystem>
 #include <type_traits>
 
 #include "protocol/runtime/escape.h"
@@ -25,9 +26,19 @@ template <class Rep, class Period>
 constexpr bool kIsDuration<std::chrono::duration<Rep, Period>> = true;
 
 template <class T>
+struct Inner {
+  using Type = T;
+};
+template <class T>
+struct Inner<std::optional<T>> {
+  using Type = T;
+};
+
+template <class T>
 concept WholeNumber = (std::integral<T> && !std::same_as<T, bool>) || kIsDuration<T>;
 
 using List = std::vector<std::string>;
+using Numbers = std::vector<std::uint64_t>;
 
 std::string joined(const List& list) {
   std::string out;
@@ -50,6 +61,13 @@ Range bounds(const OptionLimit& limit) {
   const Range* range = std::get_if<Range>(&limit);
   if (range == nullptr) return kAll;
   return Range(std::max(range->min(), kAll.min()), std::min(range->max(), kAll.max()));
+}
+
+bool is_open(const Range& range) { return range.max() == std::numeric_limits<std::int64_t>::max(); }
+
+std::string real_text(const Range& range) {
+  return is_open(range) ? fmt::format("{} or more", range.real_min())
+                        : fmt::format("{} to {}", range.real_min(), range.real_max());
 }
 
 std::string given_text(const GivenValue& value) {
@@ -91,10 +109,9 @@ std::optional<std::string> store(double& target, const OptionLimit& limit,
   const bool fits = number && std::isfinite(*number) &&
                     (!range || (*number >= range->real_min() && *number <= range->real_max()));
   if (!fits) {
-    return refuse(range
-                      ? fmt::format("a number from {} to {}", range->real_min(), range->real_max())
-                      : "a number",
-                  value);
+    if (range == nullptr) return refuse("a number", value);
+    const bool open = is_open(*range);
+    return refuse(fmt::format("a number {} {}", open ? "of" : "from", real_text(*range)), value);
   }
   target = *number;
   return std::nullopt;
@@ -117,19 +134,39 @@ std::optional<std::string> store(std::string& target, const OptionLimit& limit,
     }
   }
   if (text == nullptr) return refuse("a text", value);
+  if (std::holds_alternative<NotEmpty>(limit) && text->empty()) return "must not be empty";
+  std::error_code ignored;
+  if (std::holds_alternative<ExistingFolder>(limit) &&
+      !std::filesystem::is_directory(*text, ignored)) {
+    return refuse("a folder that exists", value);
+  }
   target = *text;
   return std::nullopt;
 }
 
-std::optional<std::string> store(List& target, const OptionLimit&, const GivenValue& value) {
+std::optional<std::string> store(List& target, const OptionLimit& limit, const GivenValue& value) {
+  List entries;
   if (const auto* list = std::get_if<List>(&value)) {
-    target = *list;
+    entries = *list;
   } else if (const auto* text = std::get_if<std::string>(&value)) {
-    target = {*text};
+    entries = {*text};
   } else {
     return refuse("a text or a list of texts", value);
   }
+  for (std::string& entry : entries) {
+    if (auto wrong = store(entry, limit, GivenValue(std::string(entry)))) return wrong;
+  }
+  target = std::move(entries);
   return std::nullopt;
+}
+
+template <class T>
+std::optional<std::string> store(std::optional<T>& target, const OptionLimit& limit,
+                                 const GivenValue& value) {
+  T number{};
+  auto wrong = store(number, limit, value);
+  if (!wrong) target = number;
+  return wrong;
 }
 
 // The whole text as one number, without blanks or a '+'.
@@ -139,6 +176,20 @@ std::optional<T> parsed(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return number;
+}
+
+std::optional<std::string> store(Numbers& target, const OptionLimit& limit,
+                                 const GivenValue& value) {
+  const auto* texts = std::get_if<List>(&value);
+  if (texts == nullptr) return refuse("whole numbers", value);
+  Numbers numbers(texts->size());
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const auto number = parsed<std::int64_t>((*texts)[i]);
+    const GivenValue given = number ? GivenValue(*number) : GivenValue((*texts)[i]);
+    if (auto wrong = store(numbers[i], limit, given)) return wrong;
+  }
+  target = std::move(numbers);
+  return std::nullopt;
 }
 
 List split_at_commas(std::string_view text) {
@@ -155,19 +206,29 @@ List split_at_commas(std::string_view text) {
 
 GivenValue value_from_text(const OptionTarget& target, std::string_view text) {
   const auto read = [&]<class T>(T*) -> GivenValue {
-    if constexpr (WholeNumber<T>) {
+    if constexpr (WholeNumber<typename Inner<T>::Type>) {
       if (const auto number = parsed<std::int64_t>(text)) return *number;
-    } else if constexpr (std::same_as<T, double>) {
+    } else if constexpr (std::same_as<typename Inner<T>::Type, double>) {
       if (const auto number = parsed<double>(text)) return *number;
     } else if constexpr (std::same_as<T, bool>) {
       if (text == "true" || text == "1") return true;
       if (text == "false" || text == "0") return false;
-    } else if constexpr (std::same_as<T, List>) {
+    } else if constexpr (std::same_as<T, List> || std::same_as<T, Numbers>) {
       return split_at_commas(text);
     }
     return std::string(text);
   };
   return std::visit(read, target);
+}
+
+GivenValue value_from_texts(const OptionTarget& target, const OptionLimit& limit,
+                            const List& texts) {
+  if (!is_list(target)) return value_from_text(target, texts.back());
+  if (!std::holds_alternative<Choices>(limit)) return texts;
+  List entries;
+  for (const std::string& text : texts)
+    for (std::string& entry : split_at_commas(text)) entries.push_back(std::move(entry));
+  return entries;
 }
 
 std::optional<std::string> assign(const OptionTarget& target, const OptionLimit& limit,
@@ -176,21 +237,31 @@ std::optional<std::string> assign(const OptionTarget& target, const OptionLimit&
 }
 
 std::string current_text(const OptionTarget& target) {
-  const std::string text =
-      std::visit(Overloaded{
-                     [](const std::string* value) { return escaped(*value); },
-                     [](const List* value) { return joined(*value); },
-                     [](const bool* value) { return std::string(*value ? "true" : "false"); },
-                     [](const auto* value) {
-                       if constexpr (kIsDuration<std::remove_cvref_t<decltype(*value)>>) {
-                         return std::to_string(value->count());
-                       } else {
-                         return fmt::format("{}", *value);
-                       }
-                     },
-                 },
-                 target);
-  return text.empty() ? "none" : text;
+  const std::string text = std::visit(
+      Overloaded{
+          [](const std::string* value) { return escaped(*value); },
+          [](const List* value) { return joined(*value); },
+          [](const Numbers* value) { return fmt::format("{}", fmt::join(*value, ", ")); },
+          [](const bool* value) { return std::string(*value ? "true" : "false"); },
+          []<class T>(const std::optional<T>* value) {
+            return *value ? fmt::format("{}", **value) : std::string();
+          },
+          [](const auto* value) {
+            if constexpr (kIsDuration<std::remove_cvref_t<decltype(*value)>>) {
+              return std::to_string(value->count());
+            } else {
+              return fmt::format("{}", *value);
+            }
+          },
+      },
+      target);
+  return text.empty() ? std::string(kNoText) : text;
+}
+
+bool is_flag(const OptionTarget& target) { return std::holds_alternative<bool*>(target); }
+
+bool is_list(const OptionTarget& target) {
+  return std::holds_alternative<List*>(target) || std::holds_alternative<Numbers*>(target);
 }
 
 std::string limit_text(const OptionLimit& limit, const OptionTarget& target) {
@@ -199,9 +270,9 @@ std::string limit_text(const OptionLimit& limit, const OptionTarget& target) {
   }
   const auto* range = std::get_if<Range>(&limit);
   if (range == nullptr) return "";
-  if (std::holds_alternative<double*>(target)) {
-    return fmt::format("{} to {}", range->real_min(), range->real_max());
-  }
+  const bool is_real = std::holds_alternative<double*>(target) ||
+                       std::holds_alternative<std::optional<double>*>(target);
+  if (is_real || is_open(*range)) return real_text(*range);
   return fmt::format("{} to {}", range->min(), range->max());
 }
 
@@ -209,8 +280,9 @@ std::string_view placeholder(const OptionTarget& target) {
   return std::visit(
       []<class T>(T*) -> std::string_view {
         if constexpr (std::same_as<T, bool>) return "";
-        if constexpr (std::same_as<T, double>) return "X";
-        return WholeNumber<T> ? "N" : "TEXT";
+        using Number = typename Inner<T>::Type;
+        if constexpr (std::same_as<Number, double>) return "X";
+        return WholeNumber<Number> || std::same_as<T, Numbers> ? "N" : "TEXT";
       },
       target);
 }

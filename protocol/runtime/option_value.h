@@ -17,13 +17,18 @@ namespace genai::runtime {
 
 /// The variable an option is bound to. Durations are given as whole numbers in the variable's
 /// unit, at most ten years.
-using OptionTarget = std::variant<std::int64_t*, std::int32_t*, std::uint32_t*, std::uint64_t*,
-                                  double*, bool*, std::string*, std::vector<std::string>*,
-                                  std::chrono::milliseconds*, std::chrono::seconds*>;
+using OptionTarget =
+    std::variant<std::int64_t*, std::int32_t*, std::uint32_t*, std::uint64_t*, std::uint8_t*,
+                 double*, bool*, std::string*, std::vector<std::string>*,
+                 std::vector<std::uint64_t>*, std::chrono::milliseconds*, std::chrono::seconds*,
+                 std::optional<std::uint8_t>*, std::optional<std::uint32_t>*,
+                 std::optional<double>*>;
 
 /// Inclusive bounds of a number.
 class Range {
  public:
+  /// No upper bound but that of the variable.
+  static constexpr Range at_least(double min) { return {min, std::numeric_limits<double>::max()}; }
   template <std::integral A, std::integral B>
   constexpr Range(A min, B max)
       : min_(to_int(min)),
@@ -31,10 +36,7 @@ class Range {
         real_min_(static_cast<double>(min)),
         real_max_(static_cast<double>(max)) {}
   constexpr Range(double min, double max)
-      : min_(static_cast<std::int64_t>(min)),
-        max_(static_cast<std::int64_t>(max)),
-        real_min_(min),
-        real_max_(max) {}
+      : min_(to_int(min)), max_(to_int(max)), real_min_(min), real_max_(max) {}
 
   constexpr std::int64_t min() const { return min_; }
   constexpr std::int64_t max() const { return max_; }
@@ -42,22 +44,31 @@ class Range {
   constexpr double real_max() const { return real_max_; }
 
  private:
+  static constexpr auto kMax = std::numeric_limits<std::int64_t>::max();
   template <std::integral T>
   static constexpr std::int64_t to_int(T value) {
-    constexpr auto kMax = std::numeric_limits<std::int64_t>::max();
     return std::cmp_greater(value, kMax) ? kMax : static_cast<std::int64_t>(value);
+  }
+  static constexpr std::int64_t to_int(double value) {
+    return value >= static_cast<double>(kMax) ? kMax : static_cast<std::int64_t>(value);
   }
 
   std::int64_t min_, max_;
   double real_min_, real_max_;
 };
 
-/// The only texts that a std::string option takes.
+/// The only texts that a std::string option takes, or the entries of a list.
 struct Choices {
   std::vector<std::string> values;
 };
 
-using OptionLimit = std::variant<std::monostate, Range, Choices>;
+/// A text that is given must not be empty: that is what a script gives whose variable is not set.
+struct NotEmpty {};
+
+/// The text names a folder that exists.
+struct ExistingFolder {};
+
+using OptionLimit = std::variant<std::monostate, Range, Choices, NotEmpty, ExistingFolder>;
 
 /// A value of a kind that no option takes (a date, a table), described for the error message.
 struct OtherValue {
@@ -72,15 +83,26 @@ using GivenValue =
 /// wants; a list is split at commas. Text that does not fit stays text, for assign to refuse.
 GivenValue value_from_text(const OptionTarget& target, std::string_view text);
 
+/// Reads what the command line gives for one option, at least one text: the last one counts, a list
+/// takes all. Commas separate the entries of a list of Choices.
+GivenValue value_from_texts(const OptionTarget& target, const OptionLimit& limit,
+                            const std::vector<std::string>& texts);
+
 /// Checks `value` against the kind of `target` and `limit` and stores it. On failure nothing is
 /// stored and the result says what is wrong: "must be a whole number from 1 to 5, not 'abc'".
 std::optional<std::string> assign(const OptionTarget& target, const OptionLimit& limit,
                                   const GivenValue& value);
 
-/// The variable's value now, for help: "1000", "a, b", "none" for an empty text or list.
+/// What current_text says of an empty text or list, or of nothing.
+inline constexpr std::string_view kNoText = "none";
+
+/// The variable's value now, for help: "1000", "a, b", kNoText.
 std::string current_text(const OptionTarget& target);
 
-/// "100 to 60000", "one of auto, text, json", or "" without a limit.
+bool is_flag(const OptionTarget& target);
+bool is_list(const OptionTarget& target);
+
+/// "100 to 60000", "1 or more", "one of auto, text, json", or "" without a limit.
 std::string limit_text(const OptionLimit& limit, const OptionTarget& target);
 
 /// The placeholder in help: "N", "X", "TEXT"; "" for a flag.

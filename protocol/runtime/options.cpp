@@ -2,13 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <cctype>
 #include <chrono>
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 #include <iostream>
 #include <stdexcept>
@@ -34,7 +32,7 @@ struct Declared {
   OptionLimit limit;
   std::string default_text;
   bool in_file = true;
-  CLI::Option* argument = nullptr;
+  Argument argument{};
   Source source = Source::kDefault;
   std::uint32_t line = 0;  // of the value in the file
 };
@@ -58,11 +56,6 @@ std::string env_form(std::string_view name) {
   return out;
 }
 
-bool is_flag(const Declared& option) { return std::holds_alternative<bool*>(option.target); }
-bool is_list(const Declared& option) {
-  return std::holds_alternative<std::vector<std::string>*>(option.target);
-}
-
 template <class Names>
 Choices choices(const Names& names) {
   return {{names.begin(), names.end()}};
@@ -82,13 +75,6 @@ void check_name(const std::string& name, const OptionTarget& target) {
   }
 }
 
-std::string lower_first(std::string text) {
-  if (!text.empty()) {
-    text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
-  }
-  return text;
-}
-
 std::string markdown_cell(std::string text) {
   for (std::size_t at = 0; (at = text.find('|', at)) != std::string::npos; at += 2) {
     text.insert(at, 1, '\\');
@@ -102,33 +88,33 @@ std::string code(std::string_view text) { return fmt::format("`{}`", text); }
 
 struct Options::Impl {
   Impl(std::string name, std::string summary, std::string_view version)
-      : program(std::move(name)), app(std::move(summary), program) {
-    app.fallthrough();
-    app.set_version_flag("--version", fmt::format("{} {}", program, version));
-    app.get_option("--version")->description("Print the version and exit")->group(kCommonGroup);
-    app.add_flag("--check-config")
-        ->description("Check the file, the environment and the command line, then exit")
-        ->group(kCommonGroup);
-    app.add_flag("--print-options-markdown")->group("");
+      : line(std::move(name), std::move(summary), version) {
+    check_config =
+        flag("check-config", "Check the file, the environment and the command line, then exit",
+             kCommonGroup);
+    print_markdown = flag("print-options-markdown", "", "");
     declare("config", &config_file, "Read options from this TOML file", {});
     declared.back().in_file = false;
     declare("log-level", &log_level, "Write log lines of this level and above", choices(kLevels));
     declare("log-format", &log_format, "How log lines look; auto: text on a terminal, else JSON",
             choices(kFormats));
-    for (Declared& option : declared) option.argument->group(kCommonGroup);
+    for (Declared& option : declared) option.argument.group(kCommonGroup);
+  }
+
+  /// A question about the options alone: no subcommand or argument is needed.
+  Argument flag(const std::string& name, const std::string& doc, const std::string& group) {
+    const Argument argument = line.program().collect(name, static_cast<bool*>(nullptr), doc);
+    line.make_sufficient(argument);
+    return argument.group(group);
   }
 
   void declare(std::string name, OptionTarget target, std::string doc, OptionLimit limit);
-  CLI::Option* add_argument(const Declared& option, const std::string& description);
   Declared* find(std::string_view name);
   std::string env_name(const Declared& option) const {
-    return env_form(program + "-" + option.name);
+    return env_form(line.name() + "-" + option.name);
   }
   std::string key(const Declared& option) const { return with_underscores(option.name); }
 
-  std::optional<int> parse_arguments(int argc, const char* const* argv);
-  std::vector<std::string> reversed_arguments(int argc, const char* const* argv);
-  int usage_error(const CLI::ParseError& error);
   MaybeFailure read_sources();
   MaybeFailure read_file();
   MaybeFailure read_entry(const ConfigEntry& entry);
@@ -137,13 +123,10 @@ struct Options::Impl {
   MaybeFailure set(Declared& option, Source source, const GivenValue& value);
   MaybeFailure check();
   Failure failure(const Declared& option, std::string_view what) const;
-  int report(const Failure& failure) const { return report(failure, program); }
-  int report(const Failure& failure, const std::string& command) const;
-  std::string command_given() const;
-  int printed() const;
+  int report(const Failure& failure) const;
 
-  std::string program;
-  CLI::App app;
+  CommandLine line;
+  Argument check_config, print_markdown;
   std::vector<Declared> declared;
   std::function<std::optional<OptionProblem>()> validate;
   std::string config_file;
@@ -160,85 +143,17 @@ void Options::Impl::declare(std::string name, OptionTarget target, std::string d
                   .limit = std::move(limit),
                   .default_text = current_text(target)};
   const std::string range = limit_text(option.limit, option.target);
-  option.argument = add_argument(
-      option, fmt::format("{}\n[default {}{}{}; env {}]", option.doc, option.default_text,
-                          range.empty() ? "" : "; ", range, env_name(option)));
+  option.argument = line.program().collect(
+      option.name, option.target,
+      fmt::format("{}\n[default {}{}{}; env {}]", option.doc, option.default_text,
+                  range.empty() ? "" : "; ", range, env_name(option)));
   declared.push_back(std::move(option));
-}
-
-// The parser only collects texts: values from all sources are then read by the same code.
-CLI::Option* Options::Impl::add_argument(const Declared& option, const std::string& description) {
-  if (is_flag(option)) return app.add_flag("--" + option.name)->description(description);
-  CLI::Option* argument = app.add_option("--" + option.name, CLI::callback_t(), description);
-  argument->type_name(std::string(placeholder(option.target)) +
-                      (is_list(option) ? " (repeatable)" : ""));
-  argument->multi_option_policy(is_list(option) ? CLI::MultiOptionPolicy::TakeAll
-                                                : CLI::MultiOptionPolicy::TakeLast);
-  return argument;
 }
 
 Declared* Options::Impl::find(std::string_view name) {
   const auto it = std::find_if(declared.begin(), declared.end(),
                                [&](const Declared& option) { return option.name == name; });
   return it == declared.end() ? nullptr : &*it;
-}
-
-// The form that CLI::App::parse takes. It would read "--name=" as "--name" followed by the next
-// argument, so an empty value becomes an argument of its own.
-std::vector<std::string> Options::Impl::reversed_arguments(int argc, const char* const* argv) {
-  std::vector<std::string> arguments;
-  bool options_ended = false;
-  for (int i = 1; i < argc; ++i) {
-    std::string_view argument = argv[i];
-    options_ended = options_ended || argument == "--";
-    const bool empty_value =
-        !options_ended && argument.starts_with("--") && argument.ends_with('=');
-    const Declared* option = empty_value ? find(argument.substr(2, argument.size() - 3)) : nullptr;
-    if (option != nullptr && !is_flag(*option)) {
-      argument.remove_suffix(1);
-      arguments.emplace_back(argument);
-      arguments.emplace_back();
-    } else {
-      arguments.emplace_back(argument);
-    }
-  }
-  std::reverse(arguments.begin(), arguments.end());
-  return arguments;
-}
-
-std::optional<int> Options::Impl::parse_arguments(int argc, const char* const* argv) {
-  const auto given = [&](const char* flag) { return app.get_option(flag)->count() > 0; };
-  try {
-    app.parse(reversed_arguments(argc, argv));
-  } catch (const CLI::RequiredError& error) {
-    // These two ask about the options alone: no subcommand or argument is needed.
-    if (!given("--check-config") && !given("--print-options-markdown")) return usage_error(error);
-  } catch (const CLI::Success& success) {
-    app.exit(success, std::cout, std::cerr);
-    return printed();
-  } catch (const CLI::ParseError& error) {
-    return usage_error(error);
-  }
-  return std::nullopt;
-}
-
-int Options::Impl::usage_error(const CLI::ParseError& error) {
-  const auto is = [&](CLI::ExitCodes kind) {
-    return error.get_exit_code() == static_cast<int>(kind);
-  };
-  std::string what = lower_first(error.what()), command = command_given();
-  const std::vector<std::string> unexpected = app.remaining(true);
-  if (is(CLI::ExitCodes::ExtrasError) && !unexpected.empty()) {
-    const std::string& first = unexpected.front();
-    what = fmt::format("unknown {} '{}'", first.starts_with('-') ? "option" : "argument", first);
-  } else if (is(CLI::ExitCodes::ArgumentMismatch)) {
-    for (const Declared& option : declared) {
-      if (!what.starts_with("--" + option.name + ":")) continue;
-      what = "--" + option.name + ": needs a value";
-      command = program;  // whose help has it
-    }
-  }
-  return report({kExitUsage, escaped(what)}, command);
 }
 
 MaybeFailure Options::Impl::read_sources() {
@@ -290,10 +205,9 @@ MaybeFailure Options::Impl::read_environment(Declared& option) {
 }
 
 MaybeFailure Options::Impl::read_argument(Declared& option) {
-  const std::vector<std::string>& texts = option.argument->results();
-  if (texts.empty()) return std::nullopt;
-  if (is_list(option)) return set(option, Source::kCommandLine, texts);
-  return set(option, Source::kCommandLine, value_from_text(option.target, texts.back()));
+  if (!option.argument.is_given()) return std::nullopt;
+  return set(option, Source::kCommandLine,
+             value_from_texts(option.target, option.limit, option.argument.texts()));
 }
 
 MaybeFailure Options::Impl::set(Declared& option, Source source, const GivenValue& value) {
@@ -332,27 +246,10 @@ Failure Options::Impl::failure(const Declared& option, std::string_view what) co
   return {kExitUsage, fmt::format("--{}: {}", option.name, what)};
 }
 
-/// The program with the subcommand that was given, as its help is asked for.
-std::string Options::Impl::command_given() const {
-  std::string command = program;
-  for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
-    at = at->get_subcommands().front();
-    command += " " + at->get_name();
-  }
-  return command;
-}
-
-int Options::Impl::report(const Failure& failure, const std::string& command) const {
-  std::cerr << program << ": " << failure.line;
-  if (failure.exit_code == kExitUsage) std::cerr << " (see " << command << " --help)";
-  std::cerr << std::endl;
+int Options::Impl::report(const Failure& failure) const {
+  if (failure.exit_code == kExitUsage) return line.refuse(failure.line);
+  std::cerr << line.name() << ": " << failure.line << std::endl;
   return failure.exit_code;
-}
-
-/// The exit code when all that was asked for is a text on standard output.
-int Options::Impl::printed() const {
-  if (std::cout.flush() && std::fflush(stdout) == 0) return kExitOk;
-  return report({kExitFailure, "cannot write to stdout"});
 }
 
 Options::Options(std::string program, std::string summary, std::string_view version)
@@ -368,20 +265,20 @@ void Options::on_validate(std::function<std::optional<OptionProblem>()> validate
   impl_->validate = std::move(validate);
 }
 
-CLI::App& Options::app() { return impl_->app; }
+CommandLine& Options::command_line() { return impl_->line; }
 
 std::optional<int> Options::parse(int argc, const char* const* argv) {
-  if (const auto exit_code = impl_->parse_arguments(argc, argv)) return exit_code;
-  if (impl_->app.get_option("--print-options-markdown")->count() > 0) {
+  if (const auto exit_code = impl_->line.parse(argc, argv)) return exit_code;
+  if (impl_->print_markdown.is_given()) {
     std::cout << markdown_table();
-    return impl_->printed();
+    return impl_->line.printed();
   }
   MaybeFailure failed = impl_->read_sources();
   if (!failed) failed = impl_->check();
   if (failed) return impl_->report(*failed);
-  if (impl_->app.get_option("--check-config")->count() > 0) {
+  if (impl_->check_config.is_given()) {
     std::cout << "configuration ok\n";
-    return impl_->printed();
+    return impl_->line.printed();
   }
   return std::nullopt;
 }

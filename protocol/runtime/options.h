@@ -22,20 +22,12 @@
 #include <string_view>
 #include <vector>
 
+#include "protocol/runtime/command_line.h"
 #include "protocol/runtime/logging.h"
 #include "protocol/runtime/option_value.h"
 #include "protocol/runtime/version.h"
 
-namespace CLI {
-class App;
-}
-
 namespace genai::runtime {
-
-inline constexpr int kExitOk = 0;
-inline constexpr int kExitFailure = 1;
-inline constexpr int kExitUsage = 2;
-inline constexpr int kExitBadConfig = 78;
 
 /// What a program's own validation found: the options concerned (names as declared, at least one)
 /// and a sentence. The error names the option whose source wins, where that value stands.
@@ -65,9 +57,9 @@ class Options {
   /// Called by parse when all variables are set; nothing means that they fit together.
   void on_validate(std::function<std::optional<OptionProblem>()> validate);
 
-  /// The parser beneath, for positional arguments and subcommands. Its own callbacks run before
-  /// the variables are set: ask it what was given after parse instead.
-  CLI::App& app();
+  /// The command line beneath, for arguments and subcommands, which no file and no environment
+  /// variable sets.
+  CommandLine& command_line();
 
   /// Fills the variables. Nothing: go on. Otherwise the exit code: 0 after --help, --version and
   /// --check-config (which go to std::cout); 2 for a bad command line and 78 for a bad file or

@@ -1,24 +1,24 @@
 // genai-lives: allocations per task of both cores, and whether they keep to what is recorded.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "protocol/runtime/command_line.h"
 #include "tests/micro/lives.h"
 
 int main(int argc, char** argv) {
-  std::size_t tasks = 20'000;
+  std::uint64_t tasks = 20'000;
   double broker_bound = 0, dispatcher_bound = 0;
-  CLI::App app(
+  genai::runtime::CommandLine line(
+      "genai-lives",
       "Allocations of broker and dispatcher for each task, from submission to acknowledged result");
-  app.add_option("--tasks", tasks, "After as many that are not counted")->capture_default_str();
-  app.add_option("--broker-bound", broker_bound, "Fails above it (0: never)");
-  app.add_option("--dispatcher-bound", dispatcher_bound, "Likewise");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
+  const genai::runtime::Command program = line.program();
+  program.show_defaults();
+  const auto bound = genai::runtime::Range::at_least(0);
+  program.option("tasks", tasks, "After as many that are not counted");
+  program.option("broker-bound", broker_bound, "Fails above it (0: never)", bound);
+  program.option("dispatcher-bound", dispatcher_bound, "Likewise", bound);
+  if (const auto exit_code = line.parse(argc, argv)) return *exit_code;
   bool within = true;
   const auto report = [&](const char* name, std::uint64_t count, double bound) {
     const double each = static_cast<double>(count) / static_cast<double>(tasks);

@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
+#include <array>
 #include <csignal>
 #include <cstdio>
 #include <optional>
@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "plants.h"
+#include "protocol/runtime/command_line.h"
 #include "world.h"
 
 namespace genai::sim {
@@ -21,7 +22,7 @@ struct Arguments {
   bool trace = false;
   bool counts = false;
   bool require_all = false;
-  std::optional<unsigned> plant;  // which bug; then the first failure ends the run
+  std::optional<std::uint32_t> plant;  // which bug; then the first failure ends the run
 };
 
 struct Totals {
@@ -104,15 +105,15 @@ int run(const Arguments& arguments) {
   return totals.failures == 0 && all ? 0 : 1;
 }
 
-void declare(CLI::App& app, Arguments& arguments) {
-  app.add_option("--seeds", arguments.seeds, "How many simulated fleets to run, one per seed")
-      ->capture_default_str();
-  app.add_option("--first", arguments.first, "The first seed")->capture_default_str();
-  app.add_flag("--trace", arguments.trace, "Print what happens in each");
-  app.add_flag("--counts", arguments.counts,
-               "Print how often each fault and each transition was reached");
-  app.add_flag("--require-all", arguments.require_all, "Fail when one of them never was");
-  app.add_option("--plant", arguments.plant,
+void declare(const runtime::Command& program, Arguments& arguments) {
+  program.show_defaults();
+  program.option("seeds", arguments.seeds, "How many simulated fleets to run, one per seed");
+  program.option("first", arguments.first, "The first seed");
+  program.option("trace", arguments.trace, "Print what happens in each");
+  program.option("counts", arguments.counts,
+                 "Print how often each fault and each transition was reached");
+  program.option("require-all", arguments.require_all, "Fail when one of them never was");
+  program.option("plant", arguments.plant,
                  "genai-sim-planted: with that bug of planted.h; ends at the first failure, with 3 "
                  "when there is no such bug");
 }
@@ -121,16 +122,13 @@ void declare(CLI::App& app, Arguments& arguments) {
 }  // namespace genai::sim
 
 int main(int argc, char** argv) {
-  CLI::App app(
+  genai::runtime::CommandLine line(
+      "genai-sim",
       "Runs simulated fleets. Exits 0 only when every invariant held in every step under every "
       "seed.");
   genai::sim::Arguments arguments;
-  genai::sim::declare(app, arguments);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
+  genai::sim::declare(line.program(), arguments);
+  if (const auto exit_code = line.parse(argc, argv)) return *exit_code;
   if (arguments.plant && !genai::sim::plant(*arguments.plant)) return 3;
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   std::signal(SIGABRT, genai::sim::on_abort);

@@ -2,9 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
-#include <cmath>
-
 #include "protocol/base/limits.h"
 #include "protocol/runtime/state_dir.h"
 #include "protocol/transport/endpoint.h"
@@ -13,190 +10,149 @@
 namespace genai::ctl {
 namespace {
 
+using runtime::Choices;
+using runtime::Command;
+using runtime::NotEmpty;
 using runtime::OptionProblem;
 using runtime::Range;
 
-/// An empty value is what a script gives when its variable is not set: it would count as not given.
-std::string refuse_empty(const std::string& text) {
-  return text.empty() ? "must not be empty" : "";
+const Range kSeconds(1, limits::kMaxTtlMs / 1000);
+const Range kAmount(0, UINT32_MAX);
+const Range kPriorities(0, limits::kMaxPriority);
+const Range kNotNegative = Range::at_least(0);
+
+void declare_out(const Command& cmd, Options& o, const char* doc) {
+  cmd.option("out", o.out, doc, NotEmpty());
+  cmd.option("suffix", o.suffix, "Of the files in --out, such as .png");
 }
 
-void declare_out(CLI::App& cmd, Options& o, const char* doc) {
-  cmd.add_option("--out", o.out, doc)->check(refuse_empty);
-  cmd.add_option("--suffix", o.suffix, "Of the files in --out, such as .png");
+void declare_pages(const Command& cmd, Options& o) {
+  const auto limit =
+      cmd.option("limit", o.limit, "At most so many (default: 100)", Range(1, UINT32_MAX));
+  cmd.option("all", o.all, "All of them").excludes(limit);
+  cmd.option("after", o.after, "Only those behind this task id");
 }
 
-/// Described in --help as the common options are.
-template <class T>
-CLI::Validator range(T least, T most) {
-  return CLI::Range(least, most).description(fmt::format("{} to {}", least, most));
-}
-
-CLI::Validator priority() { return range(std::uint32_t{0}, std::uint32_t{limits::kMaxPriority}); }
-
-CLI::Validator not_negative() {
-  const auto check = [](std::string& text) {
-    double number = 0;
-    const bool ok = CLI::detail::lexical_cast(text, number) && std::isfinite(number) && number >= 0;
-    return ok ? std::string() : fmt::format("must be a number of 0 or more, not '{}'", text);
-  };
-  return CLI::Validator("0 or more").operation(check);
-}
-
-/// The common options take N and X likewise.
-void name_values(CLI::App& app) {
-  for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) {
-    name_values(*command);
-    for (CLI::Option* option : command->get_options()) {
-      const std::string type = option->get_type_name();
-      if (type.starts_with("UINT") || type.starts_with("INT")) option->type_name("N");
-      if (type.starts_with("FLOAT")) option->type_name("X");
-    }
-  }
-}
-
-void declare_pages(CLI::App& cmd, Options& o) {
-  auto* limit = cmd.add_option("--limit", o.limit, "At most so many (default: 100)")
-                    ->check(range(std::uint64_t{1}, std::uint64_t{UINT32_MAX}));
-  cmd.add_flag("--all", o.all, "All of them")->excludes(limit);
-  cmd.add_option("--after", o.after, "Only those behind this task id");
-}
-
-void declare_submit(CLI::App& app, Options& options) {
+void declare_submit(const Command& app, Options& options) {
   SubmitOptions& o = options.submit;
-  const auto seconds = range(std::uint64_t{1}, limits::kMaxTtlMs / 1000);
-  const auto count = range(std::uint64_t{0}, std::uint64_t{UINT32_MAX});
-  auto& cmd = *app.add_subcommand("submit", "Submit tasks; with --wait or --out wait for them");
-  cmd.add_option("prompt", o.prompt, "The payload, as text");
-  cmd.add_option("--file", o.file, "The payload is this file")->check(refuse_empty);
-  cmd.add_flag("--stdin", o.from_stdin, "The payload is what comes on stdin");
-  cmd.add_option("--lines", o.lines,
-                 "A task for each line of this file that is not blank ('-': stdin)")
-      ->check(refuse_empty);
-  cmd.add_flag("--comments", o.comments, "Lines of --lines that begin with '#' are no tasks");
-  cmd.add_option("--jsonl", o.jsonl,
-                 "A task for each line, a JSON object: prompt or "
-                 "payload_base64, id, model, params, ... ('-': stdin)")
-      ->check(refuse_empty);
-  cmd.add_option("--id", o.id, "The task's id (default: a new UUIDv7)")->check(refuse_empty);
-  cmd.add_option("--model", o.model, "Only nodes that have this model")->check(refuse_empty);
-  cmd.add_option("--gpu-type", o.gpu_type, "Only nodes with this GPU")->check(refuse_empty);
-  cmd.add_option("--ncpu", o.ncpu, "Only nodes with so many CPUs")->check(count);
-  cmd.add_option("--ram-mib", o.ram_mib, "Only nodes with so much memory")->check(count);
-  cmd.add_option("--vram-mib", o.vram_mib, "Only nodes with so much GPU memory")->check(count);
-  cmd.add_option("--ttl-s", o.ttl_s,
-                 "Time until the task must have ended (default: " +
-                     std::to_string(limits::kDefaultTtlMs / 1000) + ")")
-      ->check(seconds);
-  cmd.add_option("--time-limit-s", o.time_limit_s, "Time limit of one execution")->check(seconds);
-  cmd.add_option("--max-attempts", o.max_attempts, "Error results before it is Failed")
-      ->check(range(std::uint32_t{1}, limits::kMaxAttempts));
-  cmd.add_option("--tenant", o.tenant, "Whom its time is charged to")->check(refuse_empty);
-  cmd.add_option("--priority", o.priority, "0 to 9, the highest first (default: 5)")
-      ->check(priority());
-  cmd.add_option("--start-in-s", o.start_in_s,
-                 "Not to be started before so many seconds from its acceptance")
-      ->check(seconds);
-  cmd.add_option("--deadline-in-s", o.deadline_in_s,
-                 "Failed unless it has ended so many seconds from its acceptance")
-      ->check(seconds);
-  cmd.add_option("--max-cost", o.max_cost, "Only nodes that ask for no more")
-      ->check(not_negative());
-  cmd.add_option("--time-to-money-ratio", o.time_to_money_ratio,
-                 "What a second is worth; 0: the cheapest node (default: the fastest)")
-      ->check(not_negative());
-  cmd.add_option("--work", o.work, "How much there is to do, against other tasks of the model")
-      ->check(not_negative());
-  cmd.add_option("--param", o.params, "K=V for the node's program (repeatable)")
-      ->allow_extra_args(false);  // what follows K=V is the prompt
-  cmd.add_option("--label", o.label, "A name for people (default: the prompt)")
-      ->check(refuse_empty);
-  cmd.add_flag("--wait", o.wait,
-               "Wait for the results: a single one goes to stdout, several stay for watch --out");
+  const Command cmd = app.subcommand("submit", "Submit tasks; with --wait or --out wait for them");
+  cmd.argument("prompt", o.prompt, "The payload, as text");
+  cmd.option("file", o.file, "The payload is this file", NotEmpty());
+  cmd.option("stdin", o.from_stdin, "The payload is what comes on stdin");
+  cmd.option("lines", o.lines, "A task for each line of this file that is not blank ('-': stdin)",
+             NotEmpty());
+  cmd.option("comments", o.comments, "Lines of --lines that begin with '#' are no tasks");
+  cmd.option("jsonl", o.jsonl,
+             "A task for each line, a JSON object: prompt or "
+             "payload_base64, id, model, params, ... ('-': stdin)",
+             NotEmpty());
+  cmd.option("id", o.id, "The task's id (default: a new UUIDv7)", NotEmpty());
+  cmd.option("model", o.model, "Only nodes that have this model", NotEmpty());
+  cmd.option("gpu-type", o.gpu_type, "Only nodes with this GPU", NotEmpty());
+  cmd.option("ncpu", o.ncpu, "Only nodes with so many CPUs", kAmount);
+  cmd.option("ram-mib", o.ram_mib, "Only nodes with so much memory", kAmount);
+  cmd.option("vram-mib", o.vram_mib, "Only nodes with so much GPU memory", kAmount);
+  cmd.option("ttl-s", o.ttl_s,
+             "Time until the task must have ended (default: " +
+                 std::to_string(limits::kDefaultTtlMs / 1000) + ")",
+             kSeconds);
+  cmd.option("time-limit-s", o.time_limit_s, "Time limit of one execution", kSeconds);
+  cmd.option("max-attempts", o.max_attempts, "Error results before it is Failed",
+             Range(1, limits::kMaxAttempts));
+  cmd.option("tenant", o.tenant, "Whom its time is charged to", NotEmpty());
+  cmd.option("priority", o.priority, "0 to 9, the highest first (default: 5)", kPriorities);
+  cmd.option("start-in-s", o.start_in_s,
+             "Not to be started before so many seconds from its acceptance", kSeconds);
+  cmd.option("deadline-in-s", o.deadline_in_s,
+             "Failed unless it has ended so many seconds from its acceptance", kSeconds);
+  cmd.option("max-cost", o.max_cost, "Only nodes that ask for no more", kNotNegative);
+  cmd.option("time-to-money-ratio", o.time_to_money_ratio,
+             "What a second is worth; 0: the cheapest node (default: the fastest)", kNotNegative);
+  cmd.option("work", o.work, "How much there is to do, against other tasks of the model",
+             kNotNegative);
+  cmd.option("param", o.params, "K=V for the node's program");
+  cmd.option("label", o.label, "A name for people (default: the prompt)", NotEmpty());
+  cmd.option("wait", o.wait,
+             "Wait for the results: a single one goes to stdout, several stay for watch --out");
   declare_out(cmd, options, "Wait and write each result to DIR/<task_id><suffix>");
 }
 
-void declare_failed(CLI::App& app, Options& o) {
-  auto& failed = *app.add_subcommand("failed", "Tasks that used up their attempts or time");
-  failed.require_subcommand(1);
-  declare_pages(*failed.add_subcommand("list", "List them in the order of their ids"), o);
-  auto& show = *failed.add_subcommand("show", "What became of them, and why");
-  show.add_option("task", o.tasks, "Task ids ('-': one on each line of stdin)")->required();
-  auto& replay = *failed.add_subcommand(
+void declare_failed(const Command& app, Options& o) {
+  const Command failed = app.subcommand("failed", "Tasks that used up their attempts or time");
+  failed.require_subcommand();
+  declare_pages(failed.subcommand("list", "List them in the order of their ids"), o);
+  const Command show = failed.subcommand("show", "What became of them, and why");
+  show.argument("task", o.tasks, "Task ids ('-': one on each line of stdin)").required();
+  const Command replay = failed.subcommand(
       "replay", "Submit their content again under new ids; the Failed ones stay until purged");
-  replay.add_option("task", o.tasks, "Task ids ('-': one on each line of stdin)");
-  replay.add_flag("--all", o.all, "All that are Failed now");
-  auto& purge = *failed.add_subcommand("purge", "Forget them, with payload and log");
-  purge.add_option("task", o.tasks, "Task ids ('-': one on each line of stdin)");
-  purge.add_flag("--all", o.all, "All that are Failed now; needs --yes");
-  purge.add_flag("--yes", o.yes, "Really all");
+  replay.argument("task", o.tasks, "Task ids ('-': one on each line of stdin)");
+  replay.option("all", o.all, "All that are Failed now");
+  const Command purge = failed.subcommand("purge", "Forget them, with payload and log");
+  purge.argument("task", o.tasks, "Task ids ('-': one on each line of stdin)");
+  purge.option("all", o.all, "All that are Failed now; needs --yes");
+  purge.option("yes", o.yes, "Really all");
 }
 
-void declare_backup(CLI::App& app, Options& o) {
-  auto& cmd = *app.add_subcommand("backup", "Copy the store of a dispatcher on this machine");
-  cmd.add_option("file", o.file, "The copy; restored by putting it in place of DIR/tasks.db")
-      ->required();
-  cmd.add_option("--data-dir", o.data_dir,
-                 "The dispatcher's --data-dir (default: " + o.data_dir + ")");
-  cmd.add_flag("--force", o.force, "Replace a file that exists");
+void declare_backup(const Command& app, Options& o) {
+  const Command cmd = app.subcommand("backup", "Copy the store of a dispatcher on this machine");
+  cmd.argument("file", o.file, "The copy; restored by putting it in place of DIR/tasks.db")
+      .required();
+  cmd.option("data-dir", o.data_dir, "The dispatcher's --data-dir (default: " + o.data_dir + ")");
+  cmd.option("force", o.force, "Replace a file that exists");
 }
 
-void declare_keys(CLI::App& app, KeyOptions& o) {
-  auto& keygen = *app.add_subcommand("keygen", "Make a key: FILE is the secret, FILE.pub is not");
-  keygen.add_option("file", o.file, "The key file, which must not exist")->required();
-  auto& authorize = *app.add_subcommand("authorize", "Let a key connect: as a node, client, ...");
-  auto& revoke = *app.add_subcommand("revoke", "Let it connect no more, and end what it has");
-  for (CLI::App* command : {&authorize, &revoke}) {
-    command->add_option("folder", o.folder, "The daemon's --authorized-keys")->required();
-    command->add_option("key", o.key, "The public key, or its file")->required();
+void declare_keys(const Command& app, KeyOptions& o) {
+  const Command keygen =
+      app.subcommand("keygen", "Make a key: FILE is the secret, FILE.pub is not");
+  keygen.argument("file", o.file, "The key file, which must not exist").required();
+  const Command authorize =
+      app.subcommand("authorize", "Let a key connect: as a node, client, ...");
+  const Command revoke = app.subcommand("revoke", "Let it connect no more, and end what it has");
+  for (const Command& command : {authorize, revoke}) {
+    command.argument("folder", o.folder, "The daemon's --authorized-keys").required();
+    command.argument("key", o.key, "The public key, or its file").required();
   }
-  auto* node = authorize.add_option("--node", o.node, "The node id that it is good for");
-  authorize.add_option("--tenant", o.tenant, "The tenant that it is good for, with --roles");
-  auto* roles =
-      authorize
-          .add_option("--roles", o.roles, "Of a client: submit, watch (its tenant's tasks), admin")
-          ->delimiter(',')
-          ->check(CLI::IsMember({"submit", "watch", "admin"}));
-  auto* dispatcher = authorize.add_flag("--dispatcher", o.is_dispatcher, "It is a dispatcher's");
-  node->excludes(roles)->excludes(dispatcher);
-  roles->excludes(dispatcher);
+  const auto node = authorize.option("node", o.node, "The node id that it is good for");
+  authorize.option("tenant", o.tenant, "The tenant that it is good for, with --roles");
+  const auto roles =
+      authorize.option("roles", o.roles, "Of a client: submit, watch (its tenant's tasks), admin",
+                       Choices{{"submit", "watch", "admin"}});
+  const auto dispatcher = authorize.option("dispatcher", o.is_dispatcher, "It is a dispatcher's");
+  node.excludes(roles).excludes(dispatcher);
+  roles.excludes(dispatcher);
 }
 
-void declare_commands(CLI::App& app, Options& o) {
-  app.require_subcommand(0, 1);
+void declare_commands(const Command& app, Options& o) {
   declare_submit(app, o);
   const auto with_tasks = [&](const char* name, const char* doc) {
-    auto* cmd = app.add_subcommand(name, doc);
-    cmd->add_option("task", o.tasks, "Task ids ('-': one on each line of stdin)")->required();
+    const Command cmd = app.subcommand(name, doc);
+    cmd.argument("task", o.tasks, "Task ids ('-': one on each line of stdin)").required();
     return cmd;
   };
   with_tasks("status", "What became of tasks, and why");
   with_tasks("explain", "Why a task waits, or where it went and why there");
   with_tasks("reprioritise", "Change the priority of tasks that wait")
-      ->add_option("--priority", o.priority, "0 to 9, the highest first")
-      ->required()
-      ->check(priority());
-  declare_out(*with_tasks("watch", "Follow tasks until they have ended"), o,
+      .option("priority", o.priority, "0 to 9, the highest first", kPriorities)
+      .required();
+  declare_out(with_tasks("watch", "Follow tasks until they have ended"), o,
               "Take each result and write it to DIR/<task_id><suffix>; without it results stay");
   with_tasks("cancel", "Cancel tasks, queued or running");
-  auto& list = *app.add_subcommand("list", "List tasks in the order of their ids");
-  list.add_option("--status", o.status, "Only tasks of this status");
+  const Command list = app.subcommand("list", "List tasks in the order of their ids");
+  list.option("status", o.status, "Only tasks of this status");
   declare_pages(list, o);
   declare_failed(app, o);
   declare_backup(app, o);
   declare_keys(app, o.keys);
-  auto& nodes = *app.add_subcommand("nodes", "List the connected nodes");
-  nodes.add_flag("--long", o.long_format,
-                 "With their hardware, all counters and what was measured");
-  auto& top = *app.add_subcommand(
-      "top", "Watch the fleet live; q quits. Not on a terminal: as with --once");
-  top.add_option("--interval-ms", o.interval_ms, "Time between two looks")
-      ->check(range(100, 60'000));
-  top.add_flag("--once", o.once, "Print one screen and exit");
-  auto& drain = *app.add_subcommand("drain", "Give a node no more work");
-  drain.add_option("node", o.node, "The node's id");
-  drain.add_flag("--all", o.all, "The dispatcher takes no new tasks");
-  drain.add_flag("--off", o.off, "End the drain");
+  const Command nodes = app.subcommand("nodes", "List the connected nodes");
+  nodes.option("long", o.long_format, "With their hardware, all counters and what was measured");
+  const Command top =
+      app.subcommand("top", "Watch the fleet live; q quits. Not on a terminal: as with --once");
+  top.option("interval-ms", o.interval_ms, "Time between two looks", Range(100, 60'000));
+  top.option("once", o.once, "Print one screen and exit");
+  const Command drain = app.subcommand("drain", "Give a node no more work");
+  drain.argument("node", o.node, "The node's id");
+  drain.option("all", o.all, "The dispatcher takes no new tasks");
+  drain.option("off", o.off, "End the drain");
 }
 
 std::optional<OptionProblem> validate(const Options& o) {
@@ -208,7 +164,7 @@ std::optional<OptionProblem> validate(const Options& o) {
   return std::nullopt;
 }
 
-/// What CLI11 cannot say: which arguments go together.
+/// What no declaration says: which arguments go together.
 std::string usage_problem(const Options& o) {
   if (o.command.empty()) return "a command is missing";
   if (o.command == "submit") {
@@ -253,24 +209,16 @@ std::optional<int> parse_options(int argc, const char* const* argv, Options& opt
              Range(1, 7 * 24 * 3600));
   parser.add("json", options.json, "Print JSON, one object a line");
   options.data_dir = runtime::default_state_dir("genai-dispatcher");
-  declare_commands(parser.app(), options);
-  name_values(parser.app());
+  declare_commands(parser.command_line().program(), options);
   parser.on_validate([&] { return validate(options); });
   if (const auto exit_code = parser.parse(argc, argv)) return exit_code;
-  for (const CLI::App* command : parser.app().get_subcommands()) {
-    options.command = command->get_name();
-    for (const CLI::App* within : command->get_subcommands())
-      options.command += " " + within->get_name();
-  }
+  options.command = parser.command_line().given_command();
   if (!options.out.empty()) options.submit.wait = true;
   options.timeout_given = parser.is_given("timeout-s");
   options.log_level = parser.log_level();
   options.log_format = parser.log_format();
-  if (const std::string problem = usage_problem(options); !problem.empty()) {
-    std::cerr << "genai-ctl: " << problem << " (see genai-ctl " << options.command
-              << (options.command.empty() ? "--help)\n" : " --help)\n");
-    return runtime::kExitUsage;
-  }
+  if (const std::string problem = usage_problem(options); !problem.empty())
+    return parser.command_line().refuse_command(problem);
   return std::nullopt;
 }
 

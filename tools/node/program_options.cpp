@@ -1,6 +1,5 @@
 #include "tools/node/program_options.h"
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -131,7 +130,7 @@ void declare_work(runtime::Options& parser, ProgramOptions& options) {
 
 std::optional<int> parse_options(int argc, const char* const* argv, ProgramOptions& options) {
   runtime::Options parser(kProgram, "Takes tasks from a broker and runs a command for each.");
-  parser.app().footer(kFooter);
+  parser.command_line().program().footer(kFooter);
   declare_node(parser, options.node);
   parser.add("insecure", options.insecure,
              "Connect to a broker on another machine although nothing is encrypted");

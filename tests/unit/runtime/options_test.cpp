@@ -1,6 +1,5 @@
 #include "protocol/runtime/options.h"
 
-#include <CLI/App.hpp>
 #include <catch2/catch.hpp>
 #include <stdexcept>
 
@@ -228,18 +227,19 @@ TEST_CASE("the Markdown table holds every option, with its cells kept apart") {
             "debug, info, warn, error | Write log lines of this level and above |"));
 }
 
-TEST_CASE("subcommands and positional arguments by the parser beneath") {
+TEST_CASE("subcommands and positional arguments on the command line beneath") {
   Program p;
   std::vector<std::string> prompts;
-  CLI::App* submit = p.options.app().add_subcommand("submit", "Submit tasks");
-  submit->add_option("prompts", prompts, "Prompts");
-  p.options.app().require_subcommand(1);
+  const Command program = p.options.command_line().program();
+  const Command submit = program.subcommand("submit", "Submit tasks");
+  submit.argument("prompts", prompts, "Prompts");
+  program.require_subcommand();
 
   SECTION("common options may follow the subcommand") {
     const Outcome r = p.run({"--slots", "2", "submit", "a cat", "a dog", "--mode", "safe"});
     CHECK(r.err == "");
     CHECK_FALSE(r.exit_code);
-    CHECK(submit->parsed());
+    CHECK(submit.is_given());
     CHECK(prompts == Texts{"a cat", "a dog"});
     CHECK(p.settings.slots == 2);
     CHECK(p.settings.mode == "safe");
