@@ -1,6 +1,7 @@
 #include "tools/bench/goal.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 namespace genai::bench {
 namespace {

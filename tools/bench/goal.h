@@ -1,7 +1,7 @@
 // A bound that a figure should keep, and whether it does.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 

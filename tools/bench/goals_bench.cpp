@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "tools/bench/disk_probe.h"
 #include "tools/bench/goal.h"

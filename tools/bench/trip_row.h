@@ -1,7 +1,7 @@
 // What `genai-bench run` says of one store (or the reference: "raw") and window.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "tools/bench/load_client.h"

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "tools/ctl/explain.h"
 #include "tools/ctl/format.h"
@@ -36,7 +37,7 @@ int run_failed_list(Session& session) {
     std::vector<std::vector<std::string>> rows{{"TASK", "STATUS", "AGE", "LABEL", "CODE", "ERROR"}};
     for (const TaskInfo& t : tasks) {
       if (session.options.json)
-        print(to_json(t));
+        print_json(t);
       else
         rows.push_back({cell(t.id, 64), name(t.status), duration_text(t.age_ms), cell(t.label, 40),
                         cell(t.code, 40), cell(t.error, 120)});
@@ -56,7 +57,7 @@ int run_failed_show(Session& session) {
           fmt::format("{}: is {}, not Failed: see genai-ctl status", task.id, name(task.status)));
       code = runtime::kExitFailure;
     } else if (session.options.json) {
-      print(to_json(task));
+      print_json(task);
     } else {
       print_task(task);
     }
@@ -95,7 +96,7 @@ int run_failed_purge(Session& session) {
   for (const Verdict& verdict : session.client.purge(chosen(session))) {
     if (!verdict.ok()) code = runtime::kExitFailure;
     if (session.options.json)
-      print(to_json(verdict));
+      print_json(verdict);
     else if (verdict.ok())
       fmt::print("{}  purged\n", verdict.id);
     else

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <iostream>
+#include <nlohmann/json.hpp>
 
 namespace genai::ctl {
 namespace {
@@ -165,6 +166,11 @@ void print(const Json& object) {
     line.replace(at, 1, "\\u007f");
   std::cout << line << std::endl;
 }
+
+void print_json(const client::TaskInfo& task) { print(to_json(task)); }
+void print_json(const client::TaskUpdate& update) { print(to_json(update)); }
+void print_json(const client::NodeInfo& node) { print(to_json(node)); }
+void print_json(const client::Verdict& verdict) { print(to_json(verdict)); }
 
 std::string iso_time(std::uint64_t unix_ms) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z",

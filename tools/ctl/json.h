@@ -1,7 +1,9 @@
-// What --json prints.
+// What --json prints. Whoever builds an object of its own includes nlohmann/json.hpp, which is slow
+// to compile.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "genai/client.h"
@@ -20,6 +22,10 @@ Json to_json(const client::Verdict& verdict);
 
 /// One object on one line of stdout, at once.
 void print(const Json& object);
+void print_json(const client::TaskInfo& task);
+void print_json(const client::TaskUpdate& update);
+void print_json(const client::NodeInfo& node);
+void print_json(const client::Verdict& verdict);
 
 /// "2026-11-23T18:00:00.123Z" of Unix milliseconds.
 std::string iso_time(std::uint64_t unix_ms);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "protocol/security/key_ring.h"
 #include "protocol/transport/keys.h"

@@ -1,6 +1,8 @@
 // genai-ctl nodes, drain
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "tools/ctl/format.h"
 #include "tools/ctl/json.h"
 #include "tools/ctl/screen.h"
@@ -11,7 +13,7 @@ namespace genai::ctl {
 int run_nodes(Session& session) {
   const auto nodes = session.client.nodes(session.options.long_format);
   if (session.options.json) {
-    for (const auto& node : nodes) print(to_json(node));
+    for (const auto& node : nodes) print_json(node);
     return runtime::kExitOk;
   }
   for (const std::string& line : node_table(nodes, session.options.long_format))

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iostream>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <unordered_set>
 
 #include "protocol/runtime/escape.h"
@@ -207,7 +208,7 @@ int run_submit(Session& session) {
                            verdict.detail, retry_text(verdict)));
     }
     if (options.json && !options.submit.wait)
-      print(to_json(verdict));
+      print_json(verdict);
     else if (print_ids && verdict.ok())
       std::cout << verdict.id << '\n';
   }

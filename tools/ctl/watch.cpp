@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <iostream>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "protocol/runtime/escape.h"
@@ -20,7 +21,7 @@ using client::TaskUpdate;
 void show(const TaskUpdate& update, bool json) {
   if (is_terminal(update.status)) return;  // its result follows and says more
   if (json)
-    print(to_json(update));
+    print_json(update);
   else
     std::cout << fmt::format("{}  {:<11}  {:3.0f} %  {}  {}\n", update.id, name(update.status),
                              update.fraction * 100, cell(update.node_id, 40),

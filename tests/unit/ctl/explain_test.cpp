@@ -1,6 +1,7 @@
 #include "tools/ctl/explain.h"
 
 #include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
 
 #include "tools/ctl/json.h"
 #include "tools/ctl/screen.h"
