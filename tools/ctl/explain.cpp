@@ -1,4 +1,4 @@
-// genai-ctl explain, reprioritise
+// genai-ctl explain
 #include "tools/ctl/explain.h"
 
 #include <fmt/format.h>
@@ -86,27 +86,12 @@ int run_explain(Session& session) {
   const auto tasks = session.client.status(session.options.tasks);
   for (const TaskInfo& task : tasks) {
     if (session.options.json) {
-      print(to_json(task));
+      print_json(task);
       continue;
     }
     for (const std::string& line : explanation(task)) fmt::print("{}\n", line);
   }
   return complain_of_missing(session.options.tasks, tasks);
-}
-
-int run_reprioritise(Session& session) {
-  const Options& options = session.options;
-  int code = runtime::kExitOk;
-  for (const auto& verdict : session.client.reprioritise(options.tasks, options.priority)) {
-    if (!verdict.ok()) code = runtime::kExitFailure;
-    if (options.json)
-      print(to_json(verdict));
-    else if (verdict.ok())
-      fmt::print("{}  priority {}\n", verdict.id, options.priority);
-    else
-      complain(fmt::format("{}: {}: {}", verdict.id, verdict.code, verdict.detail));
-  }
-  return code;
 }
 
 }  // namespace genai::ctl

@@ -1,4 +1,4 @@
-// genai-ctl status, cancel, list
+// genai-ctl status, cancel, reprioritise, list
 #include "tools/ctl/tasks.h"
 
 #include <fmt/format.h>
@@ -35,6 +35,22 @@ std::optional<Status> status_named(const std::string& text) {
                    ": expected Unscheduled, Scheduled, Sent, Aborted, Completed or Failed");
 }
 
+/// A line for each: what was `done`, or why not.
+int tell_verdicts(const Session& session, const std::vector<client::Verdict>& verdicts,
+                  const std::string& done) {
+  int code = runtime::kExitOk;
+  for (const client::Verdict& verdict : verdicts) {
+    if (!verdict.ok()) code = runtime::kExitFailure;
+    if (session.options.json)
+      print_json(verdict);
+    else if (verdict.ok())
+      fmt::print("{}  {}\n", verdict.id, done);
+    else
+      complain(fmt::format("{}: {}: {}", verdict.id, verdict.code, verdict.detail));
+  }
+  return code;
+}
+
 }  // namespace
 
 std::string result_remark(const TaskInfo& t) {
@@ -63,7 +79,7 @@ int run_status(Session& session) {
   const auto tasks = session.client.status(session.options.tasks);
   for (const TaskInfo& task : tasks) {
     if (session.options.json)
-      print(to_json(task));
+      print_json(task);
     else
       print_task(task);
   }
@@ -71,17 +87,13 @@ int run_status(Session& session) {
 }
 
 int run_cancel(Session& session) {
-  int code = runtime::kExitOk;
-  for (const auto& verdict : session.client.cancel(session.options.tasks)) {
-    if (!verdict.ok()) code = runtime::kExitFailure;
-    if (session.options.json)
-      print(to_json(verdict));
-    else if (verdict.ok())
-      fmt::print("{}  cancelled\n", verdict.id);
-    else
-      complain(fmt::format("{}: {}: {}", verdict.id, verdict.code, verdict.detail));
-  }
-  return code;
+  return tell_verdicts(session, session.client.cancel(session.options.tasks), "cancelled");
+}
+
+int run_reprioritise(Session& session) {
+  const Options& options = session.options;
+  return tell_verdicts(session, session.client.reprioritise(options.tasks, options.priority),
+                       fmt::format("priority {}", options.priority));
 }
 
 int run_list(Session& session) {
@@ -89,7 +101,7 @@ int run_list(Session& session) {
     std::vector<std::vector<std::string>> rows{{"TASK", "STATUS", "AGE", "LABEL", ""}};
     for (const TaskInfo& t : tasks) {
       if (session.options.json)
-        print(to_json(t));
+        print_json(t);
       else
         rows.push_back({cell(t.id, 64), name(t.status), duration_text(t.age_ms), cell(t.label, 40),
                         cell(remark(t), 120)});
