@@ -6,11 +6,8 @@
 
 namespace genai::broker {
 
-Core::Core(const Settings& settings, const Now& started)
-    : settings_(settings),
-      started_(started),
-      monitor_(settings.timing),
-      outbox_(settings.instance) {
+Core::Core(const Config& config, const Now& started)
+    : config_(config), started_(started), monitor_(config.timing), outbox_(config.instance) {
   monitor_.advance(started.mono);
 }
 
@@ -30,7 +27,7 @@ void Core::tick(const Now& now, bool behind, Effects& effects) {
   behind_ = behind;
   if (!behind) held_ = Duration(0);
   // A sign of life may be among what was not read yet; but a flood must not keep the dead alive.
-  if (!behind || held_ >= settings_.timing.lost) judge_nodes(effects);
+  if (!behind || held_ >= config_.timing.lost) judge_nodes(effects);
   judge_dispatcher(now, effects);
   outbox_.flush(effects);
 }
@@ -54,14 +51,14 @@ Duration Core::next_deadline() const {
 
 msg::Snapshot Core::snapshot(const Now& now) const {
   msg::Snapshot snapshot{
-      settings_.instance, outbox_.seq(), to_ms(now.mono - started_.mono), {}, false};
+      config_.instance, outbox_.seq(), to_ms(now.mono - started_.mono), {}, false};
   for (const auto& [id, session] : registry_.sessions())
     snapshot.providers.push_back(session.entry());
   return snapshot;
 }
 
 void Core::advance(const Now& now, Effects& effects) {
-  if (behind_ && held_ < settings_.timing.lost) held_ += monitor_.hold(now.mono);
+  if (behind_ && held_ < config_.timing.lost) held_ += monitor_.hold(now.mono);
   const Duration skipped = monitor_.advance(now.mono);
   if (skipped == Duration(0)) return;
   effects.notices.push_back({Notice::Kind::kLateLoop,
@@ -90,7 +87,7 @@ std::optional<std::string> Core::check_invariants() const {
   if (auto wrong = registry_.check_invariants()) return wrong;
   if (auto wrong = monitor_.check_invariants()) return wrong;
   if (auto wrong = outbox_.check_invariants()) return wrong;
-  if (registry_.size() > settings_.max_nodes) return "core: more sessions than max_nodes";
+  if (registry_.size() > config_.max_nodes) return "core: more sessions than max_nodes";
   if (registry_.size() != monitor_.size()) return "core: sessions and watched sessions differ";
   for (const auto& [id, session] : registry_.sessions())
     if (session.suspect != monitor_.is_suspect(id)) return "core: suspicion differs";

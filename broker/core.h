@@ -25,7 +25,7 @@ namespace genai::broker {
 
 inline constexpr std::size_t kDefaultMaxNodes = 20'000;
 
-struct Settings {
+struct Config {
   InstanceId instance;  // random, of this process
   Timing timing;
   std::size_t max_nodes = kDefaultMaxNodes;  // sessions at once
@@ -56,7 +56,7 @@ class Core {
   /// again with a later epoch. The successor may just have been restarted.
   static constexpr int kAbsence = 4;
 
-  Core(const Settings& settings, const Now& started);
+  Core(const Config& config, const Now& started);
 
   /// A message on the socket for nodes; an empty frame stands for one of the wrong shape. `who` is
   /// what the peer's key stands for now.
@@ -153,7 +153,7 @@ class Core {
   void refuse_link_frame(std::string_view peer, const Error& error, const Now& now,
                          Effects& effects);
 
-  const Settings settings_;
+  const Config config_;
   const Now started_;
   Registry registry_;
   HeartbeatMonitor monitor_;

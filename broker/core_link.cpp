@@ -54,7 +54,7 @@ void Core::on_link_hello(std::string_view peer, const Identity& who, const msg::
     drop_dispatcher(same_process ? "connects anew" : newer.detail, effects);
   }
   dispatcher_ = Dispatcher{Peer(peer),  who.key,          hello.dispatcher,
-                           hello.epoch, monitor_.clock(), now.mono + settings_.timing.heartbeat};
+                           hello.epoch, monitor_.clock(), now.mono + config_.timing.heartbeat};
   // What nodes said before need not have reached it.
   registry_.expect_beats();
   msg::Snapshot known = snapshot(now);
@@ -68,7 +68,7 @@ std::optional<Error> Core::link_hello_problem(const msg::LinkHello& hello,
   if (GENAI_PLANTED(kForgetEpoch)) return std::nullopt;
   if (hello.epoch < latest_epoch_) {
     const bool is_free =
-        !dispatcher_ && monitor_.clock() - gone_at_ >= kAbsence * settings_.timing.lost;
+        !dispatcher_ && monitor_.clock() - gone_at_ >= kAbsence * config_.timing.lost;
     return Error{is_free ? ErrorCode::kEpochTooLow : ErrorCode::kSuperseded,
                  "a dispatcher with the later epoch " + std::to_string(latest_epoch_) +
                      " has connected to this broker"};
@@ -80,7 +80,7 @@ std::optional<Error> Core::link_hello_problem(const msg::LinkHello& hello,
 }
 
 bool Core::is_dispatcher_heard() const {
-  return dispatcher_ && monitor_.clock() - dispatcher_->heard < settings_.timing.suspect;
+  return dispatcher_ && monitor_.clock() - dispatcher_->heard < config_.timing.suspect;
 }
 
 void Core::refuse_dispatcher(std::string_view peer, const Error& problem, const Now& now,
@@ -121,11 +121,11 @@ void Core::drop_dispatcher(const std::string& reason, Effects& effects) {
 void Core::judge_dispatcher(const Now& now, Effects& effects) {
   if (!dispatcher_) return;
   const Duration silence = monitor_.clock() - dispatcher_->heard;
-  if (silence >= settings_.timing.lost)
+  if (silence >= config_.timing.lost)
     return drop_dispatcher("silent for " + std::to_string(to_ms(silence)) + " ms", effects);
   if (dispatcher_->next_heartbeat > now.mono) return;
   outbox_.put_heartbeat(effects);
-  dispatcher_->next_heartbeat = now.mono + settings_.timing.heartbeat;
+  dispatcher_->next_heartbeat = now.mono + config_.timing.heartbeat;
 }
 
 void Core::refuse_link_frame(std::string_view peer, const Error& error, const Now& now,

@@ -124,9 +124,9 @@ void Core::on_hello(std::string_view peer, const Identity& who, const msg::Hello
     resume_session(*session, peer, who, hello, effects);
   else
     start_session(peer, who, hello, effects);
-  const Timing& timing = settings_.timing;
+  const Timing& timing = config_.timing;
   answer_node(peer,
-              msg::Welcome{settings_.instance, to_ms(timing.heartbeat), to_ms(timing.suspect),
+              msg::Welcome{config_.instance, to_ms(timing.heartbeat), to_ms(timing.suspect),
                            to_ms(timing.lost)},
               effects);
 }
@@ -152,9 +152,9 @@ std::optional<Error> Core::hello_problem(std::string_view peer, const Identity& 
     return Error{ErrorCode::kNodeIdInUse,
                  "another process serves under this node_id: stop it, or choose another one; this "
                  "process is let in when that one has left or is silent"};
-  if (!current && registry_.size() >= settings_.max_nodes)
+  if (!current && registry_.size() >= config_.max_nodes)
     return Error{ErrorCode::kTooManyNodes,
-                 "the limit is " + std::to_string(settings_.max_nodes) + " nodes"};
+                 "the limit is " + std::to_string(config_.max_nodes) + " nodes"};
   return std::nullopt;
 }
 

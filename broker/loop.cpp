@@ -33,10 +33,9 @@ SocketLimits link_socket_limits() {
   return all;
 }
 
-Settings settings_from(const Config& config) {
-  return {transport::random_id<InstanceId>(),
-          {config.heartbeat_interval, config.suspect, config.lost},
-          config.max_nodes};
+Config with_instance(Config config) {
+  config.instance = transport::random_id<InstanceId>();
+  return config;
 }
 
 ErrorCode code_of(SendResult result) {
@@ -45,17 +44,17 @@ ErrorCode code_of(SendResult result) {
 
 }  // namespace
 
-Loop::Loop(const Config& config)
-    : config_(config),
-      guard_(context_, config.security),
-      nodes_(context_, node_socket_limits(), guard_.key_for(config.nodes_endpoint)),
-      link_(context_, link_socket_limits(), guard_.key_for(config.link_endpoint)),
-      core_(settings_from(config), transport::read_clock()) {}
+Loop::Loop(const Options& options)
+    : options_(options),
+      guard_(context_, options.security),
+      nodes_(context_, node_socket_limits(), guard_.key_for(options.nodes_endpoint)),
+      link_(context_, link_socket_limits(), guard_.key_for(options.link_endpoint)),
+      core_(with_instance(options.config), transport::read_clock()) {}
 
 Expected<void> Loop::bind() {
-  const auto nodes = nodes_.bind(config_.nodes_endpoint);
+  const auto nodes = nodes_.bind(options_.nodes_endpoint);
   if (!nodes) return fail(nodes.error().code, "nodes-endpoint: " + nodes.error().detail);
-  const auto link = link_.bind(config_.link_endpoint);
+  const auto link = link_.bind(options_.link_endpoint);
   if (!link) return fail(link.error().code, "link-endpoint: " + link.error().detail);
   runtime::log_info("broker ready", {{"nodes_endpoint", *nodes},
                                      {"link_endpoint", *link},
@@ -75,7 +74,7 @@ void Loop::run(runtime::SignalFd& signals) {
     const Duration idle = core_.next_deadline() - transport::read_clock().mono;
     poll.wait(more ? Duration(0) : idle);
     const Now now = transport::read_clock();
-    const bool late = now.mono - last > config_.heartbeat_interval;
+    const bool late = now.mono - last > options_.config.timing.heartbeat;
     last = now.mono;
     if (const KeySet revoked = guard_.take_revoked(); !revoked.empty())
       core_.handle_keys_revoked(revoked, now, effects_);

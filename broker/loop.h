@@ -17,7 +17,7 @@ namespace genai::broker {
 class Loop {
  public:
   /// Make the SignalFd first: it must exist before the transport's threads.
-  explicit Loop(const Config& config);
+  explicit Loop(const Options& options);
 
   /// Binds both sockets; an error says which one failed and why.
   Expected<void> bind();
@@ -35,7 +35,7 @@ class Loop {
   void send_to_link(const Now& now);
   bool stop_requested(runtime::SignalFd& signals);
 
-  Config config_;
+  Options options_;
   transport::Context context_;
   transport::Guard guard_;
   transport::Router nodes_;

@@ -5,6 +5,7 @@
 #include "broker/loop.h"
 #include "broker/options.h"
 #include "protocol/runtime/logging.h"
+#include "protocol/runtime/options.h"
 #include "protocol/runtime/signals.h"
 #include "protocol/runtime/startup.h"
 #include "protocol/transport/system.h"
@@ -30,18 +31,18 @@ void raise_descriptor_limit(const broker::Config& config) {
 
 int main(int argc, char** argv) {
   runtime::prepare_process(runtime::Role::kDaemon);
-  broker::Config config;
-  if (const auto exit_code = broker::parse_options(argc, argv, config)) return *exit_code;
+  broker::Options options;
+  if (const auto exit_code = broker::parse_options(argc, argv, options)) return *exit_code;
   runtime::close_inherited();
-  runtime::init_logging("genai-broker", config.log_level, config.log_format);
+  runtime::init_logging("genai-broker", options.log_level, options.log_format);
   try {
     runtime::SignalFd signals;
-    broker::Loop loop(config);
+    broker::Loop loop(options);
     if (const auto bound = loop.bind(); !bound) {
       runtime::log_error(bound.error().detail);
       return runtime::kExitFailure;
     }
-    raise_descriptor_limit(config);
+    raise_descriptor_limit(options.config);
     loop.run(signals);
     return runtime::kExitOk;
   } catch (const std::exception& error) {

@@ -29,7 +29,7 @@ constexpr std::size_t kSignals = 0;  // in the poll set
 constexpr Duration kLookAgain = from_ms(1000), kLookAtFiles = from_ms(10'000);
 
 /// What each broker is to be known by. The files were looked at when the options were.
-std::vector<std::optional<transport::CurveClient>> curves_of(const ProgramOptions& options,
+std::vector<std::optional<transport::CurveClient>> curves_of(const Options& options,
                                                              const transport::Guard& guard) {
   const auto& keys = options.broker_keys;
   std::vector<std::optional<transport::CurveClient>> curves(options.brokers.size());
@@ -48,7 +48,7 @@ Config with_store(Config config, const store::Store& store) {
 
 }  // namespace
 
-Loop::Loop(const ProgramOptions& options, store::Start start)
+Loop::Loop(const Options& options, store::Start start)
     : options_(options),
       guard_(context_, options.security),
       clients_(context_, {limits::kMaxFrameBytes, kClientQueueMessages, limits::kMaxUnreadMessages},

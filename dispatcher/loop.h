@@ -21,7 +21,7 @@ namespace genai::dispatcher {
 class Loop {
  public:
   /// Make the SignalFd first: it must exist before the transport's threads.
-  Loop(const ProgramOptions& options, store::Start start);
+  Loop(const Options& options, store::Start start);
 
   Expected<void> bind();
   /// Serves until told to stop; returns the exit code. The first SIGTERM or SIGINT drains: with a
@@ -57,7 +57,7 @@ class Loop {
   Duration next_deadline() const;
   transport::Dealer make_link(std::size_t broker);
 
-  ProgramOptions options_;
+  Options options_;
   transport::Context context_;
   transport::Guard guard_;
   transport::Router clients_;

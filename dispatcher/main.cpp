@@ -12,7 +12,7 @@
 int main(int argc, char** argv) {
   using namespace genai;
   runtime::prepare_process(runtime::Role::kDaemon);
-  dispatcher::ProgramOptions options;
+  dispatcher::Options options;
   if (const auto exit_code = dispatcher::parse_options(argc, argv, options)) return *exit_code;
   runtime::close_inherited();
   runtime::init_logging("genai-dispatcher", options.log_level, options.log_format);

@@ -3,29 +3,19 @@
 #include "dispatcher/placement/quota.h"
 #include "protocol/runtime/options.h"
 #include "protocol/runtime/state_dir.h"
+#include "protocol/security/options.h"
 #include "protocol/transport/endpoint.h"
+#include "protocol/transport/keys.h"
 
 namespace genai::dispatcher {
 namespace {
 
 using runtime::Choices;
+using runtime::Mebibytes;
 using runtime::OptionProblem;
 using runtime::Range;
-using std::chrono::milliseconds;
-using std::chrono::seconds;
 
-// Options hold whole units; the core counts in microseconds.
-struct Raw {
-  milliseconds heartbeat{1000}, lost{5000}, assign_ack{3000}, resend{5000};
-  seconds priority_step{60}, time_limit{600}, result_retention{24 * 3600},
-      failed_retention{7 * 24 * 3600}, history_retention{3600};
-  std::uint64_t queued_mib = 4096, result_mib = 1024, failed_mib = 1024;
-  std::uint64_t max_tasks = 1'000'000, max_history = 200'000;
-  std::uint64_t reserve_mib = 64, min_free_mib = 256;
-  std::vector<std::string> tenants;
-};
-
-std::optional<std::string> broker_keys_problem(const ProgramOptions& options) {
+std::optional<std::string> broker_keys_problem(const Options& options) {
   const auto& keys = options.broker_keys;
   if (keys.empty()) return std::nullopt;
   if (keys.size() != 1 && keys.size() != options.brokers.size())
@@ -37,7 +27,7 @@ std::optional<std::string> broker_keys_problem(const ProgramOptions& options) {
   return std::nullopt;
 }
 
-std::optional<OptionProblem> validate(const ProgramOptions& options, const Raw& raw) {
+std::optional<OptionProblem> validate(const Options& options) {
   if (auto problem = transport::security_problem("clients-endpoint", options.clients_endpoint,
                                                  options.security))
     return problem;
@@ -48,44 +38,17 @@ std::optional<OptionProblem> validate(const ProgramOptions& options, const Raw& 
     if (auto what = transport::connect_problem(broker, !options.broker_keys.empty(),
                                                options.security.insecure, "broker-key"))
       return OptionProblem{{"broker"}, *what};
-  for (const std::string& tenant : raw.tenants)
+  for (const std::string& tenant : options.tenants)
     if (auto quota = parse_quota(tenant); !quota) return OptionProblem{{"tenant"}, quota.error()};
-  if (raw.heartbeat >= raw.lost)
+  if (options.config.heartbeat >= options.config.lost)
     return OptionProblem{{"heartbeat-interval-ms", "lost-ms"},
                          "heartbeat-interval-ms must be less than lost-ms"};
   return std::nullopt;
 }
 
-void take(const Raw& raw, store::Options& store) {
-  store.reserve_bytes = raw.reserve_mib << 20;
-  store.min_free_bytes = raw.min_free_mib << 20;
-}
-
-void take(const Raw& raw, Config& config) {
-  config.heartbeat = raw.heartbeat;
-  config.lost = raw.lost;
-  config.assign_ack = raw.assign_ack;
-  config.resend = raw.resend;
-  config.time_limit = raw.time_limit;
-  config.result_retention = raw.result_retention;
-  config.failed_retention = raw.failed_retention;
-  config.max_failed_bytes = raw.failed_mib << 20;
-  config.history_retention = raw.history_retention;
-  config.max_queued_bytes = raw.queued_mib << 20;
-  config.max_result_bytes = raw.result_mib << 20;
-  config.max_tasks = raw.max_tasks;
-  config.max_history = raw.max_history;
-  config.priority_step = raw.priority_step;
-  for (const std::string& tenant : raw.tenants) {
-    auto [name, quota] = *parse_quota(tenant);
-    config.quotas.insert_or_assign(std::move(name), quota);
-  }
-}
-
 }  // namespace
 
-std::optional<int> parse_options(int argc, const char* const* argv, ProgramOptions& options) {
-  Raw raw;
+std::optional<int> parse_options(int argc, const char* const* argv, Options& options) {
   Config& config = options.config;
   runtime::Options parser(
       "genai-dispatcher",
@@ -99,21 +62,21 @@ std::optional<int> parse_options(int argc, const char* const* argv, ProgramOptio
   parser.add("data-dir", options.store.data_dir,
              "Folder of the sqlite store (default: /var/lib/genai-dispatcher for root, else "
              "~/.local/state/genai-dispatcher)");
-  parser.add("reserve-mib", raw.reserve_mib,
+  parser.add("reserve-mib", Mebibytes{options.store.reserve_bytes},
              "Room kept there so that results still get in when the disk is full",
              Range(0, 1 << 20));
-  parser.add("min-free-mib", raw.min_free_mib,
+  parser.add("min-free-mib", Mebibytes{options.store.min_free_bytes},
              "Free room on that disk below which new tasks are refused", Range(0, 1 << 20));
-  parser.add("heartbeat-interval-ms", raw.heartbeat, "Time between two heartbeats on a link",
+  parser.add("heartbeat-interval-ms", config.heartbeat, "Time between two heartbeats on a link",
              Range(10, 60'000));
-  parser.add("lost-ms", raw.lost,
+  parser.add("lost-ms", config.lost,
              "Silence after which a broker is down, and grace for its nodes to come back", wait_ms);
   parser.add("prefetch", config.prefetch,
              "Tasks given to a node beyond its slots while the backlog is long", Range(0, 64));
-  parser.add("priority-step-s", raw.priority_step,
+  parser.add("priority-step-s", config.priority_step,
              "How much longer a task must wait to make up for one step of priority",
              Range(0, 24 * 3600));
-  parser.add("tenant", raw.tenants,
+  parser.add("tenant", options.tenants,
              "NAME:weight=1:queued=0:running=0:mib=0: share and quotas of a tenant (0: none); "
              "NAME * is all others; repeatable");
   parser.add("max-faults", config.max_faults,
@@ -128,28 +91,30 @@ std::optional<int> parse_options(int argc, const char* const* argv, ProgramOptio
   parser.add("max-drains", config.max_drains,
              "Nodes that may give a task back, or leave with it, before it is Failed",
              Range(1, limits::kMaxAttempts));
-  parser.add("assign-ack-ms", raw.assign_ack,
+  parser.add("assign-ack-ms", config.assign_ack,
              "Time a node has to acknowledge an assignment before the task is requeued", wait_ms);
-  parser.add("time-limit-s", raw.time_limit,
+  parser.add("time-limit-s", config.time_limit,
              "Time limit of one execution, unless the task says time_limit_ms",
              Range(1, 30 * 24 * 3600));
-  parser.add("resend-ms", raw.resend, "Time after which an unacknowledged result is sent again",
+  parser.add("resend-ms", config.resend, "Time after which an unacknowledged result is sent again",
              wait_ms);
-  parser.add("max-tasks", raw.max_tasks, "Tasks that are not terminal, at most",
+  parser.add("max-tasks", config.max_tasks, "Tasks that are not terminal, at most",
              Range(1, 100'000'000));
-  parser.add("max-queued-mib", raw.queued_mib, "Payloads and specs of those tasks, at most",
+  parser.add("max-queued-mib", Mebibytes{config.max_queued_bytes},
+             "Payloads and specs of those tasks, at most", Range(1, 1 << 20));
+  parser.add("result-retention-s", config.result_retention,
+             "How long a result waits for its client", Range(1, 30 * 24 * 3600));
+  parser.add("max-result-mib", Mebibytes{config.max_result_bytes}, "Waiting results, at most",
              Range(1, 1 << 20));
-  parser.add("result-retention-s", raw.result_retention, "How long a result waits for its client",
-             Range(1, 30 * 24 * 3600));
-  parser.add("max-result-mib", raw.result_mib, "Waiting results, at most", Range(1, 1 << 20));
-  parser.add("failed-retention-s", raw.failed_retention, "How long a Failed task can be replayed",
-             Range(1, 365 * 24 * 3600));
-  parser.add("max-failed-mib", raw.failed_mib,
+  parser.add("failed-retention-s", config.failed_retention,
+             "How long a Failed task can be replayed", Range(1, 365 * 24 * 3600));
+  parser.add("max-failed-mib", Mebibytes{config.max_failed_bytes},
              "Failed tasks with their payloads and specs, at most", Range(1, 1 << 20));
-  parser.add("history-retention-s", raw.history_retention,
+  parser.add("history-retention-s", config.history_retention,
              "How long a fetched task can still be asked about, and its id is known",
              Range(1, 30 * 24 * 3600));
-  parser.add("max-history", raw.max_history, "Fetched tasks kept, at most", Range(0, 100'000'000));
+  parser.add("max-history", config.max_history, "Fetched tasks kept, at most",
+             Range(0, 100'000'000));
   parser.add("drain-timeout-s", options.drain_timeout,
              "On SIGTERM without a durable store: how long accepted tasks may still take",
              Range(0, 7 * 24 * 3600));
@@ -157,10 +122,12 @@ std::optional<int> parse_options(int argc, const char* const* argv, ProgramOptio
   parser.add(
       "broker-key", options.broker_keys,
       "Public key (or its file) of the brokers, or one for each --broker in order; repeatable");
-  parser.on_validate([&] { return validate(options, raw); });
+  parser.on_validate([&] { return validate(options); });
   if (const auto exit_code = parser.parse(argc, argv)) return exit_code;
-  take(raw, config);
-  take(raw, options.store);
+  for (const std::string& tenant : options.tenants) {
+    auto [name, quota] = *parse_quota(tenant);
+    config.quotas.insert_or_assign(std::move(name), quota);
+  }
   if (options.store.data_dir.empty())
     options.store.data_dir = runtime::default_state_dir("genai-dispatcher");
   options.log_level = parser.log_level();

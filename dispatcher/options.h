@@ -9,16 +9,17 @@
 #include "dispatcher/config.h"
 #include "dispatcher/store/start.h"
 #include "protocol/runtime/logging.h"
-#include "protocol/security/guard.h"
+#include "protocol/security/security_options.h"
 
 namespace genai::dispatcher {
 
-struct ProgramOptions {
+struct Options {
   std::string clients_endpoint = "tcp://127.0.0.1:7710";
   std::vector<std::string> brokers = {"tcp://127.0.0.1:7701"};
   std::chrono::seconds drain_timeout{300};
   transport::SecurityOptions security;
   std::vector<std::string> broker_keys;  // one for all brokers, or one for each
+  std::vector<std::string> tenants;      // as parse_quota reads them; they end up in config.quotas
   store::Options store;
   Config config;
   runtime::LogLevel log_level = runtime::LogLevel::kInfo;
@@ -26,6 +27,6 @@ struct ProgramOptions {
 };
 
 /// Fills `options`; the exit code when the program is to end at once, having said why.
-std::optional<int> parse_options(int argc, const char* const* argv, ProgramOptions& options);
+std::optional<int> parse_options(int argc, const char* const* argv, Options& options);
 
 }  // namespace genai::dispatcher

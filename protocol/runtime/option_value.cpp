@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 #include <filesystem>
+#include <stdexcept>
 #include <type_traits>
 
 #include "protocol/runtime/escape.h"
@@ -202,11 +203,53 @@ List split_at_commas(std::string_view text) {
   }
 }
 
+// In the option's unit, as a variable of T is in its own.
+std::optional<std::string> store(const Scaled& target, const OptionLimit& limit,
+                                 const GivenValue& value) {
+  const auto whole = [&]<class T>(T* variable) {
+    constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+    std::int64_t most = kMost;
+    if constexpr (kIsDuration<T>) most = widest<T>().max();
+    std::int64_t number = 0;
+    const Range* given = std::get_if<Range>(&limit);
+    const Range range(given ? given->min() : 0,
+                      std::min(given ? given->max() : kMost, most / target.unit));
+    auto wrong = store(number, range, value);
+    if (!wrong) *variable = T(number * target.unit);
+    return wrong;
+  };
+  return std::visit(whole, target.variable);
+}
+
+void check_unit(const std::string& name, std::string_view unit) {
+  if (!name.ends_with(unit))
+    throw std::logic_error("option " + name + ": the name must end in " + std::string(unit));
+}
+
 }  // namespace
 
+OptionTarget target_of(const std::string& name, std::chrono::microseconds& variable) {
+  if (name.ends_with("-ms")) return Scaled{&variable, 1000};
+  check_unit(name, "-s");
+  return Scaled{&variable, 1'000'000};
+}
+OptionTarget target_of(const std::string& name, std::chrono::milliseconds& variable) {
+  check_unit(name, "-ms");
+  return &variable;
+}
+OptionTarget target_of(const std::string& name, std::chrono::seconds& variable) {
+  check_unit(name, "-s");
+  return &variable;
+}
+OptionTarget target_of(const std::string& name, Mebibytes variable) {
+  check_unit(name, "-mib");
+  return Scaled{&variable.bytes, std::int64_t{1} << 20};
+}
+
 GivenValue value_from_text(const OptionTarget& target, std::string_view text) {
-  const auto read = [&]<class T>(T*) -> GivenValue {
-    if constexpr (WholeNumber<typename Inner<T>::Type>) {
+  const auto read = [&]<class P>(const P&) -> GivenValue {
+    using T = std::remove_pointer_t<P>;
+    if constexpr (WholeNumber<typename Inner<T>::Type> || std::same_as<T, Scaled>) {
       if (const auto number = parsed<std::int64_t>(text)) return *number;
     } else if constexpr (std::same_as<typename Inner<T>::Type, double>) {
       if (const auto number = parsed<double>(text)) return *number;
@@ -233,7 +276,11 @@ GivenValue value_from_texts(const OptionTarget& target, const OptionLimit& limit
 
 std::optional<std::string> assign(const OptionTarget& target, const OptionLimit& limit,
                                   const GivenValue& value) {
-  return std::visit([&](auto* variable) { return store(*variable, limit, value); }, target);
+  return std::visit(Overloaded{
+                        [&](const Scaled& scaled) { return store(scaled, limit, value); },
+                        [&](auto* variable) { return store(*variable, limit, value); },
+                    },
+                    target);
 }
 
 std::string current_text(const OptionTarget& target) {
@@ -243,6 +290,16 @@ std::string current_text(const OptionTarget& target) {
           [](const List* value) { return joined(*value); },
           [](const Numbers* value) { return fmt::format("{}", fmt::join(*value, ", ")); },
           [](const bool* value) { return std::string(*value ? "true" : "false"); },
+          [](const Scaled& scaled) {
+            const auto whole = [&]<class T>(const T* value) {
+              if constexpr (kIsDuration<T>) {
+                return value->count() / scaled.unit;
+              } else {
+                return static_cast<std::int64_t>(*value) / scaled.unit;
+              }
+            };
+            return std::to_string(std::visit(whole, scaled.variable));
+          },
           []<class T>(const std::optional<T>* value) {
             return *value ? fmt::format("{}", **value) : std::string();
           },
@@ -278,7 +335,9 @@ std::string limit_text(const OptionLimit& limit, const OptionTarget& target) {
 
 std::string_view placeholder(const OptionTarget& target) {
   return std::visit(
-      []<class T>(T*) -> std::string_view {
+      []<class P>(const P&) -> std::string_view {
+        using T = std::remove_pointer_t<P>;
+        if constexpr (std::same_as<T, Scaled>) return "N";
         if constexpr (std::same_as<T, bool>) return "";
         using Number = typename Inner<T>::Type;
         if constexpr (std::same_as<Number, double>) return "X";

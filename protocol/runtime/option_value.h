@@ -15,14 +15,35 @@
 
 namespace genai::runtime {
 
-/// The variable an option is bound to. Durations are given as whole numbers in the variable's
-/// unit, at most ten years.
+/// A variable that counts in a smaller unit than its option.
+struct Scaled {
+  std::variant<std::chrono::microseconds*, std::uint64_t*> variable;
+  std::int64_t unit = 1;  // so many of the variable's units are 1 of the option's
+};
+
+/// The variable an option is bound to. Durations are given as whole numbers, at most ten years.
 using OptionTarget =
     std::variant<std::int64_t*, std::int32_t*, std::uint32_t*, std::uint64_t*, std::uint8_t*,
                  double*, bool*, std::string*, std::vector<std::string>*,
                  std::vector<std::uint64_t>*, std::chrono::milliseconds*, std::chrono::seconds*,
                  std::optional<std::uint8_t>*, std::optional<std::uint32_t>*,
-                 std::optional<double>*>;
+                 std::optional<double>*, Scaled>;
+
+/// A number of bytes whose option is given in MiB.
+struct Mebibytes {
+  std::uint64_t& bytes;
+};
+
+/// The target that `variable` is for an option of that name, which ends in its unit: "-ms" or "-s"
+/// for durations, "-mib" for Mebibytes. Throws std::logic_error when it does not.
+template <class T>
+OptionTarget target_of(const std::string&, T& variable) {
+  return &variable;
+}
+OptionTarget target_of(const std::string& name, std::chrono::microseconds& variable);
+OptionTarget target_of(const std::string& name, std::chrono::milliseconds& variable);
+OptionTarget target_of(const std::string& name, std::chrono::seconds& variable);
+OptionTarget target_of(const std::string& name, Mebibytes variable);
 
 /// Inclusive bounds of a number.
 class Range {

@@ -66,15 +66,6 @@ std::size_t index_of(const Names& names, std::string_view name) {
   return static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin());
 }
 
-void check_name(const std::string& name, const OptionTarget& target) {
-  const bool ms = std::holds_alternative<std::chrono::milliseconds*>(target);
-  const bool s = std::holds_alternative<std::chrono::seconds*>(target);
-  const std::string_view unit = ms ? "-ms" : s ? "-s" : "";
-  if (!name.ends_with(unit)) {
-    throw std::logic_error("option " + name + ": the name must end in " + std::string(unit));
-  }
-}
-
 std::string markdown_cell(std::string text) {
   for (std::size_t at = 0; (at = text.find('|', at)) != std::string::npos; at += 2) {
     text.insert(at, 1, '\\');
@@ -136,7 +127,6 @@ struct Options::Impl {
 
 void Options::Impl::declare(std::string name, OptionTarget target, std::string doc,
                             OptionLimit limit) {
-  check_name(name, target);
   Declared option{.name = std::move(name),
                   .doc = std::move(doc),
                   .target = target,

@@ -45,13 +45,15 @@ class Options {
   Options(const Options&) = delete;
   Options& operator=(const Options&) = delete;
 
-  /// Declares --name bound to `target` (see OptionTarget), which must outlive parse. Names are
-  /// lower case with '-'; a milliseconds target's name ends in "-ms", a seconds target's in "-s".
-  /// bool is a flag (--name or --name=false). `limit` is a Range for numbers and durations,
-  /// Choices for std::string. Throws std::logic_error on a wrong declaration.
+  /// Declares --name bound to `variable` (see OptionTarget), which must outlive parse; what it
+  /// holds now is the default. Names are lower case with '-' and end in the unit of a duration or a
+  /// size (see target_of). bool is a flag (--name or --name=false). `limit` is a Range for numbers
+  /// and durations, in the unit of the name, Choices for std::string. Throws std::logic_error on a
+  /// wrong declaration.
   template <class T>
-  void add(std::string name, T& target, std::string doc, OptionLimit limit = {}) {
-    declare(std::move(name), OptionTarget(&target), std::move(doc), std::move(limit));
+  void add(std::string name, T&& variable, std::string doc, OptionLimit limit = {}) {
+    const OptionTarget target = target_of(name, variable);
+    declare(std::move(name), target, std::move(doc), std::move(limit));
   }
 
   /// Called by parse when all variables are set; nothing means that they fit together.

@@ -6,29 +6,12 @@
 #include <string>
 
 #include "protocol/base/identity.h"
-#include "protocol/runtime/options.h"
 #include "protocol/security/authenticator.h"
 #include "protocol/security/key_reader.h"
+#include "protocol/security/security_options.h"
 #include "protocol/transport/socket.h"
 
 namespace genai::transport {
-
-struct SecurityOptions {
-  std::string key_file;          // ours; empty: none
-  std::string authorized_keys;   // folder of those who may connect (KeyRing)
-  bool insecure = false;         // without a key other machines may connect all the same
-  bool secure_loopback = false;  // ask for keys on loopback too
-};
-
-/// Declares them, under the names that the problems below speak of.
-void add_options(runtime::Options& parser, SecurityOptions& options);
-
-/// What is wrong with listening at `endpoint`, the value of the option of that name.
-std::optional<runtime::OptionProblem> security_problem(const std::string& option,
-                                                       const std::string& endpoint,
-                                                       const SecurityOptions& options);
-/// What is wrong with the options, and with the files they name.
-std::optional<runtime::OptionProblem> security_problem(const SecurityOptions& options);
 
 /// Tells who sent what. One thread uses it; make it before any socket is bound.
 class Guard {

@@ -20,10 +20,10 @@ Message message_of(const std::string& frame, Direction direction) {
   return std::move(*message);
 }
 
-broker::Settings broker_settings() {
-  broker::Settings settings;
-  settings.instance = binary_id<InstanceId>(1);
-  return settings;
+broker::Config broker_config() {
+  broker::Config config;
+  config.instance = binary_id<InstanceId>(1);
+  return config;
 }
 
 }  // namespace
@@ -31,7 +31,7 @@ broker::Settings broker_settings() {
 Lives::Lives(const Shape& shape)
     : shape_(shape),
       picture_(shape.result_bytes, 'p'),
-      broker_(broker_settings(), now_),
+      broker_(broker_config(), now_),
       dispatcher_({}, binary_id<InstanceId>(2), 1, {"ipc://broker"}, now_) {
   pass();  // the link
   join();

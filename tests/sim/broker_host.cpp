@@ -9,7 +9,7 @@ namespace genai::sim {
 
 void BrokerHost::start() {
   core_ = std::make_unique<broker::Core>(
-      broker::Settings{env_.fresh_id<InstanceId>(), broker::Timing{}, 50}, clock());
+      broker::Config{env_.fresh_id<InstanceId>(), broker::Timing{}, 50}, clock());
   effects_.clear();
   epoch_ = 0;
   forget_arrivals();

@@ -17,7 +17,7 @@ namespace {
 using namespace genai;
 using Phase = runtime::DrainState::Phase;
 
-void log_start(const node::ProgramOptions& options) {
+void log_start(const node::Options& options) {
   const node::NodeConfig& config = options.node;
   runtime::log_info("node starts", {{"node_id", config.node_id},
                                     {"broker", config.broker_endpoint},
@@ -41,7 +41,7 @@ void prepare_exec(const std::string& command) {
     runtime::log_error("no task can be run here", {{"reason", *problem}});
 }
 
-int serve(const node::ProgramOptions& options, runtime::SignalFd& signals) {
+int serve(const node::Options& options, runtime::SignalFd& signals) {
   node::EventLog log;
   node::Node node(
       options.node,
@@ -61,7 +61,7 @@ int serve(const node::ProgramOptions& options, runtime::SignalFd& signals) {
 int main(int argc, char** argv) {
   runtime::prepare_process(runtime::Role::kDaemon);
   if (const auto exit_code = node::become_init()) return *exit_code;
-  node::ProgramOptions options;
+  node::Options options;
   if (const auto exit_code = node::parse_options(argc, argv, options)) return *exit_code;
   runtime::close_inherited();
   runtime::init_logging("genai-node", options.log_level, options.log_format);

@@ -56,7 +56,7 @@ std::string option_of(std::string member) {
 }
 
 /// `has_id`: some option gave one; else it is taken later.
-std::optional<OptionProblem> validate(const ProgramOptions& options, bool has_id) {
+std::optional<OptionProblem> validate(const Options& options, bool has_id) {
   const bool is_exec = !options.exec.command.empty();
   if (is_exec && options.is_echo)
     return OptionProblem{{"exec", "echo"}, "give either --exec or --echo, not both"};
@@ -111,7 +111,7 @@ void declare_node(runtime::Options& parser, NodeConfig& node) {
              Range(0, 7 * 24 * 3600));
 }
 
-void declare_work(runtime::Options& parser, ProgramOptions& options) {
+void declare_work(runtime::Options& parser, Options& options) {
   const Range ratio(0.0, 1.0);
   parser.add("exec", options.exec.command,
              "Command for /bin/sh: payload on stdin, result on stdout or in $GENAI_RESULT_FILE");
@@ -128,7 +128,7 @@ void declare_work(runtime::Options& parser, ProgramOptions& options) {
 
 }  // namespace
 
-std::optional<int> parse_options(int argc, const char* const* argv, ProgramOptions& options) {
+std::optional<int> parse_options(int argc, const char* const* argv, Options& options) {
   runtime::Options parser(kProgram, "Takes tasks from a broker and runs a command for each.");
   parser.command_line().program().footer(kFooter);
   declare_node(parser, options.node);
@@ -148,7 +148,7 @@ std::optional<int> parse_options(int argc, const char* const* argv, ProgramOptio
   return std::nullopt;
 }
 
-void complete_with_machine(ProgramOptions& options) {
+void complete_with_machine(Options& options) {
   const bool ask_gpu = !options.knows_gpu || !options.knows_vram;
   const Machine machine = detect_machine(ask_gpu ? AskGpu::kYes : AskGpu::kNo);
   if (!options.knows_ncpu) options.node.ncpu = machine.ncpu;

@@ -11,7 +11,7 @@
 
 namespace genai::node {
 
-struct ProgramOptions {
+struct Options {
   NodeConfig node;
   ExecOptions exec;
   bool insecure = false;
@@ -28,9 +28,9 @@ struct ProgramOptions {
 };
 
 /// Fills `options`; the exit code when the program is to end at once, having said why.
-std::optional<int> parse_options(int argc, const char* const* argv, ProgramOptions& options);
+std::optional<int> parse_options(int argc, const char* const* argv, Options& options);
 
 /// Finds out what no option said: asks the machine, and takes a node id.
-void complete_with_machine(ProgramOptions& options);
+void complete_with_machine(Options& options);
 
 }  // namespace genai::node

@@ -39,7 +39,7 @@ std::string fates(const EchoOptions& options, std::size_t count) {
   return out;
 }
 
-std::optional<int> parse(std::vector<const char*> arguments, ProgramOptions& options) {
+std::optional<int> parse(std::vector<const char*> arguments, Options& options) {
   arguments.insert(arguments.begin(), "genai-node");
   return parse_options(static_cast<int>(arguments.size()), arguments.data(), options);
 }
@@ -143,7 +143,7 @@ TEST_CASE("lines come whole from whatever pieces, overlong ones are dropped") {
 }
 
 TEST_CASE("exactly one of --exec and --echo") {
-  ProgramOptions options;
+  Options options;
   CHECK(parse({}, options) == runtime::kExitUsage);
   options = {};
   CHECK(parse({"--echo", "--exec", "cat"}, options) == runtime::kExitUsage);
@@ -160,7 +160,7 @@ TEST_CASE("exactly one of --exec and --echo") {
 }
 
 TEST_CASE("what an option says is not asked of the machine") {
-  ProgramOptions options;
+  Options options;
   REQUIRE(!parse({"--echo", "--node-id", "n", "--ncpu", "0", "--ram-mib", "7", "--gpu-type", "X",
                   "--vram-mib", "9"},
                  options));

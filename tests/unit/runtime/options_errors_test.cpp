@@ -212,3 +212,19 @@ TEST_CASE("a range wider than the variable does not wrap around") {
   CHECK(exit_code == 2);
   CHECK(small == 1);
 }
+
+TEST_CASE("a size or a time that its variable cannot hold is refused in the option's unit") {
+  Options options("genai-x", "X.");
+  std::uint64_t room = 7;
+  options.add("room-mib", Mebibytes{room}, "Room");
+  std::ostringstream err;
+  auto* const old = std::cerr.rdbuf(err.rdbuf());
+  const char* const argv[] = {"genai-x", "--room-mib", "9223372036854775807"};
+  const auto exit_code = options.parse(3, argv);
+  std::cerr.rdbuf(old);
+  CHECK(exit_code == 2);
+  CHECK(err.str() ==
+        "genai-x: --room-mib: must be a whole number from 0 to 8796093022207, not "
+        "9223372036854775807 (see genai-x --help)\n");
+  CHECK(room == 7);
+}

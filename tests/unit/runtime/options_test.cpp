@@ -282,5 +282,34 @@ TEST_CASE("a name without its unit is a wrong declaration") {
   CHECK_THROWS_AS(options.add("wait", ms, "Wait"), std::logic_error);
   CHECK_THROWS_AS(options.add("wait-ms", s, "Wait"), std::logic_error);
   CHECK_NOTHROW(options.add("wait-ms", ms, "Wait"));
+  std::chrono::microseconds us{1};
+  std::uint64_t bytes = 0;
+  CHECK_THROWS_AS(options.add("hold", us, "Hold"), std::logic_error);
+  CHECK_THROWS_AS(options.add("room", Mebibytes{bytes}, "Room"), std::logic_error);
   CHECK_THROWS(options.add("config", text, "Taken"));
+}
+
+TEST_CASE("a variable that counts in microseconds or bytes has an option in ms, s or MiB") {
+  std::chrono::microseconds resend = milliseconds(1500), keep = seconds(60);
+  std::uint64_t room = 64u << 20;
+  const auto parsed = [&](std::vector<const char*> arguments) {
+    Options options("genai-x", "X.");
+    options.add("resend-ms", resend, "Resend", Range{11, 3'600'000});
+    options.add("keep-s", keep, "Keep");
+    options.add("room-mib", Mebibytes{room}, "Room", Range{1, 1 << 20});
+    arguments.insert(arguments.begin(), "genai-x");
+    const std::string table = options.markdown_table();
+    CHECK_FALSE(options.parse(static_cast<int>(arguments.size()), arguments.data()));
+    return table;
+  };
+  const std::string table = parsed({});
+  INFO(table);
+  CHECK(table.find("| `1500` | 11 to 3600000 | Resend |") != std::string::npos);
+  CHECK(table.find("| `60` | - | Keep |") != std::string::npos);
+  CHECK(table.find("| `64` | 1 to 1048576 | Room |") != std::string::npos);
+  CHECK(resend == milliseconds(1500));
+  parsed({"--resend-ms", "20", "--keep-s", "315360000", "--room-mib", "3"});
+  CHECK(resend == milliseconds(20));
+  CHECK(keep == seconds(315'360'000));
+  CHECK(room == 3u << 20);
 }

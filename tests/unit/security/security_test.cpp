@@ -5,6 +5,7 @@
 #include <zmq.hpp>
 
 #include "protocol/security/guard.h"
+#include "protocol/security/options.h"
 #include "protocol/transport/endpoint.h"
 #include "tests/unit/temp_folder.h"
 
