@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker/answers.h"
+#include "protocol/base/check.h"
 
 namespace genai::broker {
 
@@ -32,14 +33,15 @@ void Core::tick(const Now& now, bool behind, Effects& effects) {
   outbox_.flush(effects);
 }
 
-void Core::handle_malformed(bool from_node, std::string_view peer, const Identity& who,
-                            const Now& now, Effects& effects) {
+void Core::handle_malformed_node(std::string_view peer, const Identity& who, const Now& now,
+                                 Effects& effects) {
   advance(now, effects);
-  const Error error = not_a_message();
-  if (from_node)
-    refuse_node_frame(peer, who, 0, error, now, effects);
-  else
-    refuse_link_frame(peer, error, now, effects);
+  refuse_node_frame(peer, who, 0, not_a_message(), now, effects);
+}
+
+void Core::handle_malformed_link(std::string_view peer, const Now& now, Effects& effects) {
+  advance(now, effects);
+  refuse_link_frame(peer, not_a_message(), now, effects);
 }
 
 Duration Core::next_deadline() const {
@@ -83,18 +85,16 @@ bool Core::may_answer(MalformedLimits& limits, const Now& now) {
   return false;
 }
 
-std::optional<std::string> Core::check_invariants() const {
-  if (auto wrong = registry_.check_invariants()) return wrong;
-  if (auto wrong = monitor_.check_invariants()) return wrong;
-  if (auto wrong = outbox_.check_invariants()) return wrong;
-  if (registry_.size() > config_.max_nodes) return "core: more sessions than max_nodes";
-  if (registry_.size() != monitor_.size()) return "core: sessions and watched sessions differ";
+void Core::check_invariants() const {
+  registry_.check_invariants();
+  monitor_.check_invariants();
+  outbox_.check_invariants();
+  GENAI_CHECK(registry_.size() <= config_.max_nodes);
+  GENAI_CHECK(registry_.size() == monitor_.size());
   for (const auto& [id, session] : registry_.sessions())
-    if (session.suspect != monitor_.is_suspect(id)) return "core: suspicion differs";
-  if (outbox_.connected() != dispatcher_.has_value()) return "core: outbox without a dispatcher";
-  if (dispatcher_ && dispatcher_->heard > monitor_.clock())
-    return "core: dispatcher from the future";
-  return std::nullopt;
+    GENAI_CHECK(session.suspect == monitor_.is_suspect(id));
+  GENAI_CHECK(outbox_.connected() == dispatcher_.has_value());
+  GENAI_CHECK(!dispatcher_ || dispatcher_->heard <= monitor_.clock());
 }
 
 }  // namespace genai::broker

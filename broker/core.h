@@ -78,9 +78,11 @@ class Core {
   /// sent. Due at next_deadline() and after every batch of frames.
   void tick(const Now& now, bool behind, Effects& effects);
   void tick(const Now& now, Effects& effects) { tick(now, false, effects); }
-  /// A message came that was not one frame of a connection named by the transport.
-  void handle_malformed(bool from_node, std::string_view peer, const Identity& who, const Now& now,
-                        Effects& effects);
+  /// A message came, from a node or over the link, that was not one frame of a connection named by
+  /// the transport.
+  void handle_malformed_node(std::string_view peer, const Identity& who, const Now& now,
+                             Effects& effects);
+  void handle_malformed_link(std::string_view peer, const Now& now, Effects& effects);
   /// On the mono clock; in the past when something already waits for the tick. At most a heartbeat
   /// ahead.
   Duration next_deadline() const;
@@ -89,8 +91,8 @@ class Core {
   msg::Snapshot snapshot(const Now& now) const;
   bool has_dispatcher() const { return dispatcher_.has_value(); }
   const Counters& counters() const { return counters_; }
-  /// The first thing found wrong, or nothing. O(nodes).
-  std::optional<std::string> check_invariants() const;
+  /// Aborts when something is wrong. O(nodes).
+  void check_invariants() const;
 
  private:
   struct Dispatcher {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "protocol/base/check.h"
+
 namespace genai::broker {
 
 Duration HeartbeatMonitor::advance(Duration now) {
@@ -105,20 +107,19 @@ HeartbeatMonitor::Verdict HeartbeatMonitor::lose_front(Stage stage) {
   return {entry.session, clock() - entry.heard};
 }
 
-std::optional<std::string> HeartbeatMonitor::check_invariants() const {
+void HeartbeatMonitor::check_invariants() const {
   std::size_t listed = 0;
   for (const Stage stage : {kFresh, kSuspect, kReprieved}) {
     const Entries& entries = stages_[stage];
     listed += entries.size();
     const auto later = [](const Entry& a, const Entry& b) { return a.heard < b.heard; };
-    if (!std::is_sorted(entries.begin(), entries.end(), later)) return "monitor: order of a stage";
+    GENAI_CHECK(std::is_sorted(entries.begin(), entries.end(), later));
     for (const Entry& entry : entries) {
-      if (entry.stage != stage) return "monitor: entry in a foreign stage";
-      if (entry.heard > clock()) return "monitor: heard in the future";
+      GENAI_CHECK(entry.stage == stage);
+      GENAI_CHECK(entry.heard <= clock());
     }
   }
-  if (listed != entries_.size()) return "monitor: index and stages differ";
-  return std::nullopt;
+  GENAI_CHECK(listed == entries_.size());
 }
 
 }  // namespace genai::broker

@@ -7,8 +7,6 @@
 
 #include <cstddef>
 #include <list>
-#include <optional>
-#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -64,7 +62,7 @@ class HeartbeatMonitor {
 
   std::size_t size() const { return entries_.size(); }
   bool is_suspect(const SessionId& session) const;
-  std::optional<std::string> check_invariants() const;
+  void check_invariants() const;
 
  private:
   enum Stage : std::size_t { kFresh, kSuspect, kReprieved, kStages };

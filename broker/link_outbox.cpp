@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "protocol/base/check.h"
 #include "protocol/base/limits.h"
 #include "protocol/wire/codec.h"
 
@@ -122,12 +123,11 @@ void LinkOutbox::send(const Message& message, Effects& effects) {
   effects.to_link.push_back({*peer_, encode(message)});
 }
 
-std::optional<std::string> LinkOutbox::check_invariants() const {
-  if (pending() && !connected()) return "outbox: a message for nobody";
-  if (pending() != (open_entries_ > 0)) return "outbox: entries miscounted";
-  if (open_entries_ > limits::kMaxBatchEntries) return "outbox: batch too long";
-  if (open_bytes_ > limits::kBatchTargetBytes && open_entries_ > 1) return "outbox: batch too big";
-  return std::nullopt;
+void LinkOutbox::check_invariants() const {
+  GENAI_CHECK(!pending() || connected());
+  GENAI_CHECK(pending() == (open_entries_ > 0));
+  GENAI_CHECK(open_entries_ <= limits::kMaxBatchEntries);
+  GENAI_CHECK(open_bytes_ <= limits::kBatchTargetBytes || open_entries_ <= 1);
 }
 
 }  // namespace genai::broker

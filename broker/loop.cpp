@@ -86,21 +86,28 @@ void Loop::run(runtime::SignalFd& signals) {
 
 /// True when messages may be left.
 bool Loop::drain(const transport::Turn& turn, const Now& now) {
-  const bool nodes = drain_side(Side::kNodes, turn, now);
-  const bool link = drain_side(Side::kLink, turn, now);
+  const bool nodes = drain_nodes(turn, now);
+  const bool link = drain_link(turn, now);
   return nodes || link;
 }
 
-bool Loop::drain_side(Side side, const transport::Turn& turn, const Now& now) {
-  Router& socket = side == Side::kNodes ? nodes_ : link_;
-  return transport::drain(socket, turn, [&](const transport::Received& received) {
-    const Identity& who = guard_.identify(socket, received);
-    if (!received.well_formed)
-      core_.handle_malformed(side == Side::kNodes, received.peer, who, now, effects_);
-    else if (side == Side::kNodes)
+bool Loop::drain_nodes(const transport::Turn& turn, const Now& now) {
+  return transport::drain(nodes_, turn, [&](const transport::Received& received) {
+    const Identity& who = guard_.identify(nodes_, received);
+    if (received.well_formed)
       core_.handle_node_frame(received.peer, who, received.frame, now, effects_);
     else
-      core_.handle_link_frame(received.peer, who, received.frame, now, effects_);
+      core_.handle_malformed_node(received.peer, who, now, effects_);
+  });
+}
+
+bool Loop::drain_link(const transport::Turn& turn, const Now& now) {
+  return transport::drain(link_, turn, [&](const transport::Received& received) {
+    if (received.well_formed)
+      core_.handle_link_frame(received.peer, guard_.identify(link_, received), received.frame, now,
+                              effects_);
+    else
+      core_.handle_malformed_link(received.peer, now, effects_);
   });
 }
 

@@ -26,10 +26,9 @@ class Loop {
   void run(runtime::SignalFd& signals);
 
  private:
-  enum class Side { kNodes, kLink };
-
   bool drain(const transport::Turn& turn, const Now& now);
-  bool drain_side(Side side, const transport::Turn& turn, const Now& now);
+  bool drain_nodes(const transport::Turn& turn, const Now& now);
+  bool drain_link(const transport::Turn& turn, const Now& now);
   void apply(const Now& now);
   void send_to_nodes(const Now& now);
   void send_to_link(const Now& now);

@@ -3,6 +3,8 @@
 #include <cassert>
 #include <utility>
 
+#include "protocol/base/check.h"
+
 namespace genai::broker {
 
 // Silence weighs more than the wish to leave: nobody knows whether it still works.
@@ -58,17 +60,16 @@ void Registry::expect_beats() {
   for (auto& [id, session] : sessions_) session.spoke = true;
 }
 
-std::optional<std::string> Registry::check_invariants() const {
-  if (by_node_.size() != sessions_.size()) return "registry: a node id without its one session";
-  if (by_peer_.size() != sessions_.size()) return "registry: a connection without its one session";
+void Registry::check_invariants() const {
+  GENAI_CHECK(by_node_.size() == sessions_.size());
+  GENAI_CHECK(by_peer_.size() == sessions_.size());
   for (const auto& [id, session] : sessions_) {
-    if (session.id != id) return "registry: session stored under another id";
+    GENAI_CHECK(session.id == id);
     const auto node = by_node_.find(session.node_id);
-    if (node == by_node_.end() || node->second != &session) return "registry: node id index";
+    GENAI_CHECK(node != by_node_.end() && node->second == &session);
     const auto peer = by_peer_.find(session.peer);
-    if (peer == by_peer_.end() || peer->second != &session) return "registry: connection index";
+    GENAI_CHECK(peer != by_peer_.end() && peer->second == &session);
   }
-  return std::nullopt;
 }
 
 }  // namespace genai::broker

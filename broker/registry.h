@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -63,8 +62,8 @@ class Registry {
   /// All sessions in the order of their ids.
   const std::map<SessionId, Session>& sessions() const { return sessions_; }
 
-  /// The first thing found wrong, or nothing.
-  std::optional<std::string> check_invariants() const;
+  /// Aborts when something is wrong.
+  void check_invariants() const;
 
  private:
   std::map<SessionId, Session> sessions_;

@@ -305,12 +305,10 @@ TEST_CASE("results that are large and honest pass at 200 MiB a second") {
 
 TEST_CASE("what was no message is answered") {
   World world;
-  const auto answers = [&](bool from_node) {
-    world.core.handle_malformed(from_node, "x", world.who, world.now, world.effects);
-    return from_node ? world.effects.to_nodes.size() : world.effects.to_link.size();
-  };
-  CHECK(answers(true) == 1);
-  CHECK(answers(false) == 1);
+  world.core.handle_malformed_node("x", world.who, world.now, world.effects);
+  CHECK(world.effects.to_nodes.size() == 1);
+  world.core.handle_malformed_link("x", world.now, world.effects);
+  CHECK(world.effects.to_link.size() == 1);
 }
 
 }  // namespace genai::broker::test
