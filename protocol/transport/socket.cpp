@@ -145,7 +145,11 @@ Dealer::Dealer(Context& context, const SocketLimits& limits, const std::string& 
 
 SendResult Dealer::send(std::string frame) {
   auto message = message_of(std::move(frame));
-  return socket_.send(message, zmq::send_flags::dontwait) ? SendResult::kQueued : SendResult::kFull;
+  return send(message);
+}
+
+SendResult Dealer::send(zmq::message_t& frame) {
+  return socket_.send(frame, zmq::send_flags::dontwait) ? SendResult::kQueued : SendResult::kFull;
 }
 
 bool renew(Dealer& dealer, const std::function<Dealer()>& make) {

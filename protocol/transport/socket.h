@@ -106,6 +106,8 @@ class Dealer : public Socket {
          const std::optional<CurveClient>& curve = {});
   /// kFull also stands for "not connected".
   SendResult send(std::string frame);
+  /// The same; a frame that was not taken stays with the caller.
+  SendResult send(zmq::message_t& frame);
 };
 
 /// Puts what `make` returns in the place of `dealer`. False when the process has no descriptor left

@@ -1,5 +1,7 @@
 #include "tools/client/convert.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <optional>
 
@@ -62,8 +64,22 @@ void take_metrics(const ValueMap& map, Stats& stats) {
   }
 }
 
-// Where the codec places what is wrong with the one task that it is shown.
-constexpr std::string_view kProbePlace = "SUBMIT.tasks[0].";
+// A smaller result is copied: it must not keep a frame of many results in memory.
+constexpr std::size_t kSharedDataBytes = std::size_t{64} << 10;
+
+Data data_from(const Blob& blob) {
+  if (blob.size() < kSharedDataBytes) return Data(std::string(blob.view()));
+  return Data(std::make_shared<const Blob>(blob), blob.view());
+}
+
+/// The codec knows every rule of a spec: what it would refuse on the other side is refused here.
+std::optional<Error> spec_problem(const TaskSpec& spec) {
+  if (spec.raw.size() > limits::kMaxSpecBytes)
+    return Error{ErrorCode::kTooLarge, "spec: larger than 64 KiB"};
+  const auto read = decode_spec(spec.raw);
+  if (read) return std::nullopt;
+  return Error{read.error().code, "spec: " + read.error().detail};
+}
 
 ValueMap params_from(const std::map<std::string, Param>& params) {
   ValueMap map;
@@ -74,14 +90,15 @@ ValueMap params_from(const std::map<std::string, Param>& params) {
 
 }  // namespace
 
-Expected<msg::Submission> submission_from(const TaskRequest& request, const TaskId& id) {
+Expected<msg::Submission> submission_from(TaskRequest request, const TaskId& id) {
   TaskSpec spec;
-  spec.needs = {request.model, request.gpu_type, request.ncpu, request.ram_mib, request.vram_mib};
+  spec.needs = {std::move(request.model), std::move(request.gpu_type), request.ncpu,
+                request.ram_mib, request.vram_mib};
   if (request.ttl_ms) spec.ttl_ms = request.ttl_ms;
   spec.time_limit_ms = request.time_limit_ms;
   spec.max_attempts = request.max_attempts;
-  spec.label = request.label;
-  spec.tenant = request.tenant;
+  spec.label = std::move(request.label);
+  spec.tenant = std::move(request.tenant);
   spec.priority = request.priority.value_or(spec.priority);
   spec.not_before_ms = request.not_before_ms;
   spec.deadline_ms = request.deadline_ms;
@@ -94,26 +111,41 @@ Expected<msg::Submission> submission_from(const TaskRequest& request, const Task
   if (!request.params.empty()) extra.emplace("params", params_from(request.params));
   if (request.payload.size() > limits::kMaxPayloadBytes)
     return fail(ErrorCode::kTooLarge, "payload: larger than 16 MiB");
-  msg::Submission submission{id, make_spec(spec, extra), Blob(request.payload)};
-  // The codec knows every rule: what it would refuse on the other side is refused here.
-  const msg::Submission probe{id, submission.spec, {}};
-  auto decoded =
-      decode(Blob(encode(msg::Submit{0, msg::WatchLevel::kNone, {probe}})), Direction::kFromClient);
-  if (!decoded) {
-    std::string detail = decoded.error().detail;
-    if (detail.starts_with(kProbePlace)) detail.erase(0, kProbePlace.size());
-    return fail(decoded.error().code, std::move(detail));
-  }
-  return submission;
+  TaskSpec made = make_spec(std::move(spec), extra);
+  if (auto problem = spec_problem(made)) return tl::unexpected<Error>(std::move(*problem));
+  return msg::Submission{id, std::move(made),
+                         Blob(request.payload.owner(), request.payload.view())};
+}
+
+std::optional<Failure> request_problem(const TaskRequest& request) {
+  const auto id = TaskId::parse(request.id.empty() ? "unnamed" : request.id);
+  if (!id) return bad_task_id(request.id);
+  if (auto submission = submission_from(request, *id); !submission)
+    return failure_from(submission.error());
+  return std::nullopt;
+}
+
+Failure bad_task_id(const std::string& text) {
+  return {Errc::kBadField, "'" + text + "': a task id is 1 to 64 of [A-Za-z0-9._:-]"};
+}
+
+Failure no_answer(const Config& config, bool heard) {
+  // A server that does not take our key, or is not the one we expect, says nothing at all.
+  const std::string_view hint = heard ? ""
+                                : config.server_key.empty()
+                                    ? ": does it run, and does it ask for a key?"
+                                    : ": does it run, know our key, and own the server key?";
+  return {Errc::kTimeout, fmt::format("no answer from {} within {} s{}", config.endpoint,
+                                      static_cast<double>(config.timeout.count()) / 1000, hint)};
 }
 
 TaskResult result_from(const msg::Deliver::Entry& entry) {
   TaskResult result;
   result.id = entry.task_id.str();
   result.status = static_cast<Status>(entry.status);
-  result.code = genai::name(entry.code);
+  result.code = static_cast<Errc>(entry.code);
   result.error = get_string(entry.info, "error");
-  result.data = entry.data.view();
+  result.data = data_from(entry.data);
   result.result_gone = get_bool(entry.info, "result_gone");
   result.result_dropped = get_bool(entry.info, "result_dropped");
   result.content_type = get_string(entry.info, "content_type");
@@ -131,7 +163,7 @@ TaskUpdate update_from(const msg::Update::Entry& entry) {
 }
 
 Verdict verdict_from(const msg::Verdict& verdict) {
-  return {verdict.task_id.str(), std::string(genai::name(verdict.code)), verdict.detail, 0, {}};
+  return {verdict.task_id.str(), static_cast<Errc>(verdict.code), verdict.detail, 0, {}};
 }
 
 Verdict verdict_from(const msg::Acceptance& acceptance) {

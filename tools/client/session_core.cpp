@@ -27,23 +27,28 @@ std::size_t bytes_of(const msg::Submission& s) {
 void SessionCore::submit(msg::Submission submission, msg::WatchLevel level, const Now& now) {
   if (!waits()) heard_at_ = now.mono;  // silence counts from the first question
   const TaskId id = submission.task_id;
-  Open& open = open_[id];
-  const bool same = open.submission.spec.raw == submission.spec.raw &&
-                    open.submission.payload == submission.payload;
-  if (open.mine && !same) {
+  if (conflicts(submission)) {
     effects_.verdicts.push_back(
         {id, ErrorCode::kIdConflict, "this id is open with another content"});
     return;
   }
-  open = Open{std::move(submission), true, false, false, level};
+  open_[id] = Open{std::move(submission), true, false, false, level};
   unsent_.push_back(id);
+}
+
+bool SessionCore::conflicts(const msg::Submission& submission) const {
+  const auto it = open_.find(submission.task_id);
+  if (it == open_.end() || !it->second.mine) return false;
+  const msg::Submission& open = it->second.submission;
+  return open.spec.raw != submission.spec.raw || open.payload != submission.payload;
 }
 
 void SessionCore::watch(const std::vector<TaskId>& ids, msg::WatchLevel level, const Now& now) {
   if (!waits()) heard_at_ = now.mono;
   for (const TaskId& id : ids) {
     if (level == msg::WatchLevel::kNone) {
-      open_.erase(id);
+      // Its result may be on its way. Nobody here will have it, so it is not to be acknowledged.
+      if (open_.erase(id)) left_.insert(id);
       continue;
     }
     auto [it, added] = open_.try_emplace(id);

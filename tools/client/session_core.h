@@ -43,6 +43,8 @@ class SessionCore {
   /// Keeps it until its result comes (level none: until it is accepted) and sends it. The same
   /// submission again is sent again; another content for an open id gets kIdConflict here.
   void submit(msg::Submission submission, msg::WatchLevel level, const Now& now);
+  /// Whether its id is open here with another content.
+  bool conflicts(const msg::Submission& submission) const;
   /// Expects the results of `ids`; with level none no longer. The caller sends the WATCH.
   void watch(const std::vector<TaskId>& ids, msg::WatchLevel level, const Now& now);
   /// The caller has these results safe: the dispatcher may drop their data. Other ids are ignored.

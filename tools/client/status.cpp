@@ -1,4 +1,4 @@
-#include "genai/client.h"
+#include "genai/client/types.h"
 #include "protocol/wire/messages.h"
 
 namespace genai::client {

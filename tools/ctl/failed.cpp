@@ -27,7 +27,7 @@ std::vector<std::string> chosen(Session& session) {
 }
 
 void refuse(const std::string& id, const Verdict& verdict) {
-  complain(fmt::format("{}: {}: {}", id, verdict.code, verdict.detail));
+  complain(fmt::format("{}: {}: {}", id, name(verdict.code), verdict.detail));
 }
 
 }  // namespace
@@ -77,7 +77,7 @@ int run_failed_replay(Session& session) {
     const std::string& old = entries.at(i).of;
     if (!verdict.ok()) code = runtime::kExitFailure;
     if (session.options.json) {
-      Json json{{"task_id", old}, {"code", verdict.code}};
+      Json json{{"task_id", old}, {"code", name(verdict.code)}};
       if (verdict.ok()) json["new_task_id"] = verdict.id;
       if (!verdict.detail.empty()) json["detail"] = verdict.detail;
       if (verdict.is_late()) json["late"] = true;

@@ -77,7 +77,7 @@ Json to_json(const client::TaskUpdate& u) {
 }
 
 Json to_json(const client::TaskResult& r) {
-  Json json{{"task_id", r.id},          {"status", name(r.status)}, {"code", r.code},
+  Json json{{"task_id", r.id},          {"status", name(r.status)}, {"code", name(r.code)},
             {"error", r.error},         {"node", r.node_id},        {"attempts", r.attempts},
             {"queued_ms", r.queued_ms}, {"run_ms", r.run_ms},       {"total_ms", r.total_ms}};
   if (r.result_gone) json["result_gone"] = true;
@@ -146,7 +146,7 @@ Json to_json(const client::Stats& s) {
 }
 
 Json to_json(const client::Verdict& v) {
-  Json json{{"task_id", v.id}, {"code", v.code}};
+  Json json{{"task_id", v.id}, {"code", name(v.code)}};
   if (!v.detail.empty()) json["detail"] = v.detail;
   if (v.is_late()) json["late"] = true;
   if (v.retry_after_ms) json["retry_after_ms"] = v.retry_after_ms;

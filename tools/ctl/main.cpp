@@ -76,7 +76,8 @@ int main(int argc, char** argv) {
     complain(error.what());
     return runtime::kExitUsage;
   } catch (const client::ClientError& error) {
-    complain(error.code() == "timeout" ? error.what() : error.code() + ": " + error.what());
+    const bool timeout = error.code() == client::Errc::kTimeout;
+    complain(timeout ? error.what() : std::string(name(error.code())) + ": " + error.what());
     return runtime::kExitFailure;
   } catch (const std::bad_alloc&) {
     complain("out of memory");

@@ -42,7 +42,7 @@ void Progress::on_result(const client::TaskResult& result) {
   if (style_ == Style::kQuiet || (style_ == Style::kBars && done)) return;
   const std::string what =
       done ? fmt::format("on {} in {}", cell(result.node_id, 40), duration_text(result.total_ms))
-           : fmt::format("{}: {}", result.code, cell(result.error, 300));
+           : fmt::format("{}: {}", name(result.code), cell(result.error, 300));
   say(fmt::format("{} {} ({}/{}) {}: {}", result.id, name(result.status), completed_ + failed_,
                   labels_.size(), cell(labels_[result.id], 60), what));
 }

@@ -22,7 +22,7 @@ using client::Param;
 using client::TaskRequest;
 using nlohmann::json;
 
-std::string label_of(const std::string& prompt) {
+std::string label_of(std::string_view prompt) {
   const std::size_t end = prompt.find_first_of(std::string_view("\n\0", 2));
   return clip_text(std::string_view(prompt).substr(0, end), limits::kMaxNameBytes);
 }

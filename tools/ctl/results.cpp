@@ -51,16 +51,16 @@ std::string ResultFolder::write(const client::TaskResult& result) const {
 namespace {
 
 /// Whether nothing in it moves the cursor or forges a line.
-bool is_short_text(const std::string& data) {
+bool is_short_text(std::string_view data) {
   if (data.size() > runtime::kMaxPrintedTextBytes || !is_valid_utf8(data)) return false;
-  std::string plain = data;
+  std::string plain(data);
   std::erase_if(plain, [](char c) { return c == '\n' || c == '\t' || c == '\\'; });
   return runtime::escaped(plain) == plain;
 }
 
 void show(const client::TaskResult& result) {
   if (is_short_text(result.data))
-    std::cout << result.data << (result.data.ends_with('\n') ? "" : "\n");
+    std::cout << result.data << (result.data.view().ends_with('\n') ? "" : "\n");
   else
     std::cout << '(' << size_text(result.data.size()) << ", not shown on a terminal)\n";
   std::cout.flush();

@@ -156,7 +156,7 @@ std::vector<client::Verdict> submit(Session& session,
   try {
     return session.client.submit(requests, watch);
   } catch (const client::ClientError& error) {
-    if (error.code() == "timeout")
+    if (error.code() == client::Errc::kTimeout)
       complain("whether the dispatcher has accepted them is not known: see genai-ctl list");
     throw;
   }
@@ -204,8 +204,8 @@ int run_submit(Session& session) {
       refused = true;
       const bool of_many = !options.submit.lines.empty() || !options.submit.jsonl.empty();
       complain(fmt::format("{}refused: {}: {}{}",
-                           of_many ? fmt::format("line {}: ", prompts[i].line) : "", verdict.code,
-                           verdict.detail, retry_text(verdict)));
+                           of_many ? fmt::format("line {}: ", prompts[i].line) : "",
+                           name(verdict.code), verdict.detail, retry_text(verdict)));
     }
     if (options.json && !options.submit.wait)
       print_json(verdict);

@@ -46,7 +46,7 @@ int tell_verdicts(const Session& session, const std::vector<client::Verdict>& ve
     else if (verdict.ok())
       fmt::print("{}  {}\n", verdict.id, done);
     else
-      complain(fmt::format("{}: {}: {}", verdict.id, verdict.code, verdict.detail));
+      complain(fmt::format("{}: {}: {}", verdict.id, name(verdict.code), verdict.detail));
   }
   return code;
 }

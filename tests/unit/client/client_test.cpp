@@ -1,108 +1,20 @@
 // The public client on a real socket, against a dispatcher played by a thread.
 #include "genai/client.h"
 
-#include <unistd.h>
-
-#include <atomic>
 #include <catch2/catch.hpp>
-#include <functional>
 #include <mutex>
 #include <set>
-#include <thread>
 
-#include "protocol/base/limits.h"
-#include "protocol/transport/socket.h"
-#include "protocol/wire/codec.h"
+#include "tests/unit/client/fake_dispatcher.h"
 
 using namespace genai;
+using namespace genai::client::test;
 using genai::client::Client;
 using genai::client::ClientError;
+using genai::client::Errc;
 using genai::client::Millis;
 
 namespace {
-
-/// A fresh one; its file is removed at the end.
-std::string endpoint() {
-  struct Files {
-    std::vector<std::string> paths;
-    ~Files() {
-      for (const std::string& path : paths) unlink(path.c_str());
-    }
-  };
-  static Files files;
-  files.paths.push_back("/tmp/genai-client-test-" + std::to_string(getpid()) + "-" +
-                        std::to_string(files.paths.size()));
-  return "ipc://" + files.paths.back();
-}
-
-/// Answers each frame with what `answer` makes of it, until it is destroyed.
-class FakeDispatcher {
- public:
-  using Answer = std::function<std::vector<Message>(const Message&)>;
-
-  FakeDispatcher(std::string at, Answer answer)
-      : thread_([this, at = std::move(at), answer = std::move(answer)] {
-          transport::Context context;
-          transport::Router router(context, {limits::kMaxFrameBytes, 1000, 1000});
-          if (!router.bind(at)) return;
-          transport::PollSet poll;
-          poll.add(router);
-          while (!stop_) {
-            poll.wait(from_ms(10));
-            while (auto received = router.receive()) {
-              auto message = decode(received->frame, Direction::kFromClient);
-              if (!message) continue;
-              for (const Message& reply : answer(*message))
-                router.send(received->peer, encode(reply));
-            }
-          }
-        }) {}
-  ~FakeDispatcher() {
-    stop_ = true;
-    thread_.join();
-  }
-
- private:
-  std::atomic<bool> stop_{false};
-  std::thread thread_;
-};
-
-std::vector<Message> echo(const Message& message) {
-  std::vector<Message> replies;
-  if (const auto* submit = std::get_if<msg::Submit>(&message)) {
-    msg::Accepted accepted{submit->request, {}};
-    msg::Deliver deliver;
-    for (const auto& task : submit->tasks) {
-      accepted.verdicts.push_back({task.task_id, {}, ""});
-      deliver.entries.push_back({task.task_id, TaskStatus::kCompleted, {}, {}, task.payload});
-    }
-    replies = {accepted, deliver};
-  } else if (const auto* ping = std::get_if<msg::Ping>(&message)) {
-    replies = {msg::Pong{ping->request, 7, 1000}};
-  } else if (const auto* stats = std::get_if<msg::StatsQuery>(&message)) {
-    replies = {msg::Stats{stats->request, {{"store", "memory"}, {"epoch", 7}}}};
-  } else if (const auto* drain = std::get_if<msg::Drain>(&message)) {
-    replies = {msg::ErrorReply{drain->request, ErrorCode::kUnknownNode, "no such node"}};
-  } else if (const auto* cancel = std::get_if<msg::Cancel>(&message)) {
-    msg::Cancelled cancelled{cancel->request, {}};
-    for (const TaskId& id : cancel->ids) cancelled.verdicts.push_back({id, {}, ""});
-    replies = {cancelled};
-  } else if (const auto* replay = std::get_if<msg::Replay>(&message)) {
-    msg::Accepted accepted{replay->request, {}};
-    for (const auto& entry : replay->entries)
-      accepted.verdicts.push_back(
-          entry.of.str() == "done" ? msg::Acceptance{entry.as, ErrorCode::kNotFailed, "Completed"}
-                                   : msg::Acceptance{entry.as, {}, ""});
-    replies = {accepted};
-  } else if (const auto* purge = std::get_if<msg::Purge>(&message)) {
-    msg::Purged purged{purge->request, {}};
-    for (const TaskId& id : purge->ids) purged.verdicts.push_back({id, {}, ""});
-    replies = {purged};
-  } else if (const auto* list = std::get_if<msg::List>(&message)) {
-    replies = {msg::Tasks{list->request, {}, true}};  // a liar: there is always more
-  }
-  return replies;
-}
 
 /// A dispatcher that keeps count of what is acknowledged and left, with a window of its own.
 class Counting {
@@ -157,12 +69,6 @@ class Counting {
 
 FakeDispatcher::Answer asking(Counting& counting) {
   return [&counting](const Message& message) { return counting(message); };
-}
-
-bool soon(const std::function<bool()>& condition) {
-  for (int i = 0; i < 2000; ++i, usleep(5000))
-    if (condition()) return true;
-  return false;
 }
 
 client::TaskRequest named(const std::string& id) {
@@ -317,7 +223,7 @@ TEST_CASE("queries answer or throw with the dispatcher's code") {
     client.drain("nobody");
     FAIL("no exception");
   } catch (const ClientError& error) {
-    CHECK(error.code() == "unknown_node");
+    CHECK(error.code() == Errc::kUnknownNode);
     CHECK(std::string(error.what()) == "no such node");
   }
 }
@@ -328,7 +234,7 @@ TEST_CASE("a dispatcher that is not there is a timeout, a bad argument an error 
     client.nodes();
     FAIL("no exception");
   } catch (const ClientError& error) {
-    CHECK(error.code() == "timeout");
+    CHECK(error.code() == Errc::kTimeout);
   }
   CHECK(!client.next(Millis(20)));
   CHECK_THROWS_AS(client.status({"a b"}), ClientError);
@@ -358,21 +264,21 @@ TEST_CASE("what can never be answered is said at once") {
   FakeDispatcher dispatcher(at, echo);
   Client client({.endpoint = at});
   CHECK(!client.next());
-  const auto code_of = [](auto call) -> std::string {
+  const auto code_of = [](auto call) {
     try {
       call();
     } catch (const ClientError& error) {
       return error.code();
     }
-    return "no error";
+    return Errc::kOk;
   };
-  CHECK(code_of([&] { client.wait("nobody"); }) == "not_watched");
-  CHECK(code_of([&] { client.drain(std::string(65, 'n')); }) == "bad_field");
+  CHECK(code_of([&] { client.wait("nobody"); }) == Errc::kNotOpen);
+  CHECK(code_of([&] { client.drain(std::string(65, 'n')); }) == Errc::kBadField);
   client::TaskRequest request;
   request.id = "twin";
-  CHECK(code_of([&] { client.submit({request, request}); }) == "bad_field");
+  CHECK(code_of([&] { client.submit({request, request}); }) == Errc::kBadField);
   request.id = "a b";
-  CHECK(code_of([&] { Client::check(request); }) == "bad_field");
+  CHECK(code_of([&] { Client::check(request); }) == Errc::kBadField);
   CHECK(client.open_tasks() == 0);
 }
 
@@ -385,7 +291,7 @@ TEST_CASE("replays get new ids and a verdict each") {
   CHECK(verdicts[0].ok());
   CHECK(verdicts[0].id.size() == 36);
   CHECK(verdicts[1].id == "b-again");
-  CHECK(verdicts[2].code == "not_failed");
+  CHECK(verdicts[2].code == Errc::kNotFailed);
   CHECK(verdicts[2].detail == "Completed");
   CHECK(client.open_tasks() == 0);
   CHECK(client.replay({}).empty());
@@ -420,6 +326,6 @@ TEST_CASE("another content for an open id is refused at once and leaves the firs
   request.id = "t";
   client.submit(request);
   request.payload = "another";
-  CHECK(client.submit(std::vector{request}).at(0).code == "id_conflict");
+  CHECK(client.submit(std::vector{request}).at(0).code == Errc::kIdConflict);
   CHECK(client.open_tasks() == 1);
 }

@@ -33,7 +33,7 @@ TEST_CASE("what the dispatcher would refuse is refused before it is sent") {
   request.label = "\xff\xfe";
   CHECK(submission_from(request, *TaskId::parse("t")).error().code == ErrorCode::kMalformed);
   request = {};
-  request.payload.resize((16u << 20) + 1);
+  request.payload = std::string((16u << 20) + 1, 'p');
   CHECK(submission_from(request, *TaskId::parse("t")).error().code == ErrorCode::kTooLarge);
   request = {};
   request.max_attempts = 1001;
@@ -47,7 +47,7 @@ TEST_CASE("a delivery becomes a result") {
                                    {{"error", "too slow"}, {"attempts", 3}, {"run_ms", 9}},
                                    Blob("x")});
   CHECK(result.status == Status::kFailed);
-  CHECK(result.code == "time_limit");
+  CHECK(result.code == Errc::kTimeLimit);
   CHECK(result.error == "too slow");
   CHECK(result.attempts == 3);
   CHECK(result.run_ms == 9);
@@ -101,7 +101,7 @@ TEST_CASE("an acceptance carries when, a refusal when to come again") {
   CHECK(known.estimate->finish_p95_ms == 4);
   const Verdict refused =
       verdict_from(msg::Acceptance{id, ErrorCode::kOverQuota, "enough", 5000, {}});
-  CHECK(refused.code == "over_quota");
+  CHECK(refused.code == Errc::kOverQuota);
   CHECK(refused.retry_after_ms == 5000);
   CHECK_FALSE(refused.estimate);
 }

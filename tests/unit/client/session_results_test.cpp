@@ -148,3 +148,13 @@ TEST_CASE("a result that was set aside and watched again is set aside once more"
   CHECK(watches_ended() == 1);
   CHECK(watches_ended() == 0);
 }
+
+TEST_CASE("a result that crosses the end of its watch stays with the dispatcher") {
+  Talk t;
+  t.submit_accepted("a");
+  t.core.watch({id("a")}, msg::WatchLevel::kNone, t.now);
+  t.receive(Talk::delivery("a"));
+  CHECK(t.effects.events.empty());
+  CHECK(t.take<msg::DeliverAck>().empty());
+  CHECK(t.take<msg::Watch>().at(0).level == msg::WatchLevel::kNone);
+}

@@ -38,8 +38,8 @@ TEST_CASE("a completed task is told with where its result is") {
 }
 
 TEST_CASE("tasks that are late are one sentence with their count") {
-  const client::Verdict fine{"t", "ok", "1 provider is busy", 0, {}};
-  const client::Verdict late{"u", "ok", "late: expected in 30 m", 0, {}};
+  const client::Verdict fine{"t", client::Errc::kOk, "1 provider is busy", 0, {}};
+  const client::Verdict late{"u", client::Errc::kOk, "late: expected in 30 m", 0, {}};
   CHECK(late_warning({fine}).empty());
   CHECK(late_warning({fine, late}) == "1 task is not expected to end in time; expected in 30 m");
   CHECK(late_warning({late, fine, late}) ==

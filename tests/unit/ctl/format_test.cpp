@@ -91,7 +91,7 @@ TEST_CASE("the JSON of a result has the keys that scripts rely on") {
   client::TaskResult result;
   result.id = "t-1";
   result.status = client::Status::kCompleted;
-  result.code = "ok";
+  result.code = client::Errc::kOk;
   result.node_id = "node-2";
   result.attempts = 2;
   result.queued_ms = 1;
@@ -110,7 +110,7 @@ TEST_CASE("the JSON of a result, a task and a verdict says what a person is warn
   task.status = client::Status::kCompleted;
   task.result = "dropped";
   CHECK(to_json(task)["result"] == "dropped");
-  client::Verdict verdict{"t", "ok", "late: expected in 30 m", 0, {}};
+  client::Verdict verdict{"t", client::Errc::kOk, "late: expected in 30 m", 0, {}};
   CHECK(to_json(verdict)["late"] == true);
   verdict.detail = "1 provider is busy";
   CHECK(!to_json(verdict).contains("late"));
