@@ -1,7 +1,7 @@
 // The dispatcher without its sockets: tasks, placement, delivery. Pure (DESIGN.md, point 1).
 //
 // A loop calls on_*_frame for all that has arrived, then tick, then take_effects, and sends those:
-// what promises something only after the changes it rests on were committed (CommitQueue).
+// what promises something only after the changes it rests on were committed (Committer).
 // Bytes from outside may be anything; whatever they are, the core answers with a coded error or
 // drops them, and stays whole.
 #pragma once
@@ -23,6 +23,7 @@
 #include "dispatcher/placement/backlog.h"
 #include "dispatcher/placement/scheduler.h"
 #include "dispatcher/store/journal.h"
+#include "dispatcher/store/report.h"
 #include "dispatcher/store/store.h"
 #include "dispatcher/tasks/archive.h"
 #include "dispatcher/tasks/task_table.h"
@@ -67,20 +68,6 @@ inline constexpr Duration kTellAgain = from_ms(60'000);
 inline constexpr char kSupersededText[] =
     "another dispatcher serves the nodes: nothing runs here until that one is gone";
 
-/// What the loop tells of the store.
-struct StoreReport {
-  enum class State : std::uint8_t {
-    kOk,
-    kLow,   // no new tasks: what room is left is for results
-    kFull,  // nothing can be written: no new tasks, and nodes get no more work
-  };
-  std::string name = "memory";
-  State state = State::kOk;
-  std::uint64_t commits = 0, tasks = 0;  // so far; a task counts once per commit
-  std::uint64_t last_us = 0;             // how long the last commit took
-};
-std::string_view name(StoreReport::State state);
-
 /// Of the histograms of spans: 1 ms to an hour.
 inline const std::vector<double> kSpanBoundsMs = {
     1, 10, 100, 1'000, 3'000, 10'000, 30'000, 60'000, 300'000, 1'000'000, 3'600'000};
@@ -120,9 +107,8 @@ class Core {
 
   /// What must be committed before the effects taken so far may be sent, if they promise anything.
   bool has_changes() const { return !journal_.empty() || !unsaved_nodes_.empty(); }
-  /// Whether they should be committed now: else none of the effects taken rests on them.
-  bool is_commit_due(Duration now) const { return journal_.is_due(now) || measures_due_ <= now; }
-  /// When changes that nobody waits for become due; not part of next_deadline().
+  /// When they should be committed: at once, unless nobody waits for them; kNever when there are
+  /// none. Not part of next_deadline().
   Duration next_commit() const { return std::min(journal_.next_deadline(), measures_due_); }
   /// `all`: also what could wait for longer.
   store::Batch take_changes(const Now& now, bool all = false);

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <stdexcept>
 
+#include "dispatcher/offer_changes.h"
 #include "protocol/base/limits.h"
 #include "protocol/runtime/logging.h"
 #include "protocol/runtime/options.h"
@@ -21,12 +22,7 @@ constexpr int kLinkQueueMessages = 100'000;
 // it will say, and then it waits for them: the shorter a turn, the more of it overlaps, until the
 // end of a turn costs more than that brings.
 constexpr transport::Turn kTurn{1000, 64u << 20, Duration(300)};
-// What waits for the disk in memory: beyond it clients are not read, and wait in their turn.
-constexpr std::size_t kMaxHeldMessages = 100'000;
-constexpr std::size_t kMaxUncommittedBytes = std::size_t{256} << 20;
 constexpr std::size_t kSignals = 0;  // in the poll set
-// At the room while it is short, and else at whether the files are still there.
-constexpr Duration kLookAgain = from_ms(1000), kLookAtFiles = from_ms(10'000);
 
 /// What each broker is to be known by. The files were looked at when the options were.
 std::vector<std::optional<transport::CurveClient>> curves_of(const Options& options,
@@ -56,16 +52,15 @@ Loop::Loop(const Options& options, store::Start start)
       curves_(curves_of(options, guard_)),
       store_(std::move(start.store)),
       core_(with_store(options.config, *store_), transport::random_id<InstanceId>(), start.epoch,
-            options.brokers, transport::read_clock()) {
+            options.brokers, transport::read_clock()),
+      committer_({.name = std::string(store_->name()),
+                  .durable = store_->is_durable(),
+                  .low = store_->is_low()},
+                 transport::read_clock()) {
   for (std::size_t i = 0; i < options_.brokers.size(); ++i) links_.push_back(make_link(i));
   core_.restore(std::move(start.loaded), transport::read_clock());
-  report_.name = store_->name();
-  if (store_->is_durable()) {
-    if (store_->is_low()) set_store_state(StoreReport::State::kLow);
-    look_again_ = transport::read_clock().mono + kLookAgain;
-    commits_.emplace(*store_);
-  }
-  core_.set_store_report(report_);
+  if (store_->is_durable()) commits_.emplace(*store_);
+  core_.set_store_report(committer_.report());
   core_.read_debug_notes(runtime::log_enabled(runtime::LogLevel::kDebug));
 }
 
@@ -79,13 +74,13 @@ Expected<void> Loop::bind() {
   const auto clients = clients_.bind(options_.clients_endpoint);
   if (!clients) return fail(clients.error().code, "clients-endpoint: " + clients.error().detail);
   if (commits_)
-    runtime::log_info("tasks are kept on disk", {{"store", report_.name},
+    runtime::log_info("tasks are kept on disk", {{"store", committer_.report().name},
                                                  {"data_dir", options_.store.data_dir},
                                                  {"tasks", core_.live_tasks()},
                                                  {"results", core_.unfetched_results()}});
   else
     runtime::log_warn("tasks are kept in memory only: a crash of this process loses them",
-                      {{"store", report_.name}});
+                      {{"store", committer_.report().name}});
   runtime::log_info("dispatcher ready", {{"clients_endpoint", *clients}});
   return {};
 }
@@ -101,20 +96,10 @@ void Loop::fill_poll_set(runtime::SignalFd& signals) {
   if (commits_) poll_.add_fd(commits_->fd());
 }
 
-Loop::Reading Loop::choose_reading() const {
-  if (is_stopping()) return Reading::kNothing;
-  const bool behind =
-      queue_.held() > kMaxHeldMessages || core_.uncommitted_bytes() > kMaxUncommittedBytes;
-  return behind ? Reading::kLinks : Reading::kAll;
-}
-
 Duration Loop::next_deadline() const {
-  // What stops is not ticked any more.
-  Duration at = is_stopping() ? drain_ends_ : std::min(core_.next_deadline(), drain_ends_);
-  at = std::min(at, unread_.next_deadline());
-  // While a commit runs, its end is what the rest waits for.
-  if (!commits_ || !commits_->is_busy())
-    at = std::min({at, look_again_, queue_.is_running() ? kNever : core_.next_commit()});
+  Duration at = std::min({drain_ends_, committer_.next_deadline(), unread_.next_deadline()});
+  // A core that stops is not ticked any more.
+  if (!committer_.is_stopping()) at = std::min(at, core_.next_deadline());
   return at;
 }
 
@@ -122,7 +107,7 @@ int Loop::run(runtime::SignalFd& signals) {
   fill_poll_set(signals);
   bool more = false;
   for (;;) {
-    if (const Reading now_reading = choose_reading(); now_reading != reading_) {
+    if (const Reading now_reading = committer_.reading(); now_reading != reading_) {
       reading_ = now_reading;
       fill_poll_set(signals);
     }
@@ -134,15 +119,15 @@ int Loop::run(runtime::SignalFd& signals) {
     if (const KeySet revoked = guard_.take_revoked(); !revoked.empty())
       core_.on_keys_revoked(revoked, now);
     // Before anything new is looked at the next commit begins, and what waited for this one leaves.
-    if (poll_commit(now)) commit_and_release(now);
-    if (core_.wants_epoch() && !is_stopping()) raise_epoch(signals, now);
+    end_commit(now);
+    if (core_.wants_epoch() && !committer_.is_stopping()) raise_epoch(signals, now);
     if (broken_) return store::exit_code(broken_->failure);
     more = false;
     if (reading_ == Reading::kAll) more = drain_clients(now);
     if (reading_ != Reading::kNothing)
       for (std::size_t i = 0; i < links_.size(); ++i) more |= drain_link(i, now);
     // Who is not read any more must not be judged, nor given work.
-    if (!is_stopping()) core_.tick(now);
+    if (!committer_.is_stopping()) core_.tick(now);
     apply(signals, now);
     tell_unread(now);
     if (is_done(now)) return stopped();
@@ -152,11 +137,11 @@ int Loop::run(runtime::SignalFd& signals) {
 int Loop::stopped() {
   const std::size_t left = core_.live_tasks(), results = core_.unfetched_results();
   if (commits_) {
-    if (!queue_.is_idle())
+    if (!committer_.is_idle())
       runtime::log_warn(
           "stopped before the last changes were written: they were promised to nobody");
     runtime::log_info("dispatcher stops", {{"tasks_kept", left}, {"results_kept", results}});
-    return queue_.is_idle() ? runtime::kExitOk : runtime::kExitFailure;
+    return committer_.is_idle() ? runtime::kExitOk : runtime::kExitFailure;
   }
   if (left > 0) runtime::log_warn("stopped with tasks left behind", {{"tasks", left}});
   if (results > 0)
@@ -188,16 +173,7 @@ void Loop::apply(runtime::SignalFd& signals, const Now& now) {
   reopen(effects.reopen_links, signals);
   send_to_brokers(effects.at_once);  // work first
   send_to_clients(effects.at_once, now);
-  queue_.hold(std::move(effects.durable));
-  commit_and_release(now);
-}
-
-/// All that the changes so far promise is held by now.
-void Loop::commit_and_release(const Now& now) {
-  start_commit(now);
-  const Messages released = queue_.release();
-  send_to_clients(released, now);  // results first: nodes only wait to forget them
-  send_to_brokers(released);
+  commit(std::move(effects.durable), now);
 }
 
 void Loop::reopen(const std::vector<std::size_t>& brokers, runtime::SignalFd& signals) {
@@ -243,57 +219,41 @@ void Loop::tell_unread(const Now& now) {
 
 // ---- the store
 
-void Loop::start_commit(const Now& now) {
-  if (commits_ && commits_->is_busy()) return;
-  if (auto batch = queue_.next(core_, now, is_stopping())) {
-    commits_->start(std::move(*batch));
-  } else if (look_again_ <= now.mono) {
-    look_again_ = kNever;
-    if (const store::Batch* stuck = commits_->stuck(); stuck && queue_.is_running())
-      commits_->retry(core_.take_frees(*stuck));
-    else
-      commits_->start({});
-  }
+/// `promises`: what this pass wants to say once all that has changed is written.
+void Loop::commit(Messages promises, const Now& now) {
+  offer_changes(core_, committer_, std::move(promises), now);
+  for (Committer::Event& event : committer_.take_events())
+    std::visit([&](auto& body) { on(body, now); }, event);
 }
 
-/// Whether a commit has ended well.
-bool Loop::poll_commit(const Now& now) {
-  if (!commits_) return false;
-  const auto done = commits_->poll();
-  if (!done) return false;
-  if (!done->result) {
-    const store::StoreError& error = done->result.error();
-    if (error.failure == store::Failure::kFull || error.failure == store::Failure::kLocked) {
-      on_full(error.detail, now);
-      return false;
-    }
-    broken_ = error;
-    runtime::log_error("the store failed: stopping, since only a restart finds what is on the disk",
-                       {{"error", error.detail}});
-    return false;
-  }
-  if (done->tasks > 0) {
-    queue_.committed();
-    ++report_.commits;
-    report_.tasks += done->tasks;
-    report_.last_us = done->took_us;
-  }
-  set_store_state(done->low ? StoreReport::State::kLow : StoreReport::State::kOk);
-  look_again_ = now.mono + (done->low ? kLookAgain : kLookAtFiles);
-  core_.set_store_report(report_);
-  return true;
+/// When a commit has ended the next one begins, and what waited for this one leaves.
+void Loop::end_commit(const Now& now) {
+  if (!commits_) return;
+  auto done = commits_->poll();
+  if (!done) return;
+  committer_.handle(std::move(*done), now);
+  core_.set_store_report(committer_.report());
+  commit({}, now);
 }
 
-/// Nothing that waits for this batch was promised to anybody, so it can wait for room.
-void Loop::on_full(const std::string& detail, const Now& now) {
-  set_store_state(StoreReport::State::kFull, detail);
-  look_again_ = now.mono + kLookAgain;
-  core_.set_store_report(report_);
+void Loop::on(Committer::Write& event, const Now&) { commits_->start(std::move(event.batch)); }
+
+void Loop::on(Committer::Look&, const Now&) { commits_->start({}); }
+
+void Loop::on(Committer::Release& event, const Now& now) {
+  send_to_clients(event.messages, now);  // results first: nodes only wait to forget them
+  send_to_brokers(event.messages);
+}
+
+void Loop::on(Committer::Failed& event, const Now&) {
+  runtime::log_error("the store failed: stopping, since only a restart finds what is on the disk",
+                     {{"error", event.error.detail}});
+  broken_ = std::move(event.error);
 }
 
 /// Nobody else may have the store: that it takes a later epoch shows that this process still does.
 void Loop::raise_epoch(runtime::SignalFd& signals, const Now& now) {
-  if (queue_.is_running() || (commits_ && commits_->is_busy())) return;
+  if (committer_.is_running() || committer_.is_busy()) return;
   const std::uint64_t epoch = std::max(core_.least_epoch(), to_ms(now.wall));
   const bool has_thread = commits_.has_value();
   commits_.reset();  // the store is its thread's as long as that lives
@@ -311,9 +271,8 @@ void Loop::raise_epoch(runtime::SignalFd& signals, const Now& now) {
   runtime::log_error("the store refuses a later epoch: stopping", {{"error", kept.error().detail}});
 }
 
-void Loop::set_store_state(StoreReport::State state, const std::string& detail) {
-  if (std::exchange(report_.state, state) == state) return;
-  switch (state) {
+void Loop::on(const Committer::StateChanged& event, const Now&) {
+  switch (event.state) {
     case StoreReport::State::kOk:
       return runtime::log_info("the disk has room again: new tasks are taken");
     case StoreReport::State::kLow:
@@ -321,7 +280,7 @@ void Loop::set_store_state(StoreReport::State state, const std::string& detail) 
                                {{"data_dir", options_.store.data_dir}});
     case StoreReport::State::kFull:
       return runtime::log_error("nothing can be written: no new tasks, no new work, trying again",
-                                {{"error", detail}});
+                                {{"error", event.detail}});
   }
 }
 
@@ -332,6 +291,8 @@ void Loop::on_signals(runtime::SignalFd& signals, const Now& now) {
     if (drain_state_.on_signal(*signo) == before) continue;
     if (before == runtime::DrainState::Phase::kRunning) {
       core_.drain();
+      // With a durable store there is nothing to wait for but the disk.
+      if (commits_) committer_.handle(Committer::Stop{}, now);
       drain_ends_ = now.mono + options_.drain_timeout;
       runtime::log_info("draining: no new tasks; a second signal stops at once",
                         {{"signal", *signo}, {"tasks", core_.live_tasks()}});
@@ -345,9 +306,7 @@ bool Loop::is_done(const Now& now) const {
       return false;
     case runtime::DrainState::Phase::kDraining:
       if (drain_ends_ <= now.mono) return true;
-      // What cannot be written was promised to nobody, and room may never come.
-      if (commits_ && report_.state == StoreReport::State::kFull) return true;
-      return commits_ ? queue_.is_idle() && !core_.has_changes() : core_.is_idle();
+      return commits_ ? committer_.is_done() : core_.is_idle();
     case runtime::DrainState::Phase::kForced:
       return true;
   }

@@ -8,8 +8,8 @@
 #include "dispatcher/desk/unread.h"
 #include "dispatcher/note_log.h"
 #include "dispatcher/options.h"
-#include "dispatcher/store/commit_queue.h"
 #include "dispatcher/store/commit_thread.h"
+#include "dispatcher/store/committer.h"
 #include "dispatcher/store/start.h"
 #include "protocol/runtime/signals.h"
 #include "protocol/security/guard.h"
@@ -38,21 +38,18 @@ class Loop {
   void send_to_brokers(const Messages& messages);
   void send_to_clients(const Messages& messages, const Now& now);
   void tell_unread(const Now& now);
-  bool poll_commit(const Now& now);
-  void commit_and_release(const Now& now);
-  void start_commit(const Now& now);
-  void on_full(const std::string& detail, const Now& now);
+  void commit(Messages promises, const Now& now);
+  void end_commit(const Now& now);
+  void on(Committer::Write& event, const Now& now);
+  void on(Committer::Look& event, const Now& now);
+  void on(Committer::Release& event, const Now& now);
+  void on(const Committer::StateChanged& event, const Now& now);
+  void on(Committer::Failed& event, const Now& now);
   void raise_epoch(runtime::SignalFd& signals, const Now& now);
-  void set_store_state(StoreReport::State state, const std::string& detail = {});
   int stopped();
   void on_signals(runtime::SignalFd& signals, const Now& now);
-  /// With a durable store there is nothing to wait for but the disk.
-  bool is_stopping() const {
-    return commits_ && drain_state_.phase() != runtime::DrainState::Phase::kRunning;
-  }
   bool is_done(const Now& now) const;
-  enum class Reading { kAll, kLinks, kNothing };
-  Reading choose_reading() const;
+  using Reading = Committer::Reading;
   void fill_poll_set(runtime::SignalFd& signals);
   Duration next_deadline() const;
   transport::Dealer make_link(std::size_t broker);
@@ -67,12 +64,10 @@ class Loop {
   std::unique_ptr<store::Store> store_;
   Core core_;
   NoteLog log_;
-  CommitQueue queue_;
+  Committer committer_;
   Unread unread_;
   std::optional<store::CommitThread> commits_;  // only with a durable store
-  StoreReport report_;
   Reading reading_ = Reading::kAll;
-  Duration look_again_ = kNever;  // at the files and the room, or the failed batch
   std::optional<store::StoreError> broken_;
   runtime::DrainState drain_state_;
   Duration drain_ends_ = kNever;

@@ -1,7 +1,6 @@
 #include "dispatcher/desk/reports.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "dispatcher/tasks/lateness.h"
@@ -36,11 +35,6 @@ std::string_view result_of(const Task& task) {
 }
 
 }  // namespace
-
-std::string_view name(StoreReport::State state) {
-  static constexpr std::array<std::string_view, 3> kNames = {"ok", "low", "full"};
-  return kNames[static_cast<std::size_t>(state)];
-}
 
 ValueMap Reports::task(Core& core, const Task& task, bool with_log, const Now& now,
                        Explanations& explanations) {

@@ -33,22 +33,10 @@ CommitThread::~CommitThread() {
 
 void CommitThread::start(Batch batch) {
   GENAI_CHECK(!busy_);
-  batch_ = std::move(batch);  // the thread looks only while one is pending
-  size_ = batch_->size();
-  begin();
-}
-
-void CommitThread::retry(Batch frees) {
-  GENAI_CHECK(!busy_ && batch_.has_value());
-  size_ += frees.size();
-  append(*batch_, std::move(frees));
-  begin();
-}
-
-void CommitThread::begin() {
   busy_ = true;
   {
     const std::lock_guard lock(mutex_);
+    batch_ = std::move(batch);
     pending_ = true;
   }
   changed_.notify_all();
@@ -68,27 +56,25 @@ void CommitThread::run() {
   for (;;) {
     changed_.wait(lock, [&] { return pending_ || stopping_; });
     if (!pending_) return;
-    Batch& batch = *batch_;  // nobody touches it while pending
+    Batch batch = std::move(batch_);
     lock.unlock();
     const auto begin = Clock::now();
     CommitReport report;
-    report.tasks = size_;
+    report.entries = batch.size();
     report.result = broken_ ? tl::unexpected(*broken_) : commit_in_parts(store_, batch);
     report.low = store_.is_low();
     const auto took = Clock::now() - begin;
     report.took_us = static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::microseconds>(took).count());
     const bool good = report.result.has_value();
-    // Freed by this thread: millions of small strings.
-    std::optional<Batch> done;
+    if (!good) report.left = std::exchange(batch, {});
     lock.lock();
     pending_ = false;
     report_ = std::move(report);
-    if (good) done = std::exchange(batch_, std::nullopt);
     const std::uint64_t one = 1;
     [[maybe_unused]] const ssize_t written = write(event_, &one, sizeof one);
     lock.unlock();
-    done.reset();
+    batch = {};  // freed by this thread: millions of small strings
     if (good)
       if (auto tidied = store_.tidy(); !tidied) broken_ = tidied.error();
     lock.lock();

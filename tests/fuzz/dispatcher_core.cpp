@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "dispatcher/core.h"
-#include "dispatcher/store/commit_queue.h"
+#include "dispatcher/offer_changes.h"
 #include "tests/fuzz/draw.h"
 #include "tests/fuzz/oracle.h"
 #include "tests/unit/dispatcher/store/store_double.h"
@@ -60,7 +60,9 @@ class World {
 
  private:
   void start() {
-    queue_ = {};
+    committer_ = std::make_unique<Committer>(
+        Committer::Settings{.name = "double", .durable = config_.durable, .max_held_messages = 20},
+        now_);
     running_.reset();
     core_ = std::make_unique<Core>(config_, InstanceId{}, ++epoch_,
                                    std::vector<std::string>(kBrokers, "ipc://broker"), now_);
@@ -143,27 +145,31 @@ class World {
     core_->tick(now_);
     Effects effects = core_->take_effects();
     send(effects.at_once);
-    queue_.hold(std::move(effects.durable));
-    commit();
+    commit(std::move(effects.durable));
     core_->check_invariants();
     GENAI_CHECK(core_->next_deadline() > now_.mono);  // or the loop spins
   }
 
-  void commit() {
-    if (!running_) running_ = queue_.next(*core_, now_);
-    send(queue_.release());
+  void commit(Messages promises = {}) {
+    offer_changes(*core_, *committer_, std::move(promises), now_);
+    committer_->check();
+    for (Committer::Event& event : committer_->take_events()) {
+      if (auto* write = std::get_if<Committer::Write>(&event)) running_ = std::move(write->batch);
+      if (std::get_if<Committer::Look>(&event)) running_.emplace();
+      if (auto* release = std::get_if<Committer::Release>(&event)) send(release->messages);
+    }
+    GENAI_CHECK(committer_->next_deadline() > now_.mono);  // or the loop spins
   }
   void end_commit() {
     if (!running_) return;
-    StoreReport report;
+    store::CommitReport report;
+    report.entries = running_->size();
     store_.next_fault = in_.one_in(4) ? Fault::kShortWrite : Fault::kNone;
-    if (store_.commit(*running_)) {
-      running_.reset();
-      queue_.committed();
-    } else {
-      report.state = StoreReport::State::kFull;
-    }
-    core_->set_store_report(report);
+    report.result = store_.commit(*running_);
+    if (!report.result) report.left = std::move(*running_);
+    running_.reset();
+    committer_->handle(std::move(report), now_);
+    core_->set_store_report(committer_->report());
     commit();
   }
 
@@ -194,8 +200,8 @@ class World {
   Now now_{from_ms(1'000'000), from_ms(1'700'000'000'000)};
   test::StoreDouble store_;
   std::unique_ptr<Core> core_;
-  CommitQueue queue_;
-  std::optional<store::Batch> running_;
+  std::unique_ptr<Committer> committer_;
+  std::optional<store::Batch> running_;  // an empty one: only a look
   std::uint64_t epoch_ = 0;
   std::array<std::uint64_t, kBrokers> seqs_{};
   std::deque<Given> given_;  // the latest

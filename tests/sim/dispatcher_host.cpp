@@ -1,19 +1,20 @@
 #include "dispatcher_host.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
+#include "dispatcher/offer_changes.h"
 #include "dispatcher/store/parts.h"
 #include "protocol/wire/codec.h"
 
 namespace genai::sim {
 
-using dispatcher::StoreReport;
+using dispatcher::Committer;
 using DiskFault = dispatcher::test::Fault;
 using StoreFailure = dispatcher::store::Failure;
 
 namespace {
-
-constexpr Duration kLookAgain = from_ms(1000);
 
 Identity dispatcher_identity() {
   return {.kind = Identity::Kind::kDispatcher, .key = "key of a dispatcher"};
@@ -38,12 +39,19 @@ void DispatcherHost::start() {
       std::make_unique<dispatcher::Core>(config_, env_.fresh_id<InstanceId>(), epoch,
                                          std::vector<std::string>(brokers_.size(), "broker"), now);
   core_->restore(std::move(*loaded), now);
-  queue_ = {};
+  Committer::Settings settings{.name = "double", .durable = true, .low = disk_.low};
+  if (env_.rng.one_in(4)) {  // as if it could not keep much in memory
+    settings.max_held_messages = 8 + env_.rng.below(8);
+    settings.max_unwritten_bytes = env_.rng.below(200);
+  }
+  committer_ = std::make_unique<Committer>(std::move(settings), now);
+  core_->set_store_report(committer_->report());
   writing_.reset();
   written_.reset();
-  look_again_ = kNever;
+  failed_ = false;
   for (Line& link : links_) link.reopen();
   forget_arrivals();
+  unread_.clear();
   log_seen_.clear();
   joined_.clear();
   for (const auto& [id, card] : core_->tasks())
@@ -58,25 +66,33 @@ void DispatcherHost::crash() {
   env_.oracle->gone(*core_);
   core_.reset();
   forget_arrivals();
+  unread_.clear();
   env_.network->close_all(id());
   for (Line& link : links_) link.reopen();
 }
 
 void DispatcherHost::lose_disk() {
-  if (writing_ && !written_ && disk_.owner == this) settle_commit(env_.rng.one_in(2));
+  if (writing_ && !written_ && disk_.owner == this) settle_write(env_.rng.one_in(2));
   if (disk_.owner == this) disk_.owner = nullptr;
 }
 
 // ---- one pass of the loop
 
 void DispatcherHost::run(const Now& clock) {
-  if (written_ && !end_commit(clock)) {
+  if (written_) {
+    writing_.reset();
+    committer_->handle(*std::exchange(written_, std::nullopt), clock);
+    core_->set_store_report(committer_->report());
+    commit({}, clock);
+  }
+  if (failed_) {
     crash();
     return on_end();
   }
-  for (const Arrival& arrival : take_arrivals()) handle(arrival, clock);
+  read_arrivals(clock);
   core_->tick(clock);
-  if (core_->wants_epoch() && !writing_ && !raise_epoch(clock)) {
+  const bool is_free = !committer_->is_running() && !committer_->is_busy();
+  if (core_->wants_epoch() && is_free && !raise_epoch(clock)) {
     crash();
     return on_end();
   }
@@ -88,23 +104,22 @@ void DispatcherHost::run(const Now& clock) {
   for (const auto& [session, provider] : core_->providers().sessions())
     joined_[session] = provider->ordinal;
   send(std::move(effects.at_once));
-  queue_.hold(std::move(effects.durable));
-  if (!writing_) {
-    if (auto batch = queue_.next(*core_, clock)) {
-      begin_commit(*batch);
-    } else if (look_again_ <= clock.mono) {
-      look_again_ = kNever;
-      begin_commit({});
-    }
-  } else if (!written_ && look_again_ <= clock.mono) {
-    look_again_ = kNever;
-    dispatcher::store::Batch again = *writing_;
-    dispatcher::store::append(again, core_->take_frees(*writing_));
-    begin_commit(again);
-  }
-  send(queue_.release());
-  require(queue_.held() <= dispatcher::CommitQueue::kMaxHeld, "{} holds too much back", name());
+  commit(std::move(effects.durable), clock);
+  committer_->check();
   env_.oracle->check_core(*core_, disk_.owner == this, is_quiet());
+}
+
+/// Clients wait in their turn while too much waits for the disk.
+void DispatcherHost::read_arrivals(const Now& clock) {
+  const bool reads_clients = committer_->reading() == Committer::Reading::kAll;
+  if (!reads_clients) env_.coverage.count("store behind: clients wait");
+  auto arrivals = reads_clients ? std::exchange(unread_, {}) : std::deque<Arrival>();
+  std::ranges::move(take_arrivals(), std::back_inserter(arrivals));
+  for (Arrival& arrival : arrivals)
+    if (reads_clients || arrival.port != Port::kClients)
+      handle(arrival, clock);
+    else
+      unread_.push_back(std::move(arrival));
 }
 
 /// False when the disk is another's: who was fenced off must not come back with a later epoch.
@@ -118,9 +133,7 @@ bool DispatcherHost::raise_epoch(const Now& clock) {
 }
 
 Duration DispatcherHost::next_deadline() const {
-  Duration at = std::min(core_->next_deadline(), look_again_);
-  if (!writing_) at = std::min(at, core_->next_commit());
-  return at;
+  return std::min(core_->next_deadline(), committer_->next_deadline());
 }
 
 /// What cannot be read, and what may not be asked, must leave everything as it was.
@@ -164,32 +177,57 @@ std::string DispatcherHost::digest(const std::string* except) const {
 
 // ---- the disk
 
-void DispatcherHost::begin_commit(const dispatcher::store::Batch& batch) {
-  writing_ = batch;
+void DispatcherHost::commit(dispatcher::Messages promises, const Now& clock) {
+  dispatcher::offer_changes(*core_, *committer_, std::move(promises), clock);
+  for (Committer::Event& event : committer_->take_events())
+    std::visit([&](auto& body) { on(body); }, event);
+}
+
+void DispatcherHost::on(Committer::Write& event) { begin_write(std::move(event.batch)); }
+
+void DispatcherHost::on(Committer::Look&) { begin_write({}); }
+
+void DispatcherHost::on(Committer::Release& event) { send(std::move(event.messages)); }
+
+void DispatcherHost::on(const Committer::StateChanged& event) {
+  env_.note("{}: the store is {}", name(), dispatcher::name(event.state));
+  env_.coverage.count(fmt::format("store {}", dispatcher::name(event.state)));
+}
+
+void DispatcherHost::on(const Committer::Failed&) { failed_ = true; }
+
+void DispatcherHost::begin_write(dispatcher::store::Batch batch) {
+  writing_ = std::move(batch);
   written_.reset();
   const std::uint64_t number = ++writing_number_;
   Duration takes = env_.rng.between(Duration(100), Duration(3'000));
   if (env_.faults.strikes(Fault::kSlowDisk, env_.rng, 10)) takes = env_.rng.ms(100, 8'000);
   env_.scheduler.in(takes, [this, number] {
     if (!writing_ || written_ || number != writing_number_) return;
-    settle_commit(true);
+    settle_write(true);
     if (is_up()) wake_now();
   });
 }
 
 /// The disk's answer; without `written` the process ends before it, and nothing has got there.
-void DispatcherHost::settle_commit(bool written) {
+void DispatcherHost::settle_write(bool written) {
   if (!written) {
     env_.faults.count(Fault::kUnsynced);
     return;
   }
-  written_ = write(*writing_);
+  written_ = write(std::move(*writing_));
   env_.oracle->check_disk();
 }
 
-DispatcherHost::Result DispatcherHost::write(dispatcher::store::Batch& batch) {
+dispatcher::store::CommitReport DispatcherHost::write(dispatcher::store::Batch batch) {
   using dispatcher::store::StoreError;
-  if (disk_.owner != this) return tl::unexpected(StoreError{StoreFailure::kIo, "taken over"});
+  dispatcher::store::CommitReport report;
+  report.entries = batch.size();
+  report.low = disk_.low;
+  if (disk_.owner != this) {
+    report.result = tl::unexpected(StoreError{StoreFailure::kIo, "taken over"});
+    return report;
+  }
   disk_.store.room = StoreDouble::kNoEnd;
   if (env_.faults.strikes(Fault::kIoError, env_.rng, 1)) {
     static constexpr DiskFault kFaults[] = {DiskFault::kWriteError, DiskFault::kSyncError,
@@ -199,36 +237,10 @@ DispatcherHost::Result DispatcherHost::write(dispatcher::store::Batch& batch) {
     env_.faults.count(Fault::kDiskFull);
     disk_.store.room = env_.rng.one_in(2) ? 0 : env_.rng.below(batch.size() + 1);
   }
-  const std::size_t size = batch.size();
-  Result result = dispatcher::store::commit_in_parts(disk_.store, batch);
-  if (!result && batch.size() < size) env_.coverage.count("store a part fits");
-  return result;
-}
-
-/// False: the store cannot be used any more.
-bool DispatcherHost::end_commit(const Now& clock) {
-  const Result result = *std::exchange(written_, std::nullopt);
-  if (!result && result.error().failure != StoreFailure::kFull) {
-    writing_.reset();
-    return false;
-  }
-  if (!result) {
-    report(StoreReport::State::kFull);
-    look_again_ = clock.mono + kLookAgain;
-    return true;
-  }
-  writing_.reset();
-  if (queue_.is_running()) queue_.committed();
-  report(disk_.low ? StoreReport::State::kLow : StoreReport::State::kOk);
-  look_again_ = disk_.low ? clock.mono + kLookAgain : kNever;
-  return true;
-}
-
-void DispatcherHost::report(StoreReport::State state) {
-  StoreReport report;
-  report.state = state;
-  core_->set_store_report(report);
-  env_.coverage.count(fmt::format("store {}", dispatcher::name(state)));
+  report.result = dispatcher::store::commit_in_parts(disk_.store, batch);
+  if (!report.result && batch.size() < report.entries) env_.coverage.count("store a part fits");
+  report.left = std::move(batch);
+  return report;
 }
 
 // ---- what leaves

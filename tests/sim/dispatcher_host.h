@@ -1,14 +1,15 @@
-// A dispatcher process around the real core and commit queue. Several share one disk: the one that
+// A dispatcher process around the real core and committer. Several share one disk: the one that
 // started last owns it, the others only do not know yet.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "dispatcher/core.h"
-#include "dispatcher/store/commit_queue.h"
+#include "dispatcher/store/committer.h"
 #include "host.h"
 #include "oracle.h"
 
@@ -32,7 +33,7 @@ class DispatcherHost : public Host {
   /// Another takes the disk over: what was being written is, or is not.
   void lose_disk();
   const dispatcher::Core& core() const { return *core_; }
-  bool is_quiet() const { return !core_->has_changes() && !queue_.is_running(); }
+  bool is_quiet() const { return !core_->has_changes() && !committer_->is_running(); }
   /// Called when the process ends by itself.
   std::function<void()> on_end;
 
@@ -41,17 +42,20 @@ class DispatcherHost : public Host {
   Duration next_deadline() const override;
 
  private:
-  using Result = dispatcher::store::Result<void>;
-
+  void read_arrivals(const Now& clock);
   void handle(const Arrival& arrival, const Now& clock);
   void handle_as_is(const Arrival& arrival, const Now& clock);
   std::string digest(const std::string* except) const;
-  void begin_commit(const dispatcher::store::Batch& batch);
-  Result write(dispatcher::store::Batch& batch);
-  void settle_commit(bool written);
+  void commit(dispatcher::Messages promises, const Now& clock);
+  void on(dispatcher::Committer::Write& event);
+  void on(dispatcher::Committer::Look& event);
+  void on(dispatcher::Committer::Release& event);
+  void on(const dispatcher::Committer::StateChanged& event);
+  void on(const dispatcher::Committer::Failed& event);
+  void begin_write(dispatcher::store::Batch batch);
+  dispatcher::store::CommitReport write(dispatcher::store::Batch batch);
+  void settle_write(bool written);
   bool raise_epoch(const Now& clock);
-  bool end_commit(const Now& clock);
-  void report(dispatcher::StoreReport::State state);
   void send(dispatcher::Messages messages);
   void send_parcels(const msg::ToNodes& message);
   void show(const dispatcher::Note& note);
@@ -64,11 +68,12 @@ class DispatcherHost : public Host {
   const dispatcher::Config config_;
   std::vector<Line> links_;
   std::unique_ptr<dispatcher::Core> core_;
-  dispatcher::CommitQueue queue_;
-  std::optional<dispatcher::store::Batch> writing_;
+  std::unique_ptr<dispatcher::Committer> committer_;
+  std::optional<dispatcher::store::Batch> writing_;  // an empty one: only a look
   std::uint64_t writing_number_ = 0;
-  std::optional<Result> written_;
-  Duration look_again_ = kNever;
+  std::optional<dispatcher::store::CommitReport> written_;
+  bool failed_ = false;
+  std::deque<Arrival> unread_;  // of clients
   std::map<TaskId, std::size_t> log_seen_;
   std::map<SessionId, std::uint64_t> joined_;  // ordinals after the last pass
 };

@@ -81,28 +81,31 @@ TEST_CASE("a batch is committed beside its owner, who is told when it is done") 
   store.let_go();
   const CommitReport report = await(thread);
   CHECK(report.result);
-  CHECK(report.tasks == 3);
+  CHECK(report.entries == 3);
   CHECK(report.low);
   CHECK(!thread.is_busy());
   for (std::size_t size : {1u, 0u, 5u}) {
     thread.start(batch_of(size));
-    CHECK(await(thread).tasks == size);
+    CHECK(await(thread).entries == size);
   }
   CHECK(store.seen == std::vector<std::size_t>{3, 1, 0, 5});
 }
 
-TEST_CASE("what did not fit is kept to be tried again") {
+TEST_CASE("what did not fit comes back, to be tried again") {
   Scripted store;
   store.answers.assign(4, fails(Failure::kFull));
   CommitThread thread(store);
   thread.start(batch_of(4));
-  CHECK(await(thread).result.error().failure == Failure::kFull);
+  CommitReport report = await(thread);
+  CHECK(report.result.error().failure == Failure::kFull);
+  CHECK(report.entries == 4);
+  CHECK(report.left.size() == 4);
   CHECK(store.seen == std::vector<std::size_t>{4, 2, 1});  // in parts, too, it did not fit
   store.seen.clear();
-  thread.retry({});
-  const CommitReport report = await(thread);
+  thread.start(std::move(report.left));
+  report = await(thread);
   CHECK(report.result);
-  CHECK(report.tasks == 4);
+  CHECK(report.left.empty());
   CHECK(store.seen == std::vector<std::size_t>{4, 2, 2});
 }
 
@@ -112,30 +115,23 @@ TEST_CASE("what fitted in parts is not written again") {
   store.answers = {fails(Failure::kFull), fails(Failure::kFull), {}, {}, fails(Failure::kFull)};
   CommitThread thread(store);
   thread.start(batch_of(4));
-  CHECK(!await(thread).result);
-  thread.retry({});
-  CHECK(await(thread).tasks == 4);
+  CommitReport report = await(thread);
+  CHECK(!report.result);
+  CHECK(report.left.size() == 2);
+  thread.start(std::move(report.left));
+  CHECK(await(thread).result);
   CHECK(store.seen == std::vector<std::size_t>{4, 2, 1, 1, 1, 2});
 }
 
 TEST_CASE("what frees room goes before what is stuck") {
   Scripted store;
-  store.answers.assign(3, fails(Failure::kFull));
+  store.answers.assign(2, fails(Failure::kFull));
   CommitThread thread(store);
-  CHECK(!thread.stuck());
-  Batch large;
-  large.added.resize(1);
-  thread.start(std::move(large));
-  CHECK(!await(thread).result);
-  REQUIRE(thread.stuck());
-  CHECK(thread.stuck()->added.size() == 1);
-  store.seen.clear();
-  thread.retry(batch_of(2));  // with it: no; what frees: no; a part of that: yes
-  const CommitReport report = await(thread);
-  CHECK(report.result);
-  CHECK(report.tasks == 3);
+  Batch batch = batch_of(2);
+  batch.added.resize(1);
+  thread.start(std::move(batch));  // all of it: no; what frees: no; a part of that: yes
+  CHECK(await(thread).result);
   CHECK(store.seen == std::vector<std::size_t>{3, 2, 1, 1, 1});
-  CHECK(!thread.stuck());
 }
 
 TEST_CASE("a failure that is not for want of room is not tried in parts") {

@@ -21,9 +21,7 @@ struct Lives {
     }
     w = std::make_unique<DurableWorld>(store, ++epoch, now);
   }
-  void settle() {
-    while (w->running) REQUIRE(w->finish_commit());
-  }
+  void settle() { w->settle(); }
   /// Until what nobody waits for is on the disk, too.
   void settle_all() {
     w->run_for(to_ms(kLazyTime) + 1);
