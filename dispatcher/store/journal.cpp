@@ -17,6 +17,15 @@ Batch::Data change_of(bool stored, const Blob& data) {
   return stored ? Batch::Data::kClear : Batch::Data::kSet;
 }
 
+/// From one record to another: the key and what can change, but no data.
+struct CopyChanging {
+  void key(const char*, std::uint64_t from, std::uint64_t& to) { to = from; }
+  void fixed(const char*, const auto&, auto&) {}
+  void shown(const char*, const auto&, auto&) {}
+  void changing(const char*, const auto& from, auto& to) { to = from; }
+  void data(const char*, const Blob&, Blob&) {}
+};
+
 /// The usual end of a task costs the store no more than this needs.
 bool is_only_fetched(const Task& task) {
   return task.fetched && task.stored.log_entries != 0 && task.status == TaskStatus::kCompleted &&
@@ -55,25 +64,7 @@ void Journal::set_stored(Task& task) {
                  .dirty_slot = Task::Stored::kClean};
 }
 
-TaskRecord Journal::changing_part(const Task& task, const Now& now) {
-  TaskRecord record;
-  record.sequence = task.sequence;
-  record.status = task.status;
-  record.current = task.is_assigned() || task.recovering ? task.current : 0;
-  record.faults = task.faults;
-  record.losses = task.losses;
-  record.drains = task.drains;
-  record.priority = task.priority_override;
-  record.issued = task.issued;
-  record.log = task.log;
-  record.code = task.code;
-  record.info = told_info(task);
-  if (is_terminal(task.status)) record.ended_ms = to_ms(now.wall - (now.mono - task.ended_at));
-  record.fetched = task.fetched;
-  return record;
-}
-
-Batch Journal::take(const Now& now) {
+Batch Journal::take() {
   Batch batch;
   const auto is_new = [](const Task* task) { return task && !task->stored.exists; };
   batch.added.reserve(static_cast<std::size_t>(std::ranges::count_if(dirty_, is_new)));
@@ -84,20 +75,17 @@ Batch Journal::take(const Now& now) {
       set_stored(*task);
       continue;
     }
-    TaskRecord record = changing_part(*task, now);
     if (task->stored.exists) {
-      const auto payload = change_of(task->stored.payload, task->payload);
-      const auto result = change_of(task->stored.result, task->result);
-      if (result == Batch::Data::kSet) record.result = task->result;
-      batch.changed.push_back({std::move(record), payload, result});
+      Batch::Change& change = batch.changed.emplace_back();
+      change.payload = change_of(task->stored.payload, task->payload);
+      change.result = change_of(task->stored.result, task->result);
+      CopyChanging copy;
+      TaskRecord::fields(copy, *task, change.record);
+      if (change.result == Batch::Data::kSet) change.record.result = task->result;
+      change.record.info = told_info(*task);
     } else {
-      record.id = task->id;
-      record.digest = task->digest;
-      record.spec = task->spec;
-      record.created_ms = task->created_ms;
-      record.payload = task->payload;
-      record.result = task->result;
-      batch.added.push_back(std::move(record));
+      TaskRecord& record = batch.added.emplace_back(*task);
+      record.info = told_info(*task);
     }
     set_stored(*task);
   }

@@ -50,7 +50,7 @@ class Journal {
   /// Counted since take().
   std::size_t bytes() const { return bytes_; }
   /// Everything since the last call.
-  store::Batch take(const Now& now);
+  store::Batch take();
   /// Of that, what only frees room, and is of none of the tasks in `stuck`, a batch that does not
   /// fit: it can go first.
   store::Batch take_frees(const store::Batch& stuck);
@@ -61,7 +61,6 @@ class Journal {
   void mark(Task& task, Duration at);
   void drop(Task& task, Duration at);
   static void set_stored(Task& task);
-  static store::TaskRecord changing_part(const Task& task, const Now& now);
 
   bool enabled_;
   Duration due_at_ = kNever;

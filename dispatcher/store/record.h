@@ -5,37 +5,12 @@
 #include <string>
 #include <vector>
 
-#include "dispatcher/tasks/digest.h"
-#include "dispatcher/tasks/task.h"
-#include "protocol/base/blob.h"
+#include "dispatcher/tasks/record.h"
 #include "protocol/base/ids.h"
-#include "protocol/base/value.h"
-#include "protocol/wire/messages.h"
 
 namespace genai::dispatcher::store {
 
-/// A task as it survives the process. Times are Unix milliseconds. `payload` and `result` share
-/// memory with the live task.
-struct TaskRecord {
-  std::uint64_t sequence = 0;  // unique; the key
-  // Never change:
-  TaskId id;
-  Digest digest{};
-  TaskSpec spec;
-  std::uint64_t created_ms = 0;
-  // Change:
-  TaskStatus status = TaskStatus::kUnscheduled;
-  std::uint32_t current = 0;  // the attempt it is assigned with; 0: none
-  std::uint32_t faults = 0, losses = 0, drains = 0;
-  int priority = -1;  // -1: as the spec says
-  std::vector<IssuedAttempt> issued;
-  TaskLog log;
-  ErrorCode code = ErrorCode::kOk;
-  ValueMap info;
-  std::uint64_t ended_ms = 0;  // 0: not terminal
-  bool fetched = false;
-  Blob payload, result;
-};
+using dispatcher::TaskRecord;
 
 /// What is known of a node beyond its sessions.
 struct NodeRow {
@@ -44,6 +19,17 @@ struct NodeRow {
   std::uint64_t assigned = 0, completed = 0, failed = 0, lost = 0;  // attempts, over all sessions
 
   friend bool operator==(const NodeRow&, const NodeRow&) = default;
+
+  /// As TaskRecord::fields.
+  template <class Ar, class... Row>
+  static void fields(Ar& ar, Row&... row) {
+    ar.key("node_id", row.id...);
+    ar.changing("drained", row.drained...);
+    ar.changing("assigned", row.assigned...);
+    ar.changing("completed", row.completed...);
+    ar.changing("failed", row.failed...);
+    ar.changing("lost", row.lost...);
+  }
 };
 
 /// What was measured of a node with tasks of one model and size (PrivateMetaInfo). Trends are of
@@ -58,6 +44,24 @@ struct MeasureRow {
   std::uint64_t lost = 0, updated_ms = 0;
 
   friend bool operator==(const MeasureRow&, const MeasureRow&) = default;
+
+  /// As TaskRecord::fields.
+  template <class Ar, class... Row>
+  static void fields(Ar& ar, Row&... row) {
+    ar.key("node_id", row.node...);
+    ar.key("model", row.model...);
+    ar.key("size", row.size...);
+    ar.changing("runs", row.runs...);
+    ar.changing("run_mean", row.run_mean...);
+    ar.changing("run_variance", row.run_variance...);
+    ar.changing("loads", row.loads...);
+    ar.changing("load_mean", row.load_mean...);
+    ar.changing("load_variance", row.load_variance...);
+    ar.changing("good", row.good...);
+    ar.changing("bad", row.bad...);
+    ar.changing("lost", row.lost...);
+    ar.changing("updated_ms", row.updated_ms...);
+  }
 };
 
 /// The changes of one commit: all of them or none. A task occurs once at most.

@@ -10,110 +10,141 @@
 namespace genai::dispatcher {
 namespace {
 
-template <class T>
-void put(std::string& out, const T& value) {
-  static_assert(std::is_trivially_copyable_v<T>);
-  out.append(reinterpret_cast<const char*>(&value), sizeof value);
+/// Packs one field after the other.
+class Packer {
+ public:
+  explicit Packer(std::string& out) : out_(out) {}
+  void key(const char*, const auto& value) { put(value); }
+  void fixed(const char*, const auto& value) { put(value); }
+  void shown(const char*, const auto&) {}
+  void changing(const char*, const auto& value) { put(value); }
+  void data(const char*, const Blob& value) { GENAI_CHECK(value.empty()); }
+
+  template <class T>
+  void put(const T& value) {
+    static_assert(std::is_trivially_copyable_v<T>);
+    out_.append(reinterpret_cast<const char*>(&value), sizeof value);
+  }
+  void put(const TaskId&) {}  // its owner knows it
+  void put(const std::string& text) { put_text(text); }
+  void put(const TaskSpec& spec) {
+    put(spec.tenant);
+    put(spec.label);
+    put(spec.needs.model);
+    put(spec.priority);
+  }
+  void put(const ValueMap& map) { put_text(map.empty() ? std::string() : encode_map(map)); }
+  void put(const TaskLog& log) { put_text(log.raw()); }
+  void put(const std::vector<IssuedAttempt>& attempts) {
+    put(static_cast<std::uint32_t>(attempts.size()));
+    for (const IssuedAttempt& attempt : attempts) put(attempt);
+  }
+
+ private:
+  void put_text(std::string_view text) {
+    put(static_cast<std::uint32_t>(text.size()));
+    out_.append(text);
+  }
+
+  std::string& out_;
+};
+
+/// Takes them in the same order.
+class Unpacker {
+ public:
+  explicit Unpacker(std::string_view from) : from_(from) {}
+  void key(const char*, auto& value) { take(value); }
+  void fixed(const char*, auto& value) { take(value); }
+  void shown(const char*, auto&) {}
+  void changing(const char*, auto& value) { take(value); }
+  void data(const char*, Blob&) {}
+
+  bool is_at_end() const { return from_.empty(); }
+
+ private:
+  std::string_view take_bytes(std::size_t size) {
+    GENAI_CHECK(size <= from_.size());
+    const std::string_view part = from_.substr(0, size);
+    from_.remove_prefix(size);
+    return part;
+  }
+  std::string_view take_text() {
+    std::uint32_t size = 0;
+    take(size);
+    return take_bytes(size);
+  }
+  template <class T>
+  void take(T& value) {
+    static_assert(std::is_trivially_copyable_v<T>);
+    std::memcpy(&value, take_bytes(sizeof value).data(), sizeof value);
+  }
+  void take(TaskId&) {}
+  void take(std::string& text) { text = take_text(); }
+  void take(TaskSpec& spec) {
+    take(spec.tenant);
+    take(spec.label);
+    take(spec.needs.model);
+    take(spec.priority);
+  }
+  void take(ValueMap& map) {
+    if (const std::string_view text = take_text(); !text.empty()) map = *decode_map(text);
+  }
+  void take(TaskLog& log) { log = TaskLog::from_raw(take_text()); }
+  void take(std::vector<IssuedAttempt>& attempts) {
+    std::uint32_t size = 0;
+    take(size);
+    attempts.resize(size);
+    for (IssuedAttempt& attempt : attempts) take(attempt);
+  }
+
+  std::string_view from_;
+};
+
+/// What is stored of it, and what else its history tells.
+template <class Ar, class AnyTask>
+void past_fields(Ar& ar, AnyTask& task) {
+  TaskRecord::fields(ar, task);
+  ar.fixed("accepted_at", task.accepted_at);
+  ar.fixed("acknowledged_at", task.acknowledged_at);
+  ar.fixed("ended_at", task.ended_at);
+  ar.fixed("fetched_at", task.fetched_at);
+  ar.fixed("ended_by", task.ended_by);
+  ar.fixed("is_told_whole", task.is_told_whole);
+  ar.fixed("stored.exists", task.stored.exists);
+  ar.fixed("stored.log_entries", task.stored.log_entries);
 }
 
-std::string_view take(std::string_view& from, std::size_t size) {
-  const std::string_view part = from.substr(0, size);
-  from.remove_prefix(size);
-  return part;
-}
-template <class T>
-T take(std::string_view& from) {
-  static_assert(std::is_trivially_copyable_v<T>);
-  T value;
-  std::memcpy(&value, take(from, sizeof value).data(), sizeof value);
-  return value;
-}
+static_assert(limits::kMaxNameBytes <= UINT8_MAX);
 
 }  // namespace
 
 PastTask::Head PastTask::head() const {
-  std::string_view bytes = bytes_;
-  return take<Head>(bytes);
+  Head head;
+  std::memcpy(&head, bytes_.data(), sizeof head);
+  return head;
 }
 
 std::string_view PastTask::tenant() const {
   return std::string_view(bytes_).substr(sizeof(Head), head().tenant_bytes);
 }
 
-static_assert(limits::kMaxNameBytes <= UINT8_MAX);
-
-PastTask::PastTask(const Task& task) {
+PastTask::PastTask(const Task& task, std::string& buffer) {
   GENAI_CHECK(is_terminal(task.status) && task.fetched && task.watchers.empty());
-  GENAI_CHECK(task.payload.empty() && task.result.empty());
-  const std::string info = task.info.empty() ? std::string() : encode_map(task.info);
-  Head head{};
-  head.digest = task.digest;
-  head.sequence = task.sequence;
-  head.created_ms = task.created_ms;
-  head.accepted_at = task.accepted_at;
-  head.acknowledged_at = task.acknowledged_at;
-  head.ended_at = task.ended_at;
-  head.fetched_at = task.fetched_at;
-  head.log_entries = task.stored.log_entries;
-  head.faults = task.faults;
-  head.losses = task.losses;
-  head.drains = task.drains;
-  head.ended_by = task.ended_by;
-  head.current = task.current;
-  head.tenant_bytes = static_cast<std::uint8_t>(task.spec.tenant.size());
-  head.label_bytes = static_cast<std::uint8_t>(task.spec.label.size());
-  head.model_bytes = static_cast<std::uint8_t>(task.spec.needs.model.size());
-  head.priority = task.spec.priority;
-  head.info_bytes = static_cast<std::uint32_t>(info.size());
-  head.issued = static_cast<std::uint32_t>(task.issued.size());
-  head.priority_override = static_cast<std::int16_t>(task.priority_override);
-  head.code = task.code;
-  head.status = task.status;
-  head.acknowledged = task.acknowledged;
-  head.stored = task.stored.exists;
-  bytes_.reserve(sizeof head + task.spec.tenant.size() + task.spec.label.size() +
-                 task.spec.needs.model.size() + info.size() +
-                 task.issued.size() * sizeof(IssuedAttempt) + task.log.bytes());
-  put(bytes_, head);
-  bytes_.append(task.spec.tenant).append(task.spec.label).append(task.spec.needs.model);
-  bytes_.append(info);
-  for (const IssuedAttempt& attempt : task.issued) put(bytes_, attempt);
-  bytes_.append(task.log.raw());
+  buffer.clear();
+  Packer packer(buffer);
+  packer.put(Head{task.sequence, task.fetched_at, task.status, task.stored.exists,
+                  static_cast<std::uint8_t>(task.spec.tenant.size())});
+  buffer.append(task.spec.tenant);
+  past_fields(packer, task);
+  bytes_ = buffer;
 }
 
 std::unique_ptr<Task> PastTask::revive(const TaskId& id) const {
-  std::string_view bytes = bytes_;
-  const Head head = take<Head>(bytes);
   auto task = std::make_unique<Task>();
   task->id = id;
-  task->spec.tenant = take(bytes, head.tenant_bytes);
-  task->spec.label = take(bytes, head.label_bytes);
-  task->spec.needs.model = take(bytes, head.model_bytes);
-  task->spec.priority = head.priority;
-  if (head.info_bytes != 0) task->info = *decode_map(take(bytes, head.info_bytes));
-  task->issued.reserve(head.issued);
-  for (std::uint32_t i = 0; i < head.issued; ++i)
-    task->issued.push_back(take<IssuedAttempt>(bytes));
-  task->log = TaskLog::from_raw(bytes);
-  task->digest = head.digest;
-  task->sequence = head.sequence;
-  task->created_ms = head.created_ms;
-  task->accepted_at = head.accepted_at;
-  task->acknowledged_at = head.acknowledged_at;
-  task->ended_at = head.ended_at;
-  task->fetched_at = head.fetched_at;
-  task->faults = head.faults;
-  task->losses = head.losses;
-  task->drains = head.drains;
-  task->ended_by = head.ended_by;
-  task->current = head.current;
-  task->priority_override = head.priority_override;
-  task->code = head.code;
-  task->status = head.status;
-  task->acknowledged = head.acknowledged;
-  task->fetched = true;
-  task->stored.exists = head.stored;
-  task->stored.log_entries = head.log_entries;
+  Unpacker unpacker(std::string_view(bytes_).substr(sizeof(Head) + head().tenant_bytes));
+  past_fields(unpacker, *task);
+  GENAI_CHECK(unpacker.is_at_end());
   return task;
 }
 

@@ -17,36 +17,32 @@ namespace genai::dispatcher {
 class PastTask {
  public:
   PastTask() = default;  // none
-  /// `task` must be terminal and without data, watchers and changes to be written.
-  explicit PastTask(const Task& task);
+  /// `task` must be terminal and without data, watchers and changes to be written. `buffer` is
+  /// overwritten; whoever packs many keeps one.
+  PastTask(const Task& task, std::string& buffer);
 
   bool empty() const { return bytes_.empty(); }
   TaskStatus status() const { return head().status; }
   std::uint64_t sequence() const { return head().sequence; }
   Duration fetched_at() const { return head().fetched_at; }
-  bool is_stored() const { return head().stored; }
+  bool is_stored() const { return head().is_stored; }
   std::string_view tenant() const;
 
   /// The task as it was, but for the rest of its spec.
   std::unique_ptr<Task> revive(const TaskId& id) const;
 
  private:
+  /// What is asked of one without unpacking it.
   struct Head {
-    Digest digest;
-    std::uint64_t sequence, created_ms;
-    Duration accepted_at, acknowledged_at, ended_at, fetched_at;
-    std::uint64_t log_entries;  // that are stored
-    std::uint32_t faults, losses, drains, ended_by, current;
-    std::uint32_t info_bytes, issued;
-    std::uint8_t tenant_bytes, label_bytes, model_bytes, priority;
-    std::int16_t priority_override;
-    ErrorCode code;
+    std::uint64_t sequence;
+    Duration fetched_at;
     TaskStatus status;
-    bool acknowledged, stored;
+    bool is_stored;
+    std::uint8_t tenant_bytes;
   };
   Head head() const;
 
-  std::string bytes_;  // Head, tenant, label, model, info, attempts, log
+  std::string bytes_;  // Head, tenant, then the fields of the task one after the other
 };
 
 }  // namespace genai::dispatcher

@@ -71,7 +71,7 @@ void drop_unknown(ValueMap& info) {
 /// earlier process are in its info.
 template <class Enter>
 void each_own(const Task& task, Enter enter) {
-  if (!is_terminal(task.status) || task.info.contains("attempts")) return;
+  if (!is_terminal(task.status) || task.is_told_whole) return;
   enter("attempts", task.issued.empty() ? 0u : task.issued.back().number);
   if (const IssuedAttempt* by = task.attempt(task.ended_by)) enter("node_id", by->node_id.view());
   if (task.acknowledged_at != Duration{0})

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "dispatcher/tasks/task_times.h"
 #include "protocol/base/check.h"
 #include "protocol/base/limits.h"
 #include "protocol/base/planted.h"
@@ -82,10 +83,30 @@ Task& TaskTable::insert(std::unique_ptr<Task> task, const Now& now, std::string_
   return added;
 }
 
-Task& TaskTable::restore(std::unique_ptr<Task> task) {
+Task& TaskTable::restore(TaskRecord record, const Now& now) {
+  auto task = std::make_unique<Task>(std::move(record));
+  take_up(*task, now);
   Task& added = enter(std::move(task));
   journal_.restored(added);
+  if (!is_terminal(added.status) && added.current != 0) recover(added, now);
   return added;
+}
+
+void TaskTable::recover(Task& task, const Now& now) {
+  --counts_[static_cast<std::size_t>(task.status)];
+  ++counts_[static_cast<std::size_t>(TaskStatus::kUnscheduled)];
+  task.status = TaskStatus::kUnscheduled;
+  task.recovering = true;
+  annotate(task, "the dispatcher was restarted: waiting for its node to report", now,
+           task.attempt(task.current)->node_id, task.current);
+}
+
+void TaskTable::give_up(Task& task, const Now& now) {
+  const IssuedAttempt& attempt = *task.attempt(task.current);
+  task.recovering = false;
+  task.current = 0;
+  annotate(task, "its node did not report it after the restart", now, attempt.node_id,
+           attempt.number);
 }
 
 void TaskTable::erase(Task& task) {
@@ -126,13 +147,14 @@ void TaskTable::settle(Task& task) {
 }
 
 void TaskTable::compact() {
+  std::string buffer;
   for (Task* task : settled_) {
     if (!task) continue;
     task->settled_slot = Task::kNotSettled;
     if (!task->watchers.empty()) continue;  // settled again when they have it
     GENAI_CHECK(task->stored.dirty_slot == Task::Stored::kClean);
     Card& card = *task->card;
-    card.past = PastTask(*task);
+    card.past = PastTask(*task, buffer);
     card.task.reset();
   }
   settled_.clear();
@@ -157,12 +179,14 @@ void TaskTable::move(Task& task, TaskStatus to, std::string_view reason, const N
     --counts_[static_cast<std::size_t>(task.status)];
   ++counts_[static_cast<std::size_t>(to)];
   task.status = to;
+  if (!task.is_assigned()) task.current = 0;
   task.phase_ends = kNever;
   queued_bytes_ -= task.queued_bytes();
   append(task, reason, now, node, attempt);
   if (is_terminal(to)) {
     if (to != TaskStatus::kFailed) task.payload = {};
     task.ended_at = now.mono;
+    task.ended_ms = to_ms(now.wall);
     forget_deadline(task);
   } else {
     queued_bytes_ += task.queued_bytes();

@@ -52,8 +52,11 @@ class TaskTable {
 
   /// A new Unscheduled task; its id must not be known yet. Deadlines must be set before.
   Task& insert(std::unique_ptr<Task> task, const Now& now, std::string_view reason = "accepted");
-  /// A task of an earlier process, in whatever status; its id must not be known yet.
-  Task& restore(std::unique_ptr<Task> task);
+  /// A task of an earlier process, in whatever status; its id must not be known yet. One that was
+  /// assigned takes the edge "recover": it is Unscheduled, and its node may still report it.
+  Task& restore(TaskRecord record, const Now& now);
+  /// Nobody reported it: it is like any other Unscheduled task.
+  void give_up(Task& task, const Now& now);
   void erase(Task& task);
   /// As erase(), but a crash may bring it back.
   void expire(Card& card, Duration now);
@@ -103,6 +106,7 @@ class TaskTable {
   void forget_deadline(Task& task);
 
   Task& enter(std::unique_ptr<Task> task);
+  void recover(Task& task, const Now& now);
   Card* card_of(const TaskId& id) const;
   Task& revive(Card& card);
   void remove(Card& card);

@@ -27,4 +27,18 @@ inline void set_deadlines(Task& task, const Now& now) {
   task.expires_at = std::min(earliest_start(task, now) + from_ms(spec.ttl_ms), task.deadline);
 }
 
+/// Sets the times of a task that an earlier process accepted.
+inline void take_up(Task& task, const Now& now) {
+  // What seems to lie in the future (the clock was set back) happened just now.
+  const auto mono_of = [&](std::uint64_t unix_ms) {
+    return now.mono - std::max(now.wall - from_ms(unix_ms), Duration{0});
+  };
+  task.accepted_at = mono_of(task.created_ms);
+  if (task.ended_ms != 0) task.ended_at = mono_of(task.ended_ms);
+  task.fetched_at = now.mono;
+  // What is stored of an end is all that is told of it.
+  task.is_told_whole = is_terminal(task.status) && task.info.contains("attempts");
+  set_deadlines(task, now);
+}
+
 }  // namespace genai::dispatcher

@@ -245,7 +245,7 @@ void Oracle::check_words(const Task& task, const dispatcher::store::TaskRecord& 
                                    task.spec.needs.model == kept.spec.needs.model
                              : task.spec == kept.spec;
   require(same_spec && task.digest == kept.digest && task.created_ms == kept.created_ms &&
-              task.priority_override == kept.priority,
+              task.priority_override == kept.priority_override,
           "{}: something else was asked, says the disk", id);
   ValueMap info = kept.info;
   if (task.fetched && task.status != TaskStatus::kFailed) dispatcher::keep_known_info(info);

@@ -5,41 +5,308 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <stdexcept>
+#include <type_traits>
+#include <vector>
 
 #include "dispatcher/store/sqlite/text.h"
+#include "protocol/base/check.h"
 #include "protocol/base/limits.h"
 #include "protocol/wire/codec.h"
 
 namespace genai::dispatcher::store {
 namespace {
 
+// ---- statements
+
+/// The names of all columns, or only of those that are read.
+class Columns {
+ public:
+  explicit Columns(bool shown_too) : shown_too_(shown_too) {}
+  void key(const char* name) { names_.push_back(name); }
+  void fixed(const char* name) { names_.push_back(name); }
+  void shown(const char* name) {
+    if (shown_too_) names_.push_back(name);
+  }
+  void changing(const char* name) { names_.push_back(name); }
+  void data(const char* name) { names_.push_back(name); }
+
+  std::string list() const { return fmt::format("{}", fmt::join(names_, ", ")); }
+  std::string places() const {
+    return fmt::format("{}", fmt::join(std::vector<const char*>(names_.size(), "?"), ", "));
+  }
+
+ private:
+  const bool shown_too_;
+  std::vector<const char*> names_;
+};
+
+template <class Row>
+std::string put_sql(const char* verb, const char* table) {
+  Columns columns(true);
+  Row::fields(columns);
+  return fmt::format("{} INTO {}({}) VALUES({})", verb, table, columns.list(), columns.places());
+}
+
+template <class Row>
+std::string select_sql(const char* table, const char* order) {
+  Columns columns(false);
+  Row::fields(columns);
+  return fmt::format("SELECT {} FROM {} ORDER BY {}", columns.list(), table, order);
+}
+
+/// "name=?3, ..." for what can change; the key is parameter 1.
+class Assignments {
+ public:
+  void key(const char* name) { key_ = name; }
+  void fixed(const char*) {}
+  void shown(const char*) {}
+  void changing(const char* name) { parts_.push_back(fmt::format("{}=?{}", name, ++last_)); }
+  /// One parameter says whether the other one counts.
+  void data(const char* name) {
+    parts_.push_back(fmt::format("{0}=iif(?{1}, ?{2}, {0})", name, last_ + 1, last_ + 2));
+    last_ += 2;
+  }
+  std::string update(const char* table) const {
+    return fmt::format("UPDATE {} SET {} WHERE {}=?1", table, fmt::join(parts_, ", "), key_);
+  }
+
+ private:
+  const char* key_ = "";
+  int last_ = 1;
+  std::vector<std::string> parts_;
+};
+
+// ---- writing
+
+/// Binds one value after the other.
+class Values {
+ public:
+  Values(SQLite::Statement& sql, Texts& texts) : sql_(sql), texts_(texts) { sql_.reset(); }
+
+ protected:
+  void put(std::uint64_t number) { sql_.bind(++index_, static_cast<std::int64_t>(number)); }
+  void put(std::uint32_t number) { sql_.bind(++index_, number); }
+  void put(std::uint8_t number) { sql_.bind(++index_, int{number}); }
+  void put(int number) { sql_.bind(++index_, number); }
+  void put(bool is) { sql_.bind(++index_, is ? 1 : 0); }
+  void put(double number) { sql_.bind(++index_, number); }
+  void put(TaskStatus status) { put(static_cast<int>(status)); }
+  void put(ErrorCode code) { put(static_cast<int>(code)); }
+  void put(const std::string& text) { sql_.bindNoCopy(++index_, text); }
+  template <class Tag>
+  void put(const TextId<Tag>& id) {
+    put_text(id.str());
+  }
+  void put(const Digest& digest) {
+    put_bytes({reinterpret_cast<const char*>(digest.data()), digest.size()});
+  }
+  void put(const TaskSpec& spec) { put_bytes(spec.raw); }
+  void put(const std::vector<IssuedAttempt>& attempts) { put_text(attempts_text(attempts)); }
+  void put(const TaskLog& log) { put_text(log_text(log)); }
+  void put(const ValueMap& map) { put_bytes(keep(encode_map(map))); }
+  /// NULL for what is empty, or stands in blobs.
+  void put(const Blob& data) {
+    if (data.empty() || data.size() > kInlineBytes)
+      sql_.bind(++index_);
+    else
+      put_bytes(data.view());
+  }
+
+ private:
+  const std::string& keep(std::string text) { return texts_.at(used_++) = std::move(text); }
+  void put_text(std::string text) { put(keep(std::move(text))); }
+  void put_bytes(std::string_view bytes) {
+    sql_.bindNoCopy(++index_, static_cast<const void*>(bytes.data()),
+                    static_cast<int>(bytes.size()));
+  }
+
+  SQLite::Statement& sql_;
+  Texts& texts_;
+  int index_ = 0;
+  std::size_t used_ = 0;
+};
+
+class WholeRow : public Values {
+ public:
+  using Values::Values;
+  void key(const char*, const auto& value) { put(value); }
+  void fixed(const char*, const auto& value) { put(value); }
+  void shown(const char*, const auto& value) { put(value); }
+  void changing(const char*, const auto& value) { put(value); }
+  void data(const char*, const Blob& value) { put(value); }
+};
+
+class ChangedRow : public Values {
+ public:
+  ChangedRow(SQLite::Statement& sql, Texts& texts, const Batch::Change& change)
+      : Values(sql, texts), changes_{change.payload, change.result} {}
+  void key(const char*, const auto& value) { put(value); }
+  void fixed(const char*, const auto&) {}
+  void shown(const char*, const auto&) {}
+  void changing(const char*, const auto& value) { put(value); }
+  void data(const char*, const Blob& value) {
+    const Batch::Data change = changes_.at(seen_++);
+    put(change != Batch::Data::kKeep);
+    put(change == Batch::Data::kSet ? value : Blob());
+  }
+
+ private:
+  const std::array<Batch::Data, 2> changes_;  // in the order of the fields
+  std::size_t seen_ = 0;
+};
+
+// ---- reading
+
 std::string_view bytes_of(const SQLite::Column& column) {
   return {static_cast<const char*>(column.getBlob()), static_cast<std::size_t>(column.getBytes())};
 }
 
-std::uint32_t count_of(const SQLite::Column& column) {
-  const std::uint64_t number = uint_of(column);
-  if (number > UINT32_MAX)
-    throw std::invalid_argument(fmt::format("{} too large", column.getName()));
-  return static_cast<std::uint32_t>(number);
+[[noreturn]] void refuse(const SQLite::Column& column, std::string_view problem) {
+  throw std::invalid_argument(fmt::format("{}: {}", column.getName(), problem));
 }
 
 template <class T>
-T checked(Expected<T> value, const char* column) {
-  if (!value) throw std::invalid_argument(fmt::format("{}: {}", column, value.error().detail));
-  return std::move(*value);
+T count_of(const SQLite::Column& column) {
+  const std::uint64_t number = uint_of(column);
+  if (number > std::numeric_limits<T>::max()) refuse(column, "too large");
+  return static_cast<T>(number);
 }
 
-/// Infinities would spread to whatever is reckoned with them.
-double real_of(const SQLite::Column& column, double least) {
-  const double number = column.getDouble();
-  if (column.isText() || column.isBlob() || !std::isfinite(number) || number < least)
-    throw std::invalid_argument(fmt::format("{}: out of range", column.getName()));
-  return number;
+/// Takes one value after the other.
+class Reader {
+ public:
+  explicit Reader(SQLite::Statement& row) : row_(row) {}
+  void key(const char*, auto& value) { take(value, next()); }
+  void fixed(const char*, auto& value) { take(value, next()); }
+  void shown(const char*, auto&) {}
+  void changing(const char*, auto& value) { take(value, next()); }
+  void data(const char*, auto& value) { take(value, next()); }
+
+ private:
+  SQLite::Column next() { return row_.getColumn(index_++); }
+
+  static void take(std::uint64_t& number, const SQLite::Column& from) { number = uint_of(from); }
+  static void take(std::uint32_t& number, const SQLite::Column& from) {
+    number = count_of<std::uint32_t>(from);
+  }
+  static void take(std::uint8_t& number, const SQLite::Column& from) {
+    number = count_of<std::uint8_t>(from);
+  }
+  static void take(int& number, const SQLite::Column& from) { number = from.getInt(); }
+  static void take(bool& is, const SQLite::Column& from) { is = from.getInt() != 0; }
+  /// Infinities would spread to whatever is reckoned with them.
+  static void take(double& number, const SQLite::Column& from) {
+    constexpr double kLeast = -1e6;
+    number = from.getDouble();
+    if (from.isText() || from.isBlob() || !std::isfinite(number) || number < kLeast)
+      refuse(from, "out of range");
+  }
+  static void take(std::string& text, const SQLite::Column& from) { text = from.getString(); }
+  template <class Tag>
+  static void take(TextId<Tag>& id, const SQLite::Column& from) {
+    const auto parsed = TextId<Tag>::parse(from.getString());
+    if (!parsed) refuse(from, "not an id");
+    id = *parsed;
+  }
+  static void take(TaskStatus& status, const SQLite::Column& from) {
+    const auto number = uint_of(from);
+    if (number > kMaxTaskStatus) refuse(from, "no such status");
+    status = static_cast<TaskStatus>(number);
+  }
+  static void take(ErrorCode& code, const SQLite::Column& from) {
+    const auto known = error_code(uint_of(from));
+    if (!known) refuse(from, "no such code");
+    code = *known;
+  }
+  static void take(Digest& digest, const SQLite::Column& from) {
+    const std::string_view bytes = bytes_of(from);
+    if (bytes.size() != digest.size()) refuse(from, "wrong size");
+    std::ranges::copy(bytes, digest.begin());
+  }
+  static void take(Blob& data, const SQLite::Column& from) { data = blob_of(from); }
+  static void take(TaskSpec& spec, const SQLite::Column& from) {
+    spec = checked(decode_spec(bytes_of(from)), from);
+  }
+  static void take(std::vector<IssuedAttempt>& attempts, const SQLite::Column& from) {
+    attempts = checked(parse_attempts(from.getString()), from);
+  }
+  static void take(TaskLog& log, const SQLite::Column& from) {
+    log = checked(parse_log(from.getString()), from);
+  }
+  static void take(ValueMap& map, const SQLite::Column& from) {
+    map = checked(decode_map(bytes_of(from)), from);
+  }
+  template <class T>
+  static T checked(Expected<T> value, const SQLite::Column& from) {
+    if (!value) refuse(from, value.error().detail);
+    return std::move(*value);
+  }
+
+  SQLite::Statement& row_;
+  int index_ = 0;
+};
+
+template <class Row>
+Row read(SQLite::Statement& row) {
+  Row read;
+  Reader reader(row);
+  Row::fields(reader, read);
+  return read;
+}
+
+/// What is wrong between the fields of a task; empty: nothing.
+std::string_view problem_of(const TaskRecord& task) {
+  if (task.priority_override < -1 || task.priority_override > limits::kMaxPriority)
+    return "priority: no such priority";
+  if (task.log.empty() || task.log.last_status() != task.status)
+    return "log: does not end with the status";
+  if (is_terminal(task.status) != (task.ended_ms != 0))
+    return "ended_ms: does not go with the status";
+  if (task.is_assigned() && task.current == 0) return "current: assigned without one";
+  if (std::ranges::adjacent_find(task.issued, std::greater_equal<>(), &IssuedAttempt::number) !=
+      task.issued.end())
+    return "attempts: not in order";
+  if (task.current != 0 && !task.attempt(task.current)) return "current: no such attempt";
+  return {};
 }
 
 }  // namespace
+
+std::string insert_task_sql() { return put_sql<TaskRecord>("INSERT", "tasks"); }
+std::string update_task_sql() {
+  Assignments assignments;
+  TaskRecord::fields(assignments);
+  return assignments.update("tasks");
+}
+std::string select_tasks_sql() { return select_sql<TaskRecord>("tasks", "sequence"); }
+std::string put_node_sql() { return put_sql<NodeRow>("INSERT OR REPLACE", "nodes"); }
+std::string put_measure_sql() { return put_sql<MeasureRow>("INSERT OR REPLACE", "measures"); }
+std::string select_nodes_sql() { return select_sql<NodeRow>("nodes", "node_id"); }
+std::string select_measures_sql() {
+  return select_sql<MeasureRow>("measures", "node_id, model, size");
+}
+
+void bind_insert(SQLite::Statement& insert, const TaskRecord& task, Texts& texts) {
+  WholeRow row(insert, texts);
+  TaskRecord::fields(row, task);
+}
+
+void bind_update(SQLite::Statement& update, const Batch::Change& change, Texts& texts) {
+  ChangedRow row(update, texts, change);
+  TaskRecord::fields(row, change.record);
+}
+
+void bind_node(SQLite::Statement& put, const NodeRow& node, Texts& texts) {
+  WholeRow row(put, texts);
+  NodeRow::fields(row, node);
+}
+
+void bind_measure(SQLite::Statement& put, const MeasureRow& measure, Texts& texts) {
+  WholeRow row(put, texts);
+  MeasureRow::fields(row, measure);
+}
 
 Blob blob_of(const SQLite::Column& column) {
   return column.isNull() ? Blob() : Blob(std::string(bytes_of(column)));
@@ -47,87 +314,24 @@ Blob blob_of(const SQLite::Column& column) {
 
 std::uint64_t uint_of(const SQLite::Column& column) {
   const std::int64_t number = column.getInt64();
-  if (number < 0) throw std::invalid_argument(fmt::format("{} is negative", column.getName()));
+  if (number < 0) refuse(column, "negative");
   return static_cast<std::uint64_t>(number);
 }
 
 TaskRecord read_task(SQLite::Statement& row) {
-  TaskRecord task;
-  task.sequence = uint_of(row.getColumn(0));
-  const auto id = TaskId::parse(row.getColumn(1).getString());
-  if (!id) throw std::invalid_argument("task_id: not an id");
-  task.id = *id;
-  const std::string_view digest = bytes_of(row.getColumn(2));
-  if (digest.size() != task.digest.size()) throw std::invalid_argument("digest: wrong size");
-  std::copy(digest.begin(), digest.end(), task.digest.begin());
-  task.spec = checked(decode_spec(bytes_of(row.getColumn(3))), "spec");
-  task.created_ms = uint_of(row.getColumn(4));
-  const std::uint32_t status = count_of(row.getColumn(5));
-  if (status > kMaxTaskStatus) throw std::invalid_argument("status: no such status");
-  task.status = static_cast<TaskStatus>(status);
-  task.current = count_of(row.getColumn(6));
-  task.faults = count_of(row.getColumn(7));
-  task.losses = count_of(row.getColumn(8));
-  task.drains = count_of(row.getColumn(9));
-  task.issued = checked(parse_attempts(row.getColumn(10).getString()), "attempts");
-  task.log = checked(parse_log(row.getColumn(11).getString()), "log");
-  const auto code = error_code(uint_of(row.getColumn(12)));
-  if (!code) throw std::invalid_argument("code: no such code");
-  task.code = *code;
-  task.info = checked(decode_map(bytes_of(row.getColumn(13))), "info");
-  task.ended_ms = uint_of(row.getColumn(14));
-  task.fetched = row.getColumn(15).getInt() != 0;
-  task.payload = blob_of(row.getColumn(16));
-  task.result = blob_of(row.getColumn(17));
-  task.priority = row.getColumn(18).getInt();
-  if (task.priority < -1 || task.priority > limits::kMaxPriority)
-    throw std::invalid_argument("priority: no such priority");
-  if (task.log.empty() || task.log.last_status() != task.status)
-    throw std::invalid_argument("log: does not end with the status");
-  if (is_terminal(task.status) != (task.ended_ms != 0))
-    throw std::invalid_argument("ended_ms: does not go with the status");
-  const bool assigned = task.status == TaskStatus::kScheduled || task.status == TaskStatus::kSent;
-  if (assigned && task.current == 0) throw std::invalid_argument("current: assigned without one");
-  if (std::ranges::adjacent_find(task.issued, std::greater_equal<>(), &IssuedAttempt::number) !=
-      task.issued.end())
-    throw std::invalid_argument("attempts: not in order");
-  const auto issued = [&](const IssuedAttempt& a) { return a.number == task.current; };
-  if (task.current != 0 && std::ranges::none_of(task.issued, issued))
-    throw std::invalid_argument("current: no such attempt");
+  TaskRecord task = read<TaskRecord>(row);
+  if (const auto problem = problem_of(task); !problem.empty())
+    throw std::invalid_argument(std::string(problem));
   return task;
 }
 
-NodeRow read_node(SQLite::Statement& row) {
-  const auto id = NodeId::parse(row.getColumn(0).getString());
-  if (!id) throw std::invalid_argument("not a node id");
-  return {*id,
-          row.getColumn(1).getInt() != 0,
-          uint_of(row.getColumn(2)),
-          uint_of(row.getColumn(3)),
-          uint_of(row.getColumn(4)),
-          uint_of(row.getColumn(5))};
-}
+NodeRow read_node(SQLite::Statement& row) { return read<NodeRow>(row); }
 
 MeasureRow read_measure(SQLite::Statement& row) {
-  constexpr double kAny = -1e6;
-  MeasureRow measure;
-  const auto id = NodeId::parse(row.getColumn(0).getString());
-  if (!id) throw std::invalid_argument("not a node id");
-  measure.node = *id;
-  measure.model = row.getColumn(1).getString();
-  const std::uint32_t size = count_of(row.getColumn(2));
-  if (size > UINT8_MAX) throw std::invalid_argument("size: no such class");
-  measure.size = static_cast<std::uint8_t>(size);
-  measure.runs = real_of(row.getColumn(3), 0);
-  measure.run_mean = real_of(row.getColumn(4), kAny);
-  measure.run_variance = real_of(row.getColumn(5), 0);
-  measure.loads = real_of(row.getColumn(6), 0);
-  measure.load_mean = real_of(row.getColumn(7), kAny);
-  measure.load_variance = real_of(row.getColumn(8), 0);
-  measure.good = real_of(row.getColumn(9), 0);
-  measure.bad = real_of(row.getColumn(10), 0);
-  measure.lost = uint_of(row.getColumn(11));
-  measure.updated_ms = uint_of(row.getColumn(12));
+  const MeasureRow measure = read<MeasureRow>(row);
+  for (const double figure : {measure.runs, measure.run_variance, measure.loads,
+                              measure.load_variance, measure.good, measure.bad})
+    if (figure < 0) throw std::invalid_argument("a count or variance is negative");
   return measure;
 }
 

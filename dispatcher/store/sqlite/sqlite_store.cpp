@@ -11,15 +11,11 @@
 #include "dispatcher/store/sqlite/rescue.h"
 #include "dispatcher/store/sqlite/schema.h"
 #include "dispatcher/store/sqlite/sqlite_rows.h"
-#include "dispatcher/store/sqlite/text.h"
 #include "protocol/base/limits.h"
-#include "protocol/wire/codec.h"
 
 namespace genai::dispatcher::store {
 namespace {
 
-// A row is written again with each change of its task; what is larger than this is kept elsewhere.
-constexpr std::size_t kInlineBytes = 4096;
 // Of a node that nothing was given for so long. Epochs are wall times.
 constexpr std::uint64_t kMeasuresKeptMs = 30ull * 24 * 3600 * 1000;
 // Another program that writes is waited for; readers never are.
@@ -67,18 +63,6 @@ void bind(SQLite::Statement& sql, int index, std::uint64_t number) {
   sql.bind(index, static_cast<std::int64_t>(number));
 }
 
-void bind(SQLite::Statement& sql, int index, std::string_view bytes) {
-  sql.bindNoCopy(index, static_cast<const void*>(bytes.data()), static_cast<int>(bytes.size()));
-}
-
-/// Data that stands in the row itself; NULL for what is empty or in blobs.
-void bind_inline(SQLite::Statement& sql, int index, const Blob& data) {
-  if (data.empty() || data.size() > kInlineBytes)
-    sql.bind(index);
-  else
-    bind(sql, index, data.view());
-}
-
 /// Once more without the reserve, if that is what it takes.
 template <class Attempt>
 auto with_reserve(DataDir& dir, Attempt attempt) {
@@ -99,23 +83,11 @@ struct SqliteStore::Statements {
   explicit Statements(SQLite::Database& db)
       : begin(db, "BEGIN IMMEDIATE"),
         commit(db, "COMMIT"),
-        insert(db,
-               "INSERT INTO tasks(status, current, faults, losses, drains, priority, attempts, log,"
-               " code, info, ended_ms, fetched, sequence, payload, result, task_id, digest, spec,"
-               " label, model, created_ms) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
-        update(db,
-               "UPDATE tasks SET status=?1, current=?2, faults=?3, losses=?4, drains=?5,"
-               " priority=?6, attempts=?7, log=?8, code=?9, info=?10, ended_ms=?11, fetched=?12,"
-               " payload=iif(?14, NULL, payload), result=iif(?15, ?16, result)"
-               " WHERE sequence=?13"),
+        insert(db, insert_task_sql()),
+        update(db, update_task_sql()),
         fetched(db, "UPDATE tasks SET fetched=1, result=NULL WHERE sequence BETWEEN ? AND ?"),
-        put_node(db,
-                 "INSERT OR REPLACE INTO nodes(node_id, drained, assigned, completed, failed, lost)"
-                 " VALUES(?,?,?,?,?,?)"),
-        put_measure(db,
-                    "INSERT OR REPLACE INTO measures(node_id, model, size, runs, run_mean,"
-                    " run_variance, loads, load_mean, load_variance, good, bad, lost, updated_ms)"
-                    " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)"),
+        put_node(db, put_node_sql()),
+        put_measure(db, put_measure_sql()),
         erase(db, "DELETE FROM tasks WHERE sequence BETWEEN ? AND ?"),
         put_blob(db, "INSERT INTO blobs(key, data) VALUES(?,?)"),
         drop_blob(db, "DELETE FROM blobs WHERE key=?") {}
@@ -182,12 +154,7 @@ Result<Loaded> SqliteStore::load() {
     SQLite::Statement epoch(db_, "SELECT value FROM meta WHERE key = 'epoch'");
     if (epoch.executeStep()) loaded.last_epoch = uint_of(epoch.getColumn(0));
 
-    SQLite::Statement rows(
-        db_,
-        "SELECT sequence, task_id, digest, spec, created_ms, status, current, faults, losses,"
-        " drains, attempts, log, code, info, ended_ms, fetched, payload, result, priority"
-        " FROM tasks"
-        " ORDER BY sequence");
+    SQLite::Statement rows(db_, select_tasks_sql());
     std::unordered_map<std::uint64_t, std::size_t> by_sequence;
     std::unordered_set<std::string> ids;
     while (rows.executeStep()) {
@@ -210,16 +177,12 @@ Result<Loaded> SqliteStore::load() {
       data = blob_of(blobs.getColumn(1));
       blobs_.insert(key);
     }
-    SQLite::Statement nodes(
-        db_, "SELECT node_id, drained, assigned, completed, failed, lost FROM nodes");
+    SQLite::Statement nodes(db_, select_nodes_sql());
     while (nodes.executeStep()) {
       where = "node " + nodes.getColumn(0).getString();
       loaded.nodes.push_back(read_node(nodes));
     }
-    SQLite::Statement measures(
-        db_,
-        "SELECT node_id, model, size, runs, run_mean, run_variance, loads, load_mean,"
-        " load_variance, good, bad, lost, updated_ms FROM measures ORDER BY node_id, model, size");
+    SQLite::Statement measures(db_, select_measures_sql());
     while (measures.executeStep()) {
       where = "measures of node " + measures.getColumn(0).getString();
       loaded.measures.push_back(read_measure(measures));
@@ -319,39 +282,9 @@ void SqliteStore::roll_back() noexcept {
   if (sqlite3_get_autocommit(db_.getHandle()) == 0) db_.tryExec("ROLLBACK");
 }
 
-/// What can change, and the sequence: the first parameters of both statements.
-void SqliteStore::bind_changing(SQLite::Statement& sql, const TaskRecord& task,
-                                const Texts& texts) {
-  sql.reset();
-  sql.bind(1, static_cast<int>(task.status));
-  sql.bind(2, task.current);
-  sql.bind(3, task.faults);
-  sql.bind(4, task.losses);
-  sql.bind(5, task.drains);
-  sql.bind(6, task.priority);
-  sql.bindNoCopy(7, texts.attempts);
-  sql.bindNoCopy(8, texts.log);
-  sql.bind(9, static_cast<int>(task.code));
-  bind(sql, 10, std::string_view(texts.info));
-  bind(sql, 11, task.ended_ms);
-  sql.bind(12, task.fetched ? 1 : 0);
-  bind(sql, 13, task.sequence);
-}
-
 void SqliteStore::insert(const TaskRecord& task) {
-  SQLite::Statement& sql = sql_->insert;
-  const Texts texts{attempts_text(task.issued), log_text(task.log), encode_map(task.info)};
-  bind_changing(sql, task, texts);
-  bind_inline(sql, 14, task.payload);
-  bind_inline(sql, 15, task.result);
-  sql.bind(16, task.id.str());
-  bind(sql, 17,
-       std::string_view(reinterpret_cast<const char*>(task.digest.data()), task.digest.size()));
-  bind(sql, 18, std::string_view(task.spec.raw));
-  sql.bindNoCopy(19, task.spec.label);
-  sql.bindNoCopy(20, task.spec.needs.model);
-  bind(sql, 21, task.created_ms);
-  sql.exec();
+  bind_insert(sql_->insert, task, texts_);
+  sql_->insert.exec();
   put_blob(payload_key(task.sequence), task.payload);
   put_blob(result_key(task.sequence), task.result);
 }
@@ -359,13 +292,8 @@ void SqliteStore::insert(const TaskRecord& task) {
 void SqliteStore::update(const Batch::Change& change) {
   using Data = Batch::Data;
   const TaskRecord& task = change.record;
-  SQLite::Statement& sql = sql_->update;
-  const Texts texts{attempts_text(task.issued), log_text(task.log), encode_map(task.info)};
-  bind_changing(sql, task, texts);
-  sql.bind(14, change.payload == Data::kClear ? 1 : 0);
-  sql.bind(15, change.result != Data::kKeep ? 1 : 0);
-  bind_inline(sql, 16, task.result);
-  sql.exec();
+  bind_update(sql_->update, change, texts_);
+  sql_->update.exec();
   if (change.payload == Data::kClear) drop_blob(payload_key(task.sequence));
   if (change.result == Data::kClear) drop_blob(result_key(task.sequence));
   if (change.result == Data::kSet) put_blob(result_key(task.sequence), task.result);
@@ -405,29 +333,13 @@ void SqliteStore::drop_results(const std::vector<std::uint64_t>& sequences) {
 }
 
 void SqliteStore::put_node(const NodeRow& node) {
-  SQLite::Statement& sql = sql_->put_node;
-  sql.reset();
-  sql.bind(1, node.id.str());
-  sql.bind(2, node.drained ? 1 : 0);
-  int index = 2;
-  for (const std::uint64_t count : {node.assigned, node.completed, node.failed, node.lost})
-    bind(sql, ++index, count);
-  sql.exec();
+  bind_node(sql_->put_node, node, texts_);
+  sql_->put_node.exec();
 }
 
 void SqliteStore::put_measure(const MeasureRow& row) {
-  SQLite::Statement& sql = sql_->put_measure;
-  sql.reset();
-  sql.bind(1, row.node.str());
-  sql.bindNoCopy(2, row.model);
-  sql.bind(3, row.size);
-  int index = 3;
-  for (const double figure : {row.runs, row.run_mean, row.run_variance, row.loads, row.load_mean,
-                              row.load_variance, row.good, row.bad})
-    sql.bind(++index, figure);
-  bind(sql, ++index, row.lost);
-  bind(sql, ++index, row.updated_ms);
-  sql.exec();
+  bind_measure(sql_->put_measure, row, texts_);
+  sql_->put_measure.exec();
 }
 
 void SqliteStore::put_blob(std::uint64_t key, const Blob& data) {
@@ -435,7 +347,7 @@ void SqliteStore::put_blob(std::uint64_t key, const Blob& data) {
   SQLite::Statement& sql = sql_->put_blob;
   sql.reset();
   bind(sql, 1, key);
-  bind(sql, 2, data.view());
+  sql.bindNoCopy(2, static_cast<const void*>(data.view().data()), static_cast<int>(data.size()));
   sql.exec();
   new_blobs_.push_back(key);
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "dispatcher/store/sqlite/data_dir.h"
+#include "dispatcher/store/sqlite/sqlite_rows.h"
 #include "dispatcher/store/store.h"
 
 namespace genai::dispatcher::store {
@@ -43,10 +44,6 @@ class SqliteStore : public Store {
   Result<void> try_begin_epoch(std::uint64_t epoch);
   void prepare();
   void write(const Batch& batch);
-  struct Texts {
-    std::string attempts, log, info;
-  };
-  static void bind_changing(SQLite::Statement& sql, const TaskRecord& task, const Texts& texts);
   static void run(SQLite::Statement& sql, std::uint64_t key);
   void insert(const TaskRecord& task);
   void update(const Batch::Change& change);
@@ -75,6 +72,7 @@ class SqliteStore : public Store {
   std::shared_ptr<DataDir> dir_;  // never null
   SQLite::Database db_;
   std::unique_ptr<Statements> sql_;
+  Texts texts_;                                        // of the row that is being written
   std::unordered_set<std::uint64_t> blobs_;            // keys that exist
   std::vector<std::uint64_t> new_blobs_, gone_blobs_;  // by the transaction under way
   int wal_pages_ = 0;

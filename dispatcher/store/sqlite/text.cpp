@@ -75,13 +75,14 @@ T number(const Json& value) {
   return value.get<T>();
 }
 
-/// The entries of a JSON array of arrays of `width`, each through `read`.
+/// The entries of a JSON array of arrays of `least` to `most` values, each through `read`.
 template <class T, class Read>
-Expected<std::vector<T>> parse_rows(std::string_view text, std::size_t width, Read read) {
+Expected<std::vector<T>> parse_rows(std::string_view text, std::size_t least, std::size_t most,
+                                    Read read) {
   try {
     std::vector<T> rows;
     for (const Json& row : Json::parse(text)) {
-      if (!row.is_array() || row.size() != width)
+      if (!row.is_array() || row.size() < least || row.size() > most)
         throw std::invalid_argument("a row of wrong size");
       rows.push_back(read(row));
     }
@@ -115,7 +116,7 @@ std::string log_text(const TaskLog& log) {
 }
 
 Expected<TaskLog> parse_log(std::string_view text) {
-  const auto entries = parse_rows<LogEntry>(text, 5, [](const Json& row) {
+  const auto entries = parse_rows<LogEntry>(text, 5, 5, [](const Json& row) {
     const auto status = number<std::uint8_t>(row[1]);
     if (status > kMaxTaskStatus) throw std::invalid_argument("not a status");
     return LogEntry{number<std::uint64_t>(row[0]), static_cast<TaskStatus>(status),
@@ -140,20 +141,22 @@ std::string attempts_text(const std::vector<IssuedAttempt>& attempts) {
     out += "\",";
     append_quoted(out, a.node_id.view());
     out += a.failed ? ",1" : ",0";
-    out += a.open ? ",1]" : ",0]";
+    out += a.open ? ",1" : ",0";
+    out += a.drained ? ",1]" : ",0]";
   }
   out += ']';
   return out;
 }
 
 Expected<std::vector<IssuedAttempt>> parse_attempts(std::string_view text) {
-  return parse_rows<IssuedAttempt>(text, 6, [](const Json& row) {
+  return parse_rows<IssuedAttempt>(text, 6, 7, [](const Json& row) {
     return IssuedAttempt{number<std::uint32_t>(row[0]),
                          number<std::uint64_t>(row[1]),
                          parse_session(row[2].get<std::string>()),
                          parse_node(row[3].get<std::string>()),
                          number<std::uint8_t>(row[4]) != 0,
-                         number<std::uint8_t>(row[5]) != 0};
+                         number<std::uint8_t>(row[5]) != 0,
+                         row.size() > 6 && number<std::uint8_t>(row[6]) != 0};
   });
 }
 

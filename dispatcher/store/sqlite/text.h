@@ -14,7 +14,8 @@ namespace genai::dispatcher::store {
 std::string log_text(const TaskLog& log);
 Expected<TaskLog> parse_log(std::string_view text);
 
-/// [[number, epoch, session in hex, node_id, failed 0/1, open 0/1], ...]
+/// [[number, epoch, session in hex, node_id, failed 0/1, open 0/1, drained 0/1], ...], the last
+/// of which files of before version 4 lack.
 std::string attempts_text(const std::vector<IssuedAttempt>& attempts);
 Expected<std::vector<IssuedAttempt>> parse_attempts(std::string_view text);
 

@@ -40,7 +40,7 @@ struct Run {
   explicit Run(Disk& disk, unsigned seed) : history(seed), store(disk.open()) {
     for (int i = 0; i < 10; ++i) REQUIRE(store->commit(history.next(before)));
     after = before;
-    batch = history.next(after);
+    batch = history.next(after, 24);  // many pages
   }
   Model before, after;
   History history;

@@ -66,8 +66,9 @@ TEST_CASE("version 1, as a dispatcher of then left it after kill -9") {
     const TaskRecord& running = tasks.at("running");
     REQUIRE(running.issued.size() == 1);
     CHECK(running.current == 1);
-    CHECK(running.priority == -1);
+    CHECK(running.priority_override == -1);
     CHECK(running.issued[0].node_id.str() == "slow-1");
+    CHECK(!running.issued[0].drained);
     CHECK(running.issued[0].epoch == loaded->last_epoch);
     Batch batch;
     const NodeId slow = *NodeId::parse("slow-1");  // what only newer versions know

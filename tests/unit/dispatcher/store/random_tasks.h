@@ -5,6 +5,8 @@
 #include <map>
 #include <random>
 #include <string>
+#include <type_traits>
+#include <vector>
 
 #include "dispatcher/store/store.h"
 #include "dispatcher/tasks/digest.h"
@@ -35,89 +37,122 @@ class RandomTasks {
 
   TaskRecord task(std::uint64_t sequence, TaskStatus status) {
     TaskRecord task;
+    Draw all(*this, true);
+    TaskRecord::fields(all, task);
     task.sequence = sequence;
     task.id = *TaskId::parse("task:" + std::to_string(sequence));
-    TaskSpec named;
-    named.label = pick(2) ? "ein Bild von Bäumen" : "";
-    named.needs.model = pick(2) ? "sdxl" : "";
-    named.max_attempts = std::uint32_t(pick(3));
-    task.spec = make_spec(named, {{"params", ValueMap{{"seed", std::uint64_t{pick(99)}}}}});
-    task.created_ms = 1'700'000'000'000 + pick(1'000'000);
     task.payload = data();
     task.digest = content_digest(task.spec.raw, task.payload.view());
-    change(task, status);
+    bring_to(task, status);
     return task;
   }
   /// The same task later on.
   void change(TaskRecord& task, TaskStatus status) {
-    task.status = status;
-    task.faults = std::uint32_t(pick(5));
-    task.losses = std::uint32_t(pick(5));
-    task.drains = std::uint32_t(pick(5));
-    task.priority = static_cast<int>(pick(11)) - 1;
-    task.issued.clear();
-    for (std::uint32_t number = 1; number <= pick(3) * pick(33); ++number) {
-      SessionId::Bytes bytes;
-      for (auto& byte : bytes) byte = static_cast<std::uint8_t>(random_());
-      task.issued.push_back({number, 1'700'000'000'000 + pick(9), SessionId(bytes), node(),
-                             pick(2) == 0, pick(2) == 0});
+    Draw changing(*this, false);
+    TaskRecord::fields(changing, task);
+    bring_to(task, status);
+  }
+
+ private:
+  /// Draws a value for each field, or for each that can change.
+  class Draw {
+   public:
+    Draw(RandomTasks& random, bool all) : random_(random), all_(all) {}
+    void key(const char*, std::uint64_t&) {}
+    void fixed(const char*, auto& value) {
+      if (all_) draw(value);
     }
-    const bool assigned = status == TaskStatus::kScheduled || status == TaskStatus::kSent;
-    if (assigned && task.issued.empty()) task.issued.push_back({1, 7, SessionId(), node()});
-    task.current = assigned ? task.issued.back().number : 0;
-    task.log.clear();
-    for (std::size_t i = pick(64); i > 0; --i)
-      task.log.push_back({1'700'000'000'000 + i, static_cast<TaskStatus>(pick(3)), text(), node(),
-                          std::uint32_t(pick(9))});
+    void shown(const char*, auto&) {}
+    void changing(const char*, auto& value) { draw(value); }
+    void data(const char*, Blob&) {}
+
+   private:
+    template <class T>
+    void draw(T& number) {
+      static_assert(std::is_arithmetic_v<T>);
+      number = static_cast<T>(random_.pick(10));
+    }
+    void draw(bool& is) { is = random_.pick(2) == 0; }
+    void draw(std::string& text) { text = random_.text(); }
+    void draw(std::uint64_t& ms) { ms = 1'700'000'000'000 + random_.pick(1'000'000); }
+    void draw(TaskId&) {}
+    void draw(Digest&) {}
+    void draw(TaskStatus&) {}
+    void draw(ErrorCode& code) { code = random_.pick(2) ? ErrorCode::kTaskError : ErrorCode::kOk; }
+    void draw(TaskSpec& spec) {
+      TaskSpec named;
+      named.label = random_.pick(2) ? "ein Bild von Bäumen" : "";
+      named.needs.model = random_.pick(2) ? "sdxl" : "";
+      named.max_attempts = std::uint32_t(random_.pick(3));
+      spec = make_spec(named, {{"params", ValueMap{{"seed", std::uint64_t{random_.pick(99)}}}}});
+    }
+    void draw(std::vector<IssuedAttempt>& issued) {
+      issued.clear();
+      for (std::uint32_t number = 1; number <= random_.pick(3) * random_.pick(33); ++number) {
+        SessionId::Bytes bytes;
+        for (auto& byte : bytes) byte = static_cast<std::uint8_t>(random_.random_());
+        issued.push_back({number, 1'700'000'000'000 + random_.pick(9), SessionId(bytes),
+                          random_.node(), random_.pick(2) == 0, random_.pick(2) == 0,
+                          random_.pick(2) == 0});
+      }
+    }
+    void draw(TaskLog& log) {
+      log.clear();
+      for (std::size_t i = random_.pick(64); i > 0; --i)
+        log.push_back({1'700'000'000'000 + i, static_cast<TaskStatus>(random_.pick(3)),
+                       random_.text(), random_.node(), std::uint32_t(random_.pick(9))});
+    }
+    void draw(ValueMap& info) {
+      info = {{"run_ms", std::uint64_t{random_.pick(999)}},
+              {"error", random_.text()},
+              {"raw", Bytes{"\x00\xff"}}};
+    }
+
+    RandomTasks& random_;
+    const bool all_;
+  };
+
+  /// Makes its fields agree.
+  void bring_to(TaskRecord& task, TaskStatus status) {
+    task.status = status;
+    task.priority_override = static_cast<int>(pick(11)) - 1;
+    if (task.is_assigned() && task.issued.empty())
+      task.issued.push_back({1, 7, SessionId(), node()});
+    task.current = task.is_assigned() ? task.issued.back().number : 0;
     task.log.push_back({1'700'000'000'000, status, text(), node(), 0});
-    task.info = {
-        {"run_ms", std::uint64_t{pick(999)}}, {"error", text()}, {"raw", Bytes{"\x00\xff"}}};
-    task.ended_ms = is_terminal(status) ? 1'700'000'500'000 + pick(9) : 0;
-    task.code = status == TaskStatus::kFailed ? ErrorCode::kTaskError : ErrorCode::kOk;
+    if (!is_terminal(status)) task.ended_ms = 0;
+    if (status != TaskStatus::kFailed) task.code = ErrorCode::kOk;
+    task.fetched = false;
     if (status == TaskStatus::kCompleted || status == TaskStatus::kAborted) task.payload = {};
     if (status == TaskStatus::kCompleted) task.result = data();
   }
 
- private:
   std::mt19937 random_;
 };
 
 /// What must be there after a restart.
 using Model = std::map<std::uint64_t, TaskRecord>;
 
+struct CheckEqual {
+  void key(const char* name, const auto& a, const auto& b) { compare(name, a, b); }
+  void fixed(const char* name, const auto& a, const auto& b) { compare(name, a, b); }
+  void shown(const char* name, const auto& a, const auto& b) { compare(name, a, b); }
+  void changing(const char* name, const auto& a, const auto& b) { compare(name, a, b); }
+  void data(const char* name, const auto& a, const auto& b) { compare(name, a, b); }
+  void compare(const char* name, const auto& a, const auto& b) {
+    INFO(name);
+    CHECK((a == b));
+  }
+};
+
 inline void require_equal(const std::vector<TaskRecord>& found, const Model& model) {
+  CheckEqual equal;
   REQUIRE(found.size() == model.size());
   auto expected = model.begin();
   for (const TaskRecord& task : found) {
     const TaskRecord& want = (expected++)->second;
     INFO("sequence " << want.sequence);
-    REQUIRE(task.sequence == want.sequence);
-    CHECK(task.id == want.id);
-    CHECK(task.digest == want.digest);
-    CHECK(task.spec == want.spec);
-    CHECK(task.created_ms == want.created_ms);
-    CHECK(task.status == want.status);
-    CHECK(task.current == want.current);
-    CHECK((task.faults == want.faults && task.losses == want.losses && task.drains == want.drains));
-    CHECK(task.priority == want.priority);
-    REQUIRE(task.issued.size() == want.issued.size());
-    for (std::size_t i = 0; i < want.issued.size(); ++i) {
-      const IssuedAttempt &a = task.issued[i], &b = want.issued[i];
-      CHECK((a.number == b.number && a.epoch == b.epoch && a.session == b.session &&
-             a.node_id == b.node_id && a.failed == b.failed && a.open == b.open));
-    }
-    REQUIRE(task.log.size() == want.log.size());
-    for (std::size_t i = 0; i < want.log.size(); ++i) {
-      const LogEntry a = task.log.at(i), b = want.log.at(i);
-      CHECK((a.at_ms == b.at_ms && a.status == b.status && a.reason == b.reason &&
-             a.node_id == b.node_id && a.attempt == b.attempt));
-    }
-    CHECK(task.code == want.code);
-    CHECK(task.info == want.info);
-    CHECK(task.ended_ms == want.ended_ms);
-    CHECK(task.fetched == want.fetched);
-    CHECK(task.payload == want.payload);
-    CHECK(task.result == want.result);
+    TaskRecord::fields(equal, task, want);
   }
 }
 
@@ -126,11 +161,12 @@ class History {
  public:
   explicit History(unsigned seed) : tasks_(seed) {}
 
-  Batch next(Model& model) {
+  Batch next(Model& model) { return next(model, 1 + tasks_.pick(12)); }
+  /// Of at most `count` tasks.
+  Batch next(Model& model, std::size_t count) {
     using Data = Batch::Data;
     Batch batch;
     std::map<std::uint64_t, bool> touched;
-    const std::size_t count = 1 + tasks_.pick(12);
     for (std::size_t i = 0; i < count; ++i) {
       const std::uint64_t sequence = tasks_.pick(3) ? 1 + tasks_.pick(last_ + 1) : ++last_;
       if (touched[sequence]) continue;

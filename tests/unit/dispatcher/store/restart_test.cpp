@@ -159,6 +159,22 @@ TEST_CASE("an attempt that was never written down is powerless, whatever its num
   CHECK(lives.w->task("t1").result.view() == "of now");
 }
 
+TEST_CASE("a node that comes and leaves charges a task once, also over restarts") {
+  Lives lives;
+  lives.running("t");
+  for (int life = 0; life < 3; ++life) {
+    CAPTURE(life);
+    lives.w->state(1, ProviderState::kLeft);
+    CHECK(lives.w->task("t").drains == 1);
+    lives.next();
+    lives.w->snapshot();
+    lives.w->join(1);
+    const auto [node, ref] = lives.w->take_only_assigned();
+    lives.w->ack(node, ref);
+    lives.settle();
+  }
+}
+
 TEST_CASE("a node that an operator drained stays drained") {
   Lives lives;
   lives.w->snapshot({World::entry(1)});

@@ -33,15 +33,25 @@ TEST_CASE("attempts come back") {
   SessionId::Bytes bytes{};
   bytes[0] = 0xab;
   bytes[15] = 0x01;
-  const auto back = parse_attempts(
-      attempts_text({{1, 7, SessionId(bytes), *NodeId::parse("n"), true, false}, {2, 8, {}, {}}}));
+  const auto back = parse_attempts(attempts_text(
+      {{1, 7, SessionId(bytes), *NodeId::parse("n"), true, false, true}, {2, 8, {}, {}}}));
   REQUIRE(back);
   REQUIRE(back->size() == 2);
   CHECK((*back)[0].session == SessionId(bytes));
   CHECK((*back)[0].failed);
   CHECK(!(*back)[0].open);
   CHECK((*back)[1].epoch == 8);
+  CHECK((*back)[0].drained);
   CHECK((*back)[1].open);
+  CHECK(!(*back)[1].drained);
+}
+
+TEST_CASE("attempts of before version 4 say nothing of drains") {
+  const auto back = parse_attempts("[[1,7,\"00112233445566778899aabbccddeeff\",\"n\",1,0]]");
+  REQUIRE(back);
+  CHECK((*back)[0].failed);
+  CHECK(!(*back)[0].open);
+  CHECK(!(*back)[0].drained);
 }
 
 TEST_CASE("what is no list of rows is refused") {
