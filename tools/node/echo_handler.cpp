@@ -51,7 +51,7 @@ Handler echo_handler(const EchoOptions& options) {
     if (fate == Fate::kDrop) return TaskResult::dropped();
     if (!wait(delay, context)) return TaskResult::error("aborted");
     if (fate == Fate::kFail) return TaskResult::error("echo: told to fail");
-    return TaskResult::ok(task.payload);
+    return TaskResult::ok(task.payload.str());
   };
 }
 

@@ -89,12 +89,10 @@ tl::expected<std::vector<std::string>, std::string> task_environment(const Task&
   return environment;
 }
 
-std::chrono::milliseconds effective_time_limit(const Task& task,
-                                               std::chrono::seconds task_timeout) {
-  const std::chrono::milliseconds own(std::min(task.time_limit_ms, limits::kMaxTtlMs));
-  const std::chrono::milliseconds general = task_timeout;
-  if (own.count() == 0 || general.count() == 0) return std::max(own, general);
-  return std::min(own, general);
+std::chrono::milliseconds command_time_limit(const Task& task, std::chrono::seconds task_timeout) {
+  const std::chrono::milliseconds limit = task_timeout;
+  const auto own = static_cast<std::uint64_t>(limit.count());
+  return task.time_limit_ms == 0 || own < task.time_limit_ms ? limit : limit.zero();
 }
 
 Handler exec_handler(ExecOptions options) {
@@ -107,7 +105,7 @@ Handler exec_handler(ExecOptions options) {
     command.text = options.command;
     command.environment = std::move(*environment);
     command.payload = task.payload;
-    command.time_limit = effective_time_limit(task, options.task_timeout);
+    command.time_limit = command_time_limit(task, options.task_timeout);
     command.content_type = options.content_type;
     TaskResult result = run_command(
         command, abort_fd.fd(),

@@ -12,7 +12,7 @@ namespace genai::node {
 
 struct ExecOptions {
   std::string command;
-  std::chrono::seconds task_timeout{0};  // 0: none; the task's own limit counts if it is smaller
+  std::chrono::seconds task_timeout{0};  // 0: none, but for the task's own limit
   std::string content_type;
 };
 
@@ -25,7 +25,7 @@ Handler exec_handler(ExecOptions options);
 tl::expected<std::vector<std::string>, std::string> task_environment(const Task& task,
                                                                      const char* const* inherited);
 
-/// The smaller of both limits; 0: none.
-std::chrono::milliseconds effective_time_limit(const Task& task, std::chrono::seconds task_timeout);
+/// `task_timeout` if it ends before the task's own limit, which the library keeps; else 0: none.
+std::chrono::milliseconds command_time_limit(const Task& task, std::chrono::seconds task_timeout);
 
 }  // namespace genai::node

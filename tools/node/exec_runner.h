@@ -15,7 +15,7 @@ struct Command {
   std::string text;                         // for /bin/sh -c
   std::vector<std::string> environment;     // "NAME=value": all that it gets, but GENAI_RESULT_FILE
                                             // and GENAI_PROGRESS_FD
-  std::string payload;                      // its standard input, a file in memory
+  Data payload;                             // its standard input, a file in memory
   std::chrono::milliseconds time_limit{0};  // 0: none
   std::string content_type;                 // of a good result
 };

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "protocol/base/limits.h"
+#include "protocol/transport/drain.h"
 #include "protocol/transport/socket.h"
 #include "protocol/transport/system.h"
 #include "tools/node/session_core.h"
@@ -15,8 +16,8 @@ namespace genai::node {
 namespace {
 
 constexpr int kQueueMessages = 1000;
-constexpr std::size_t kDrainMessages = 1000;
-constexpr std::size_t kDrainBytes = 64u << 20;
+// Other threads' reports and heartbeats wait for no longer.
+constexpr transport::Turn kTurn{1000, std::size_t{64} << 20, from_ms(100)};
 // For the last words of a leaving node.
 constexpr int kLingerMs = 500;
 
@@ -42,23 +43,26 @@ void require_good(const NodeConfig& config) {
 }  // namespace
 
 struct Node::Impl {
-  Impl(NodeConfig given, Handler run, EventCallback callback)
+  Impl(NodeConfig given, AsyncHandler run, std::uint32_t threads, EventCallback callback)
       : config((require_good(given), std::move(given))),
         curve(*transport::curve_client(config.key_file, config.server_key)),
         handler(std::move(run)),
+        max_threads(threads),
         on_event(std::move(callback)) {}
 
   RunEnd run();
-  bool drain(SessionCore& core, const Now& now);
+  bool drain(SessionCore& core);
   void take_reports(SessionCore& core, Workers& workers, const Now& now);
   void apply(SessionCore& core, Workers& workers, const Now& now);
   void connect();
 
   const NodeConfig config;
   const std::optional<transport::CurveClient> curve;
-  const Handler handler;
+  const AsyncHandler handler;
+  const std::uint32_t max_threads;
   const EventCallback on_event;
-  Mailbox mailbox;
+  // Shared with replies, which may outlive the node.
+  const std::shared_ptr<Mailbox> mailbox = std::make_shared<Mailbox>();
 
   // Of run() only.
   std::optional<transport::Context> context;
@@ -79,18 +83,18 @@ void Node::Impl::connect() {
     transport::renew(*dealer, make);
   poll.clear();
   poll.add(*dealer);
-  poll.add_fd(mailbox.fd());
+  poll.add_fd(mailbox->fd());
 }
 
 RunEnd Node::Impl::run() {
   context.emplace();
   connect();
   SessionCore core(core_config(config), transport::read_clock());
-  Workers workers(config.slots, handler, mailbox);
+  Workers workers(max_threads, handler, mailbox);
   bool more = false;
   for (;;) {
+    more = drain(core);
     const Now now = transport::read_clock();
-    more = drain(core, now);
     take_reports(core, workers, now);
     core.tick(now, effects);
     apply(core, workers, now);
@@ -105,19 +109,14 @@ RunEnd Node::Impl::run() {
 }
 
 /// True when messages may be left.
-bool Node::Impl::drain(SessionCore& core, const Now& now) {
-  std::size_t bytes = 0;
-  for (std::size_t i = 0; i < kDrainMessages && bytes < kDrainBytes; ++i) {
-    const auto received = dealer->receive();
-    if (!received) return false;
-    bytes += received->frame.size();
-    core.handle_frame(received->frame, now, effects);
-  }
-  return true;
+bool Node::Impl::drain(SessionCore& core) {
+  return transport::drain(*dealer, kTurn, [&](const transport::Received& received) {
+    core.handle_frame(received.frame, transport::read_clock(), effects);
+  });
 }
 
 void Node::Impl::take_reports(SessionCore& core, Workers& workers, const Now& now) {
-  for (Report::Kind& report : mailbox.take()) {
+  for (Report::Kind& report : mailbox->take()) {
     if (auto* progress = std::get_if<Report::Progress>(&report)) {
       core.handle_progress(progress->ref, progress->fraction, progress->text);
     } else if (auto* finished = std::get_if<Report::Finished>(&report)) {
@@ -145,22 +144,29 @@ void Node::Impl::apply(SessionCore& core, Workers& workers, const Now& now) {
   for (const Event& event : effects.events) on_event(event);
 }
 
-Node::Node(NodeConfig config, Handler handler, EventCallback on_event)
-    : impl_(std::make_unique<Impl>(std::move(config), std::move(handler), std::move(on_event))) {}
+Node::Node(NodeConfig config, Handler handler, EventCallback on_event) {
+  const std::uint32_t threads = config.slots;
+  impl_ = std::make_unique<Impl>(std::move(config), answering_at_once(std::move(handler)), threads,
+                                 std::move(on_event));
+}
+
+Node::Node(NodeConfig config, AsyncHandler handler, EventCallback on_event)
+    : impl_(std::make_unique<Impl>(std::move(config), std::move(handler), 1, std::move(on_event))) {
+}
 
 Node::~Node() = default;
 
 RunEnd Node::run() { return impl_->run(); }
 
-void Node::leave(std::string reason) { impl_->mailbox.put(Report::Leave{std::move(reason)}); }
+void Node::leave(std::string reason) { impl_->mailbox->put(Report::Leave{std::move(reason)}); }
 
-void Node::force() { impl_->mailbox.put(Report::Force{}); }
+void Node::force() { impl_->mailbox->put(Report::Force{}); }
 
 void Node::set_loaded_models(std::vector<std::string> models) {
   NodeConfig changed = impl_->config;
   changed.loaded_models = models;
   require_good(changed);
-  impl_->mailbox.put(Report::LoadedModels{std::move(models)});
+  impl_->mailbox->put(Report::LoadedModels{std::move(models)});
 }
 
 }  // namespace genai::node

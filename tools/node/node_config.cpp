@@ -71,6 +71,8 @@ std::optional<ConfigProblem> config_problem(const NodeConfig& config) {
   return std::nullopt;
 }
 
+TaskContext::~TaskContext() = default;
+
 TaskResult TaskResult::ok(std::string data, std::string content_type) {
   TaskResult result;
   result.data = std::move(data);

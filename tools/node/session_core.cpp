@@ -265,6 +265,7 @@ void SessionCore::tick(const Now& now, Effects& effects) {
   judge_silence(now, effects);
   advance_leave(now, effects);
   if (phase_ == Phase::kEnded) return;
+  keep_time_limits(now, effects);
   send_progress(now);
   send_results(now, false);
   start_tasks(now, effects);
@@ -278,6 +279,7 @@ Duration SessionCore::next_deadline() const {
   if (phase_ == Phase::kEnded) return kNever;
   if (phase_ == Phase::kBye) return leave_ends_at_;
   Duration next = std::min({greet_at_, silent_at(), leave_ends_at_, gives_up_at()});
+  for (const auto& [id, held] : held_) next = std::min(next, held.runs_until());
   if (!joined()) return next;
   next = std::min(next, leave_at_);
   for (const auto& [id, held] : held_) {

@@ -110,10 +110,14 @@ class SessionCore {
     TaskSpec spec;                          // of a queued one; likewise the payload
     Blob payload;
     Duration started{0};
+    Duration limit{0};                             // of its execution; 0: none
+    bool is_over_time = false;                     // told to stop for that, and still running
     std::optional<msg::Progress::Entry> progress;  // not sent yet
     Duration progress_from{0};                     // earliest time for the next one
     msg::Result::Entry result;
     Duration resend_at = kNever;
+
+    Duration runs_until() const;
   };
 
   // session_core.cpp
@@ -150,6 +154,7 @@ class SessionCore {
   void send_results(const Now& now, bool all);
   void send_progress(const Now& now);
   void start_tasks(const Now& now, Effects& effects);
+  void keep_time_limits(const Now& now, Effects& effects);
   Held* find(const AssignmentRef& ref);
   std::size_t unfinished() const;
 

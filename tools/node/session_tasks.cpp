@@ -26,6 +26,14 @@ bool is_older(const AssignmentRef& a, const AssignmentRef& b) {
   return std::pair(a.epoch, a.attempt) < std::pair(b.epoch, b.attempt);
 }
 
+/// What is reported of an execution that was stopped at its limit. It ended with anything.
+TaskResult over_time(TaskResult result, Duration limit) {
+  const bool says_so = result.code == static_cast<std::uint16_t>(ErrorCode::kTimeLimit);
+  if (says_so) return result;
+  return TaskResult::time_limit(
+      fmt::format("time limit of {:g} s exceeded", static_cast<double>(to_ms(limit)) / 1000));
+}
+
 Duration resend_interval(std::size_t bytes) {
   return kResendResult + from_ms(1000 * static_cast<std::uint64_t>(bytes / kMib));
 }
@@ -163,7 +171,7 @@ void SessionCore::on(const msg::ResultAck& ack, const Now& now, Effects&) {
 void SessionCore::handle_progress(const AssignmentRef& ref, double fraction,
                                   std::string_view text) {
   Held* held = find(ref);
-  if (!held || held->state != Held::State::kRunning) return;
+  if (!held || held->state != Held::State::kRunning || held->is_over_time) return;
   if (!(fraction >= 0)) fraction = 0;  // NaN too
   held->progress = msg::Progress::Entry{ref, std::min(fraction, 1.0), clip_text(text)};
 }
@@ -194,6 +202,7 @@ void SessionCore::handle_finished(const AssignmentRef& ref, TaskResult result, c
                                         std::string(name(held->abort_code))));
     held_.erase(ref.task_id);
   } else if (held->state == Held::State::kRunning) {
+    if (held->is_over_time) result = over_time(std::move(result), held->limit);
     if (result.kind != TaskResult::Kind::kDropped)
       return finish(*held, std::move(result), now, effects);
     held->state = Held::State::kFinished;  // nothing to stop any more
@@ -302,9 +311,27 @@ void SessionCore::start_tasks(const Now& now, Effects& effects) {
     running_.insert(held.ref);
     held.state = Held::State::kRunning;
     held.started = now.mono;
+    held.limit = from_ms(held.spec.time_limit_ms);
     effects.events.push_back(task_event(Kind::kTaskStarted, held.ref, {}));
     effects.start.push_back(
         {held.ref, std::exchange(held.spec, {}), std::exchange(held.payload, {})});
+  }
+}
+
+/// When its time is over, and the execution is to be told.
+Duration SessionCore::Held::runs_until() const {
+  if (state != State::kRunning || limit == Duration(0) || is_over_time) return kNever;
+  return started + limit;
+}
+
+/// An execution that takes too long is stopped, whether or not the broker is there. The result is
+/// reported when it has ended: until then the slot is busy.
+void SessionCore::keep_time_limits(const Now& now, Effects& effects) {
+  for (auto& [id, held] : held_) {
+    if (held.runs_until() > now.mono) continue;
+    held.is_over_time = true;
+    held.progress.reset();
+    effects.stop.push_back(held.ref);
   }
 }
 

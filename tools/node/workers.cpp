@@ -1,9 +1,5 @@
 #include "tools/node/workers.h"
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <exception>
 #include <system_error>
 #include <utility>
@@ -38,97 +34,24 @@ Task task_from(const Effects::Start& start) {
   task.time_limit_ms = start.spec.time_limit_ms;
   if (const auto spec = decode_map(start.spec.raw))
     task.params = params_from(get_map(*spec, "params"));
-  task.payload = std::string(start.payload.view());
+  task.payload = Data(std::make_shared<const Blob>(start.payload), start.payload.view());
   return task;
 }
 
 }  // namespace
 
-Mailbox::Mailbox() : fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+AsyncHandler answering_at_once(Handler handler) {
+  return {[handler = std::move(handler)](const Task& task, Reply reply) {
+    TaskResult result = handler(task, reply.context());
+    reply.finish(std::move(result));
+  }};
 }
 
-Mailbox::~Mailbox() { close(fd_); }
-
-void Mailbox::signal() {
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const auto written = write(fd_, &one, sizeof one);
-}
-
-void Mailbox::put(Report::Kind report) {
-  const std::lock_guard lock(mutex_);
-  reports_.push_back(std::move(report));
-  signal();
-}
-
-void Mailbox::put_progress(Report::Progress progress) {
-  const std::lock_guard lock(mutex_);
-  for (Report::Kind& report : reports_) {
-    auto* waiting = std::get_if<Report::Progress>(&report);
-    if (waiting && waiting->ref == progress.ref) return void(*waiting = std::move(progress));
-  }
-  reports_.push_back(std::move(progress));
-  signal();
-}
-
-std::vector<Report::Kind> Mailbox::take() {
-  const std::lock_guard lock(mutex_);
-  std::uint64_t count = 0;
-  [[maybe_unused]] const auto got = read(fd_, &count, sizeof count);
-  return std::exchange(reports_, {});
-}
-
-class Workers::Context : public TaskContext {
- public:
-  Context(AssignmentRef ref, Mailbox& mailbox) : ref_(std::move(ref)), mailbox_(mailbox) {}
-
-  void progress(double fraction, std::string_view text) override {
-    mailbox_.put_progress({ref_, fraction, std::string(text)});
-  }
-  bool aborted() const override {
-    const std::lock_guard lock(mutex_);
-    return aborted_;
-  }
-  bool wait_aborted(std::chrono::milliseconds timeout) override {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, timeout, [&] { return aborted_; });
-  }
-  // The callback runs under the lock, so that it is over before detach returns.
-  void on_abort(std::function<void()> callback) override {
-    const std::lock_guard lock(mutex_);
-    callback_ = std::move(callback);
-    if (aborted_) call();
-  }
-
-  void abort() {
-    const std::lock_guard lock(mutex_);
-    if (std::exchange(aborted_, true)) return;
-    changed_.notify_all();
-    call();
-  }
-  void detach() {
-    const std::lock_guard lock(mutex_);
-    callback_ = {};
-  }
-
- private:
-  void call() {
-    if (auto callback = std::exchange(callback_, {})) callback();
-  }
-
-  const AssignmentRef ref_;
-  Mailbox& mailbox_;
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  bool aborted_ = false;
-  std::function<void()> callback_;
-};
-
-Workers::Workers(std::uint32_t slots, Handler handler, Mailbox& mailbox)
-    : slots_(slots), handler_(std::move(handler)), mailbox_(mailbox) {}
+Workers::Workers(std::uint32_t max_threads, AsyncHandler handler, std::shared_ptr<Mailbox> mailbox)
+    : max_threads_(max_threads), handler_(std::move(handler)), mailbox_(std::move(mailbox)) {}
 
 Workers::~Workers() {
-  for (const auto& [ref, context] : contexts_) context->abort();
+  for (const auto& [ref, execution] : executions_) execution->abort();
   {
     const std::lock_guard lock(mutex_);
     ending_ = true;
@@ -139,11 +62,11 @@ Workers::~Workers() {
 }
 
 void Workers::start(Effects::Start task) {
-  auto context = std::make_shared<Context>(task.ref, mailbox_);
-  contexts_.emplace(task.ref, context);
+  auto execution = std::make_shared<Execution>(task.ref, mailbox_);
+  executions_.emplace(task.ref, execution);
   const std::lock_guard lock(mutex_);
-  jobs_.push_back({std::move(task), std::move(context)});
-  if (jobs_.size() > idle_ && threads_.size() < slots_) add_thread();
+  jobs_.push_back({std::move(task), std::move(execution)});
+  if (jobs_.size() > idle_ && threads_.size() < max_threads_) add_thread();
   wake_.notify_one();
 }
 
@@ -152,18 +75,17 @@ void Workers::add_thread() {
   try {
     threads_.emplace_back([this] { work(); });
   } catch (const std::system_error& error) {
-    mailbox_.put(Report::Finished{
-        jobs_.back().task.ref,
-        TaskResult::returned(std::string("cannot start a thread: ") + error.what())});
+    jobs_.back().execution->finish(
+        TaskResult::returned(std::string("cannot start a thread: ") + error.what()));
     jobs_.pop_back();
   }
 }
 
 void Workers::stop(const AssignmentRef& ref) {
-  if (auto it = contexts_.find(ref); it != contexts_.end()) it->second->abort();
+  if (auto it = executions_.find(ref); it != executions_.end()) it->second->abort();
 }
 
-void Workers::forget(const AssignmentRef& ref) { contexts_.erase(ref); }
+void Workers::forget(const AssignmentRef& ref) { executions_.erase(ref); }
 
 void Workers::work() {
   std::unique_lock lock(mutex_);
@@ -182,16 +104,18 @@ void Workers::work() {
 }
 
 void Workers::run(const Job& job) {
-  TaskResult result;
+  const auto& execution = job.execution;
+  std::optional<std::string> thrown;
   try {
-    result = handler_(task_from(job.task), *job.context);
+    handler_.call(task_from(job.task), Reply(execution, [execution](auto result) {
+                    execution->finish(std::move(result));
+                  }));
   } catch (const std::exception& error) {
-    result = TaskResult::error(std::string("the handler threw: ") + error.what());
+    thrown = error.what();
   } catch (...) {
-    result = TaskResult::error("the handler threw something that is not a std::exception");
+    thrown = "something that is not a std::exception";
   }
-  job.context->detach();
-  mailbox_.put(Report::Finished{job.task.ref, std::move(result)});
+  execution->handler_has_returned(thrown);
 }
 
 }  // namespace genai::node

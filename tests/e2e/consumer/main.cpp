@@ -15,7 +15,7 @@ int main(int argc, char** argv) {
   genai::node::Node node(
       config, [](const genai::node::Task& task, genai::node::TaskContext& context) {
         context.progress(0.5, "half way");
-        std::string text = task.payload;
+        std::string text = task.payload.str();
         std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::toupper(c); });
         return genai::node::TaskResult::ok(text, "text/plain");
       });

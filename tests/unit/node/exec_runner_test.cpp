@@ -265,11 +265,12 @@ TEST_CASE("a task for which there can be no thread is given back, and the node l
   CHECK(in_child([] {
           const rlimit one{1, 1};
           if (setrlimit(RLIMIT_NPROC, &one) != 0 || setuid(54'321) != 0) return 1;
-          Mailbox mailbox;
+          const auto mailbox = std::make_shared<Mailbox>();
           Workers workers(
-              1, [](const Task&, TaskContext&) { return TaskResult::ok(""); }, mailbox);
+              1, answering_at_once([](const Task&, TaskContext&) { return TaskResult::ok(""); }),
+              mailbox);
           workers.start({{*TaskId::parse("t1"), 1, 1}, {}, {}});
-          const auto reports = mailbox.take();
+          const auto reports = mailbox->take();
           const auto* finished =
               reports.empty() ? nullptr : std::get_if<Report::Finished>(&reports[0]);
           return finished && finished->result.kind == Kind::kReturned ? 0 : 2;
@@ -315,14 +316,14 @@ TEST_CASE("a parameter that cannot reach the command ends the task, and is named
   CHECK(task_environment(task, inherited).error().starts_with("GENAI_LABEL would hold"));
 }
 
-TEST_CASE("the smaller time limit counts, 0 is none") {
+TEST_CASE("a command's own time limit counts where the task's does not end it before") {
   Task task;
-  CHECK(effective_time_limit(task, 0s) == 0ms);
-  CHECK(effective_time_limit(task, 2s) == 2s);
+  CHECK(command_time_limit(task, 0s) == 0ms);
+  CHECK(command_time_limit(task, 2s) == 2s);
   task.time_limit_ms = 1500;
-  CHECK(effective_time_limit(task, 0s) == 1500ms);
-  CHECK(effective_time_limit(task, 2s) == 1500ms);
-  CHECK(effective_time_limit(task, 1s) == 1s);
+  CHECK(command_time_limit(task, 0s) == 0ms);
+  CHECK(command_time_limit(task, 2s) == 0ms);
+  CHECK(command_time_limit(task, 1s) == 1s);
 }
 
 }  // namespace

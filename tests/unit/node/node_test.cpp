@@ -76,7 +76,8 @@ class FakeBroker {
 /// A node that runs on a thread of its own.
 class Running {
  public:
-  Running(const FakeBroker& broker, Handler handler)
+  template <class AnyHandler>
+  Running(const FakeBroker& broker, AnyHandler handler)
       : node(config(broker), std::move(handler)),
         end(std::async(std::launch::async, [this] { return node.run(); })) {}
   ~Running() { node.force(); }
@@ -107,8 +108,8 @@ TEST_CASE("a task runs with its fields, reports progress and gives its result") 
     context.progress(0.5, "half");
     const auto steps = std::get<std::int64_t>(task.params.at("steps"));
     const auto nested = std::get<std::string>(task.params.at("nested"));
-    return TaskResult::ok(task.id + task.model + task.payload + std::to_string(steps) + nested,
-                          "text/x");
+    return TaskResult::ok(
+        task.id + task.model + task.payload.str() + std::to_string(steps) + nested, "text/x");
   });
   broker.welcome();
   TaskSpec spec;
@@ -158,6 +159,86 @@ TEST_CASE("heartbeats go on while handlers run; an abort reaches them in every w
   broker.goodbye();
   CHECK(running.await_end().kind == RunEnd::Kind::kLeft);
   CHECK(called);  // its thread has ended
+}
+
+TEST_CASE("a handler answers later, from another thread, and takes its slots until then") {
+  FakeBroker broker;
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<Reply> replies;
+  Running running(broker, AsyncHandler{[&](const Task& task, Reply reply) {
+                    if (task.id == "throws") throw std::runtime_error("no engine");
+                    reply.context().progress(0.5, "begun");
+                    const std::lock_guard lock(mutex);
+                    replies.push_back(std::move(reply));
+                    changed.notify_all();
+                  }});
+  broker.welcome();
+  broker.assign(ref_of("t1"));
+  broker.assign(ref_of("t2"));
+  broker.assign(ref_of("throws"));  // both slots are taken: it waits
+  {
+    std::unique_lock lock(mutex);
+    REQUIRE(changed.wait_for(lock, 20s, [&] { return replies.size() == 2; }));
+  }
+  std::thread([&] { replies[0].finish(TaskResult::ok("later")); }).join();
+  auto result = broker.await<msg::Result>().entries.at(0);
+  CHECK(result.ref == ref_of("t1"));
+  CHECK(result.data.view() == "later");
+  result = broker.await<msg::Result>().entries.at(0);
+  CHECK(result.ref == ref_of("throws"));
+  CHECK(get_string(result.info, "error") == "the handler threw no engine");
+  replies.clear();  // t2 gets no answer
+  result = broker.await<msg::Result>().entries.at(0);
+  CHECK(result.ref == ref_of("t2"));
+  CHECK(get_string(result.info, "error") == "the handler gave no answer");
+  for (const char* task : {"t1", "t2", "throws"})
+    broker.say(msg::ResultAck{{{ref_of(task), ErrorCode::kOk}}});
+  running.node.leave();
+  broker.goodbye();
+  CHECK(running.await_end().kind == RunEnd::Kind::kLeft);
+}
+
+TEST_CASE("a reply that outlives its node does nothing") {
+  FakeBroker broker;
+  std::promise<Reply> kept;
+  std::optional<Reply> reply;
+  {
+    Running running(broker,
+                    AsyncHandler{[&](const Task&, Reply r) { kept.set_value(std::move(r)); }});
+    broker.welcome();
+    broker.assign(ref_of("t1"));
+    reply.emplace(kept.get_future().get());
+    running.node.force();
+    CHECK(broker.await<msg::Result>().entries.at(0).outcome == msg::Outcome::kReturned);
+    broker.say(msg::ResultAck{{{ref_of("t1"), ErrorCode::kOk}}});
+    broker.goodbye();
+    CHECK(running.await_end().kind == RunEnd::Kind::kLeft);
+  }
+  CHECK(reply->context().aborted());
+  reply->context().progress(1);
+  reply->finish(TaskResult::ok("too late"));
+}
+
+TEST_CASE("the library keeps the time limit of a handler that would go on") {
+  FakeBroker broker;
+  Running running(broker, [](const Task&, TaskContext& context) {
+    context.wait_aborted(20s);
+    return context.aborted() ? TaskResult::ok("half a picture") : TaskResult::error("not told");
+  });
+  broker.welcome();
+  TaskSpec spec;
+  spec.time_limit_ms = 50;
+  broker.assign(ref_of("t1"), make_spec(spec, {}));
+  const auto result = broker.await<msg::Result>().entries.at(0);
+  CHECK(result.outcome == msg::Outcome::kError);
+  CHECK(get_uint(result.info, "code") == 503);
+  CHECK(get_string(result.info, "error") == "time limit of 0.05 s exceeded");
+  CHECK(result.data.empty());
+  broker.say(msg::ResultAck{{{ref_of("t1"), ErrorCode::kOk}}});
+  running.node.leave();
+  broker.goodbye();
+  CHECK(running.await_end().kind == RunEnd::Kind::kLeft);
 }
 
 TEST_CASE("an exception of the handler is an error result") {

@@ -22,8 +22,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
+#include <utility>
 #include <vector>
+
+#include "genai/data.h"
+#include "genai/export.h"
+#include "genai/param.h"
 
 namespace genai::node {
 
@@ -38,7 +42,7 @@ struct NodeConfig {
   // To a broker that asks for keys: the file with ours (genai-ctl keygen), and its public key.
   std::string key_file, server_key;
   std::string node_id;              // 1 to 64 of [A-Za-z0-9._:-]; one process per id
-  std::uint32_t slots = 1;          // tasks at once, 1 to 1024: as many worker threads
+  std::uint32_t slots = 1;          // tasks at once, 1 to 1024
   std::vector<std::string> models;  // what it can run: a task that asks for one needs it here
   std::vector<std::string> loaded_models;  // what is in memory now
   std::string gpu_type;                    // empty: none
@@ -56,22 +60,23 @@ struct ConfigProblem {
   std::string what;
 };
 /// The first thing wrong with `config`, or nothing.
-std::optional<ConfigProblem> config_problem(const NodeConfig& config);
+GENAI_EXPORT std::optional<ConfigProblem> config_problem(const NodeConfig& config);
 
-using Param = std::variant<bool, std::int64_t, std::uint64_t, double, std::string>;
+using genai::Data;
+using genai::Param;
 
 struct Task {
   std::string id;
   std::uint32_t attempt = 1;            // grows with each assignment of the task
   std::string model;                    // empty: none asked for
   std::string label;                    // for people
-  std::uint64_t time_limit_ms = 0;      // of this execution, the handler's to keep; 0: none given
+  std::uint64_t time_limit_ms = 0;      // of this execution: the library aborts it then; 0: none
   std::map<std::string, Param> params;  // lists, maps, nil and bytes as a text of JSON
-  std::string payload;                  // bytes, opaque to everyone between client and node
+  Data payload;                         // bytes, opaque to everyone between client and node
 };
 
 /// What a handler returns.
-struct TaskResult {
+struct GENAI_EXPORT TaskResult {
   enum class Kind {
     kOk,
     kError,     // the task failed here
@@ -87,7 +92,7 @@ struct TaskResult {
   static TaskResult impossible(std::string text);
   /// The result would be over kMaxResultBytes: the task ends with that.
   static TaskResult too_large(std::string text);
-  /// Task::time_limit_ms has passed.
+  /// A time limit of the handler's own has passed. The task's limit is kept by the library.
   static TaskResult time_limit(std::string text);
   /// The trouble is this node's and not the task's (its disk is full, its program is missing): the
   /// task goes elsewhere without blame, and this node gets nothing for a while. `reason`: for
@@ -110,28 +115,58 @@ struct TaskResult {
   std::uint16_t code = 0;
 };
 
-/// The library's side of a running task. Valid until the handler returns. Thread-safe.
-class TaskContext {
+/// The library's side of a running task. Valid until the handler returns or, of a Reply, as long as
+/// that. Thread-safe.
+class GENAI_EXPORT TaskContext {
  public:
-  virtual ~TaskContext() = default;
+  virtual ~TaskContext();
 
   /// `fraction` is 0 to 1 (others are clamped). Lossy: about ten a second are sent, the latest
   /// always. At most 4096 bytes of `text`. Never blocks.
   virtual void progress(double fraction, std::string_view text = {}) = 0;
 
-  /// True once the result is not wanted any more: return soon, with anything.
+  /// True once the result is not wanted any more, or Task::time_limit_ms has passed (the library
+  /// reports that by itself): return soon, with anything.
   virtual bool aborted() const = 0;
   /// Sleeps until the abort, at most `timeout`; returns aborted().
   virtual bool wait_aborted(std::chrono::milliseconds timeout) = 0;
   /// Calls `callback` once when the task is aborted: from the thread of Node::run, or at once if it
-  /// already is. Replaces an earlier one; it is not called after the handler has returned. It must
-  /// be quick, must not throw and must not call this context.
+  /// already is. Replaces an earlier one; it is not called after the handler has returned, or the
+  /// reply was given. It must be quick, must not throw and must not call this context.
   virtual void on_abort(std::function<void()> callback) = 0;
 };
 
 /// Called on a worker thread, on as many at once as there are slots. An exception becomes an error
 /// result with its text.
 using Handler = std::function<TaskResult(const Task&, TaskContext&)>;
+
+/// The answer that a task waits for. Move it to whatever thread will give it. Until then the task
+/// takes a slot. A Reply that goes away without an answer is an error result that says so. It may
+/// outlive its Node: then it does nothing.
+class GENAI_EXPORT Reply {
+ public:
+  /// For tests of a handler: `finish` is called once, with nothing when no answer was given.
+  Reply(std::shared_ptr<TaskContext> context,
+        std::function<void(std::optional<TaskResult>)> finish);
+  Reply(Reply&&) noexcept;
+  Reply& operator=(Reply&&) noexcept;
+  ~Reply();
+
+  /// Only the first answer counts. Never blocks.
+  void finish(TaskResult result);
+  /// Not of a Reply that was moved from.
+  TaskContext& context() const { return *context_; }
+
+ private:
+  std::shared_ptr<TaskContext> context_;
+  std::function<void(std::optional<TaskResult>)> finish_;
+};
+
+/// A handler that may answer later. Calls come one after the other, on one thread of the library's:
+/// start the work, keep the Reply, and return. An exception becomes an error result with its text.
+struct AsyncHandler {
+  std::function<void(const Task&, Reply)> call;
+};
 
 /// Something worth a log line.
 struct Event {
@@ -173,18 +208,20 @@ struct RunEnd {
 };
 
 /// One session of one node. leave, force and set_loaded_models are thread-safe.
-class Node {
+class GENAI_EXPORT Node {
  public:
   /// Throws std::invalid_argument when config_problem finds one. Signals that the program handles
   /// by a descriptor must be blocked before: threads inherit the mask.
   Node(NodeConfig config, Handler handler, EventCallback on_event = {});
+  Node(NodeConfig config, AsyncHandler handler, EventCallback on_event = {});
   ~Node();
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
   /// Serves until the node has left or its session was replaced. Call it once. When the broker
-  /// cannot be reached it keeps trying. Returns after all handlers have returned. Throws
-  /// std::system_error when the system refuses what the connection needs.
+  /// cannot be reached it keeps trying. Returns after all handlers have returned; replies that are
+  /// still to be given then are aborted, and lead to nothing. Throws std::system_error when the
+  /// system refuses what the connection needs.
   RunEnd run();
 
   /// Takes no new tasks, gives back those not started, finishes the running ones, waits until all
