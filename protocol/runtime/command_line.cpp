@@ -171,12 +171,14 @@ std::optional<int> CommandLine::parse(int argc, const char* const* argv) {
   return std::nullopt;
 }
 
-/// What is wrong, when something is.
+/// Returns what is wrong, if something is.
 std::optional<std::string> Command::State::assign(const Declared& given) const {
   if (!given.is_bound || given.option->count() == 0) return std::nullopt;
-  const auto what =
-      runtime::assign(given.target, given.limit,
-                      value_from_texts(given.target, given.limit, given.option->results()));
+  const std::vector<std::string>& texts = given.option->results();
+  if (texts.size() > 1 && !is_list(given.target) && !is_flag(given.target))
+    return given.name + ": given twice";
+  const auto what = runtime::assign(given.target, given.limit,
+                                    value_from_texts(given.target, given.limit, texts));
   return what ? std::optional(given.name + ": " + *what) : std::nullopt;
 }
 

@@ -7,8 +7,8 @@
 //   if (const auto exit_code = line.parse(argc, argv)) return *exit_code;
 //
 // A program whose options may also stand in a file or in the environment uses Options (options.h).
-// An option that is given twice: the last one counts; a list takes one entry at a time. The options
-// of a command may also follow a subcommand's name.
+// A list takes one entry at a time; any other option that is given twice is refused. The options of
+// a command may also follow a subcommand's name.
 #pragma once
 
 #include <memory>

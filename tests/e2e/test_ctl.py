@@ -243,12 +243,13 @@ class Ctl(CtlTest):
                 self.assertIn(b"genai-ctl", done.stderr)
 
     def test_a_wrong_number_is_said_in_a_line(self):
-        for wrong in ("-1", "nan", "inf", "1e400", "dear", ""):
+        for wrong, shown in (("-1", "-1"), ("nan", "nan"), ("inf", "inf"), ("1e400", "'1e400'"),
+                             ("dear", "'dear'"), ("", "''")):
             with self.subTest(wrong=wrong):
                 done = self.ctl("submit", "--max-cost", wrong, "x")
                 self.assertEqual(done.returncode, 2)
                 self.assertEqual(done.stderr.decode(),
-                                 f"genai-ctl: --max-cost: must be a number of 0 or more, not '{wrong}' "
+                                 f"genai-ctl: --max-cost: must be a number of 0 or more, not {shown} "
                                  "(see genai-ctl submit --help)\n")
         self.assertIn(b"--priority N:0 to 9", self.ctl("submit", "--help").stdout)
 
