@@ -40,6 +40,17 @@ class Installed(FleetTest):
         output = self.run_tool(program, self.nodes_endpoint, self.clients_endpoint, env=env)
         self.assertEqual(output, "A LIGHTHOUSE AT DUSK by consumer\n")
 
+    def test_the_libraries_alone_ask_for_no_package_of_the_programs(self):
+        # By its name as find_package knows it: each is looked up for a program only.
+        programs_only = ("CLI11", "Curses", "SQLite3", "SQLiteCpp", "absl", "spdlog", "tomlplusplus", "tsl-robin-map")
+        self.run_tool("cmake", "-S", ROOT, "-B", self.folder / "libraries", "-G", "Ninja", "-DBUILD_TESTING=OFF",
+                      "-DGENAI_BUILD_DAEMONS=OFF", "-DGENAI_BUILD_TOOLS=OFF",
+                      *(f"-DCMAKE_DISABLE_FIND_PACKAGE_{name}=ON" for name in programs_only))
+        targets = self.run_tool("ninja", "-C", self.folder / "libraries", "-t", "targets", "all")
+        self.assertIn("libgenai-client.so", targets)
+        self.assertIn("libgenai-node.so", targets)
+        self.assertNotIn("genai-ctl:", targets)
+
     def test_services(self):
         prefix = self.folder / "prefix"
         self.run_tool("cmake", "--install", BIN.parent, "--prefix", prefix)
