@@ -18,6 +18,8 @@ constexpr std::size_t kRefusalUnits = 1000;
 // Each is looked up, and answered when it is unknown, by a dispatcher that all nodes share.
 constexpr std::size_t kHeldUnits = 10;
 constexpr std::size_t kRefusedBytesPerUnit = 100;
+// To pass over fields of a newer release costs something too.
+constexpr std::size_t kReadBytesPerUnit = 1000;
 // Of what is passed on: 1,000,000 values and 200 MiB in a second.
 constexpr std::size_t kValuesPerUnit = 10;
 constexpr std::size_t kBytesPerUnit = 2048;
@@ -75,7 +77,10 @@ void Core::handle_node_frame(std::string_view peer, const Identity& who, const B
     return refuse_node_frame(peer, who, frame.size(),
                              {ErrorCode::kTooLarge, "frame: larger than 1 MiB"}, now, effects);
   const auto message = decode(frame, Direction::kFromNode);
-  if (message) return on_node_message(peer, who, session, *message, now, effects);
+  if (message) {
+    rates_.charge(payer(who, peer), frame.size() / kReadBytesPerUnit, now.mono);
+    return on_node_message(peer, who, session, *message, now, effects);
+  }
   if (is_error_type(*type))
     ++counters_.malformed_node_frames;
   else

@@ -40,8 +40,9 @@ std::size_t units_of(const M& message) {
     return kLeast;  // how long the answer gets shows later
 }
 
-// A refusal costs its sender what reading it may have cost here.
-constexpr std::size_t kRefusedBytesPerUnit = 1000;
+// What reading may have cost here, its sender pays: of a refusal, and of fields of a newer release
+// that are passed over.
+constexpr std::size_t kReadBytesPerUnit = 1000;
 
 /// Only a SUBMIT may be large.
 Expected<Message> decode_client(const Blob& frame) {
@@ -99,8 +100,10 @@ void Core::on_client_frame(const std::string& peer, const Identity& who, const B
   auto message = decode_client(frame);
   if (!message) {
     refuse_client(peer, peek_request(frame.view()), message.error(), now);
-    return rates_.charge(payer(who, peer), frame.size() / kRefusedBytesPerUnit, now.mono);
+    return rates_.charge(payer(who, peer), frame.size() / kReadBytesPerUnit, now.mono);
   }
+  if (!std::holds_alternative<msg::Submit>(*message))
+    rates_.charge(payer(who, peer), frame.size() / kReadBytesPerUnit, now.mono);
   std::visit(
       [&](auto& body) {
         if constexpr (requires { this->on_client(peer, body, now); }) {
@@ -197,8 +200,7 @@ void Core::on_client(const std::string& peer, msg::Submit& message, const Now& n
     accepted.verdicts.push_back(submit(peer, message.watch, submission, alone, now));
     if (accepted.verdicts.back().code != ErrorCode::kOk) refused_bytes += bytes;
   }
-  if (refused_bytes != 0)
-    rates_.charge(payer(*asker_, peer), refused_bytes / kRefusedBytesPerUnit, now.mono);
+  rates_.charge(payer(*asker_, peer), refused_bytes / kReadBytesPerUnit, now.mono);
   outbox_.reply(peer, std::move(accepted));
 }
 

@@ -29,6 +29,7 @@ class PeerRates {
 
   /// What it asked took so many units; one request may go into debt.
   void charge(std::string_view peer, std::size_t units, Duration now) {
+    if (units == 0) return;
     if (paid_until_.size() >= sweep_at_) forget_silent(now);
     auto it = paid_until_.find(peer);
     if (it == paid_until_.end()) it = paid_until_.emplace(peer, now).first;

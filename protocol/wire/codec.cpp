@@ -17,6 +17,7 @@ using wire::DecodeError;
 using wire::Kind;
 using wire::Path;
 using wire::Reader;
+using wire::Source;
 using wire::Token;
 using wire::Traits;
 
@@ -71,27 +72,23 @@ Head read_head(Cursor& cursor) {
   return head;
 }
 
-template <class M>
-Message read_message(std::uint32_t size, Cursor& cursor, const Blob& frame, const Path& path) {
-  const std::uint32_t expected = wire::arity<M>() + kHeadFields;
-  if (size != expected)
-    refuse(ErrorCode::kMalformed, path,
-           "expected " + std::to_string(expected) + " elements, got " + std::to_string(size));
-  M message;
-  Reader reader(cursor, frame, path);
-  wire::fields(reader, message);
-  return message;
-}
-
 template <class... M>
-Message read_type(const Traits& traits, std::uint32_t size, Cursor& cursor, const Blob& frame,
+Message read_type(const Traits& traits, std::uint32_t size, Source& source,
                   const std::variant<M...>*) {
   const Path path{nullptr, traits.name.data()};
   Message message;
-  static_cast<void>(((wire::kTraits<M>.number == traits.number &&
-                      (message = read_message<M>(size, cursor, frame, path), true)) ||
-                     ...));
+  const auto read = [&]<class Type>(Type body) {
+    Reader::read(source, body, size, kHeadFields, path);
+    message = std::move(body);
+  };
+  static_cast<void>(((wire::kTraits<M>.number == traits.number && (read(M{}), true)) || ...));
   return message;
+}
+
+Message read_frame(Source& source, Direction direction) {
+  const Head head = read_head(source.cursor);
+  const Traits& traits = check_head(head.version, head.type, direction);
+  return read_type(traits, head.size, source, static_cast<const AnyMessage*>(nullptr));
 }
 
 const Traits& traits_for(const Message& message) { return kTypes[message.index()]; }
@@ -107,13 +104,10 @@ std::string encode(const Message& message) {
   std::visit(
       [&](const auto& body) {
         using M = std::decay_t<decltype(body)>;
-        packer.pack_array(wire::arity<M>() + kHeadFields);
-        packer.pack(limits::kProtocolVersion);
-        packer.pack(wire::kTraits<M>.number);
-        wire::Writer writer(packer);
         // The field list serves reading too, so it takes a mutable struct; a writer changes
         // nothing.
-        wire::fields(writer, const_cast<M&>(body));
+        wire::Writer::array(packer, const_cast<M&>(body), limits::kProtocolVersion,
+                            wire::kTraits<M>.number);
       },
       message);
   return sink.take();
@@ -122,10 +116,12 @@ std::string encode(const Message& message) {
 Expected<Message> decode(const Blob& frame, Direction direction) {
   try {
     check_whole(frame.view(), Path{nullptr, "frame"});
-    Cursor cursor(frame.view());
-    const Head head = read_head(cursor);
-    const Traits& traits = check_head(head.version, head.type, direction);
-    return read_type(traits, head.size, cursor, frame, static_cast<const AnyMessage*>(nullptr));
+    Source source(frame);
+    Message message = read_frame(source, direction);
+    if (source.unknown_bytes <= frame.size() / 2) return message;
+    Source again(frame);
+    again.is_shared = false;
+    return read_frame(again, direction);
   } catch (const DecodeError& error) {
     return fail(error.code, error.detail);
   }
@@ -165,23 +161,25 @@ std::vector<AssignmentRef> unreadable_results(const Blob& frame) {
   try {
     const Path path{nullptr, "RESULT"};
     check_whole(frame.view(), path);
-    Cursor cursor(frame.view());
+    Source source(frame);
+    Cursor& cursor = source.cursor;
     const Head head = read_head(cursor);
-    if (head.size != kHeadFields + wire::arity<msg::Result>()) return {};
+    if (head.size <= kHeadFields) return {};
     if (check_head(head.version, head.type, Direction::kFromNode).number !=
         wire::kTraits<msg::Result>.number)
       return {};
     const std::uint32_t count = Reader::array_size(*cursor.next(), path);
     for (std::uint32_t i = 0; i < count; ++i) {
-      if (Reader::array_size(*cursor.next(), path) != kEntryFields) return {};
+      const std::uint32_t fields = Reader::array_size(*cursor.next(), path);
+      if (fields < kEntryFields) return {};
       AssignmentRef ref;
-      Reader(cursor, frame, path).nested("ref", ref);
+      Reader(source, path, 1).nested("ref", ref);
       cursor.skip();
       const std::size_t before_info = cursor.left();
       cursor.skip();
       const std::size_t info_bytes = before_info - cursor.left();
       const auto data = Cursor(cursor).next();
-      cursor.skip();
+      for (std::uint32_t left = fields - 3; left > 0; --left) cursor.skip();
       if (count == 1 || data->size > limits::kMaxResultBytes ||
           info_bytes > limits::kMaxResultInfoBytes)
         refs.push_back(std::move(ref));

@@ -1,5 +1,7 @@
 // Messages to frames and back: the only place that knows msgpack, with its parts in wire/.
-// Decoding is strict (SPEC.md, "Frames"): nothing is believed, nothing is repaired.
+// Decoding is strict (SPEC.md, "Frames"): nothing is believed, nothing is repaired. It takes the
+// frames of other releases of version 1 (SPEC.md, "Versions"): fields that this one does not know
+// are passed over, optional ones that are missing have their defaults.
 #pragma once
 
 #include <cstdint>
@@ -33,9 +35,11 @@ std::string_view type_name(const Message& message);
 /// std::length_error, since the peer would refuse the frame.
 std::string encode(const Message& message);
 
-/// Payloads and inner frames of the message share the memory of `frame`.
-/// Errors: kMalformed, kUnsupportedVersion, kUnknownType, kNotAllowed, kBadField, kTooLarge; the
-/// detail names the type and field, never repeats peer bytes unescaped.
+/// Payloads and inner frames of the message share the memory of `frame`, unless more than half of
+/// it is fields that this release does not know: then they are copies, so that whoever keeps a
+/// small payload does not keep those fields. Errors: kMalformed, kUnsupportedVersion, kUnknownType,
+/// kNotAllowed, kBadField, kTooLarge; the detail names the type and field, never repeats peer bytes
+/// unescaped.
 Expected<Message> decode(const Blob& frame, Direction direction);
 
 /// The type number in a frame's head without decoding the rest; nothing when there is none. What a

@@ -1,5 +1,11 @@
 // The fields of each message, once: the same description counts, writes and reads them.
-// An archive has id, uint, real, flag, text, bin, code, enumerated, map, spec, meta and list.
+// An archive has a method for each kind of field (GENAI_FIELD_KINDS), and two for the marks between
+// fields (SPEC.md, "Versions"):
+// - optional(): fields behind it may be missing, and keep the value that the struct gives them. A
+//   field whose absence would lose work is never optional.
+// - appended(): fields behind it came after the first release of version 1. They are optional too,
+//   and a writer leaves out those at the end that have their default, so that peers which know only
+//   the first release are sent what they know. A new field goes to the end, behind this mark.
 #pragma once
 
 #include "protocol/base/limits.h"
@@ -8,6 +14,12 @@
 namespace genai::wire {
 
 using namespace limits;
+
+// clang-format off
+#define GENAI_FIELD_KINDS(X)                                      \
+  X(id) X(uint) X(real) X(flag) X(text) X(bin) X(code) X(enumerated) \
+  X(map) X(spec) X(new_spec) X(meta) X(nested) X(list)
+// clang-format on
 
 template <class Ar>
 void fields(Ar& ar, AssignmentRef& r) {
@@ -30,14 +42,17 @@ template <class Ar>
 void fields(Ar& ar, msg::Heartbeat& m) {
   ar.uint("seq", m.seq);
   ar.list("held", m.held, 0, kMaxHeld);
+  ar.optional();
   ar.list("loaded_models", m.loaded_models, 0, kMaxModels);
 }
 template <class Ar>
 void fields(Ar& ar, msg::Leave& m) {
+  ar.optional();
   ar.text("reason", m.reason, kMaxTextBytes);
 }
 template <class Ar>
 void fields(Ar& ar, msg::Bye& m) {
+  ar.optional();
   ar.text("reason", m.reason, kMaxTextBytes);
 }
 template <class Ar>
@@ -93,6 +108,7 @@ template <class Ar>
 void fields(Ar& ar, msg::AssignAck::Entry& m) {
   ar.nested("ref", m.ref);
   ar.code("code", m.code);
+  ar.optional();
   ar.text("detail", m.detail, kMaxTextBytes);
 }
 template <class Ar>
@@ -103,6 +119,7 @@ template <class Ar>
 void fields(Ar& ar, msg::Progress::Entry& m) {
   ar.nested("ref", m.ref);
   ar.real("fraction", m.fraction, 0, 1);
+  ar.optional();
   ar.text("text", m.text, kMaxTextBytes);
 }
 template <class Ar>
@@ -161,6 +178,7 @@ void fields(Ar& ar, msg::Snapshot& m) {
   ar.uint("seq", m.seq);
   ar.uint("uptime_ms", m.uptime_ms);
   ar.list("providers", m.providers, 0, kMaxSnapshotEntries);
+  ar.optional();
   ar.flag("more", m.more);
 }
 template <class Ar>
@@ -171,12 +189,14 @@ template <class Ar>
 void fields(Ar& ar, msg::Delta::StateChanged& m) {
   ar.id("session", m.session);
   ar.enumerated("state", m.state, kMaxProviderState);
+  ar.optional();
   ar.text("reason", m.reason, kMaxTextBytes);
 }
 template <class Ar>
 void fields(Ar& ar, msg::Delta::Beat& m) {
   ar.id("session", m.session);
   ar.list("held", m.held, 0, kMaxHeld);
+  ar.optional();
   ar.list("loaded_models", m.loaded_models, 0, kMaxModels);
 }
 template <class Ar>
@@ -278,6 +298,7 @@ void fields(Ar& ar, msg::List& m) {
 template <class Ar>
 void fields(Ar& ar, msg::NodesQuery& m) {
   ar.uint("request", m.request);
+  ar.optional();
   ar.flag("measured", m.measured);
 }
 template <class Ar>
@@ -298,6 +319,7 @@ template <class Ar>
 void fields(Ar& ar, msg::Verdict& m) {
   ar.id("task_id", m.task_id);
   ar.code("code", m.code);
+  ar.optional();
   ar.text("detail", m.detail, kMaxTextBytes);
 }
 template <class Ar>
@@ -311,6 +333,7 @@ template <class Ar>
 void fields(Ar& ar, msg::Acceptance& m) {
   ar.id("task_id", m.task_id);
   ar.code("code", m.code);
+  ar.optional();
   ar.text("detail", m.detail, kMaxTextBytes);
   ar.uint("retry_after_ms", m.retry_after_ms);
   ar.nested("estimate", m.estimate);
@@ -330,6 +353,7 @@ void fields(Ar& ar, msg::Update::Entry& m) {
   ar.id("task_id", m.task_id);
   ar.enumerated("status", m.status, kMaxTaskStatus);
   ar.text("node_id", m.node_id, kMaxIdBytes);
+  ar.optional();
   ar.real("fraction", m.fraction, 0, 1);
   ar.text("text", m.text, kMaxTextBytes);
 }
@@ -353,6 +377,7 @@ template <class Ar>
 void fields(Ar& ar, msg::Tasks& m) {
   ar.uint("request", m.request);
   ar.list("tasks", m.tasks, 0, kMaxBatchEntries);
+  ar.optional();
   ar.flag("more", m.more);
 }
 template <class Ar>
@@ -379,6 +404,7 @@ template <class Ar>
 void fields(Ar& ar, msg::ErrorReply& m) {
   ar.uint("request", m.request);
   ar.code("code", m.code);
+  ar.optional();
   ar.text("detail", m.detail, kMaxTextBytes);
 }
 

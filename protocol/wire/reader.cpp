@@ -207,7 +207,14 @@ std::string_view Reader::bin_view(const Token& token, const Path& path, std::siz
   return token.view();
 }
 
+void Reader::pass_over(std::uint32_t elements) {
+  const std::size_t before = source_.cursor.left();
+  for (; elements > 0; --elements) source_.cursor.skip();
+  source_.unknown_bytes += before - source_.cursor.left();
+}
+
 void Reader::real(const char* field, double& out, double min, double max) {
+  if (!is_next()) return;
   const Path path{&path_, field};
   const Token token = take();
   if (token.kind == Kind::kUint)
@@ -220,6 +227,7 @@ void Reader::real(const char* field, double& out, double min, double max) {
 }
 
 void Reader::flag(const char* field, bool& out) {
+  if (!is_next()) return;
   const Token token = take();
   if (token.kind != Kind::kBool)
     refuse(ErrorCode::kBadField, Path{&path_, field}, got("a bool", token));
@@ -228,29 +236,32 @@ void Reader::flag(const char* field, bool& out) {
 
 // A newer peer may send a code this version does not know: that is still an error report.
 void Reader::code(const char* field, ErrorCode& out) {
-  out = static_cast<ErrorCode>(integer(take(), Path{&path_, field}, 0, UINT16_MAX));
+  if (is_next()) out = static_cast<ErrorCode>(integer(take(), Path{&path_, field}, 0, UINT16_MAX));
 }
 
 void Reader::map(const char* field, ValueMap& out, std::size_t max_bytes) {
+  if (!is_next()) return;
   const Path path{&path_, field};
-  const char* const begin = cursor_.position();
-  out = read_map(cursor_, path, max_bytes);
+  const char* const begin = source_.cursor.position();
+  out = read_map(source_.cursor, path, max_bytes);
   // Written again, a float of 5 bytes takes 9, and nothing takes more.
-  const auto bytes = static_cast<std::size_t>(cursor_.position() - begin);
+  const auto bytes = static_cast<std::size_t>(source_.cursor.position() - begin);
   if (bytes > max_bytes / 2 && encode_map(out).size() > max_bytes)
     refuse(ErrorCode::kTooLarge, path, "map larger than " + std::to_string(max_bytes) + " bytes");
 }
 
 void Reader::read_spec(const char* field, TaskSpec& out, bool is_new) {
+  if (!is_next()) return;
   const Path path{&path_, field};
   const auto read =
-      wire::read_spec(read_canonical_map(cursor_, path, limits::kMaxSpecBytes), out, is_new);
+      wire::read_spec(read_canonical_map(source_.cursor, path, limits::kMaxSpecBytes), out, is_new);
   if (!read) refuse(read.error().code, path, read.error().detail);
 }
 
 void Reader::meta(const char* field, PublicMetaInfo& out) {
+  if (!is_next()) return;
   const Path path{&path_, field};
-  auto meta = meta_from(read_canonical_map(cursor_, path, limits::kMaxMetaBytes));
+  auto meta = meta_from(read_canonical_map(source_.cursor, path, limits::kMaxMetaBytes));
   if (!meta) refuse(meta.error().code, path, meta.error().detail);
   out = std::move(*meta);
 }
@@ -260,13 +271,13 @@ void Reader::element(msg::Delta::Change& out, const Path& path) {
   if (size == 0) refuse(ErrorCode::kMalformed, path, "empty change");
   switch (integer(take(), path, 0, std::variant_size_v<msg::Delta::Change> - 1)) {
     case 0:
-      read_fields(out.emplace<0>(), size - 1, path);
+      read(source_, out.emplace<0>(), size, 1, path);
       break;
     case 1:
-      read_fields(out.emplace<1>(), size - 1, path);
+      read(source_, out.emplace<1>(), size, 1, path);
       break;
     default:
-      read_fields(out.emplace<2>(), size - 1, path);
+      read(source_, out.emplace<2>(), size, 1, path);
       break;
   }
 }

@@ -2,12 +2,13 @@
 // well-formed and within the limits of a frame (take_census) before it begins.
 #pragma once
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "protocol/wire/codec.h"
 #include "protocol/wire/cursor.h"
-#include "protocol/wire/fields.h"
-#include "protocol/wire/writer.h"
+#include "protocol/wire/shape.h"
 
 namespace genai::wire {
 
@@ -36,18 +37,49 @@ ValueMap read_map(Cursor& cursor, const Path& path, std::size_t max_bytes);
 /// The same value in canonical form: the bytes as they came when they are.
 std::string read_canonical_map(Cursor& cursor, const Path& path, std::size_t max_bytes);
 
+/// What the readers of one frame share.
+struct Source {
+  explicit Source(const Blob& of) : frame(of), cursor(of.view()) {}
+
+  const Blob& frame;
+  Cursor cursor;
+  bool is_shared = true;          // blobs may be views into the frame
+  std::size_t unknown_bytes = 0;  // of elements that were passed over
+};
+
 class Reader {
  public:
-  /// The cursor stands at the first field of an array with the right arity.
-  Reader(Cursor& cursor, const Blob& frame, const Path& path)
-      : cursor_(cursor), frame_(frame), path_(path) {}
+  /// The cursor stands at the first of the fields, of which `count` are there.
+  Reader(Source& source, const Path& path, std::uint32_t count)
+      : source_(source), path_(path), left_(count) {}
+
+  /// The fields of `out`, which must be as made, from an array of `count` elements of which the
+  /// first `head` have been read. Elements behind the fields are passed over unread.
+  template <class T>
+  static void read(Source& source, T& out, std::uint32_t count, std::uint32_t head,
+                   const Path& path) {
+    const Shape& shape = shape_of<T>();
+    const std::uint32_t least = shape.required + head;
+    if (count < least)
+      refuse(
+          ErrorCode::kMalformed, path,
+          "expected at least " + std::to_string(least) + " elements, got " + std::to_string(count));
+    const std::uint32_t present = count - head;
+    Reader reader(source, path, std::min(present, shape.known));
+    fields(reader, out);
+    if (present > shape.known) reader.pass_over(present - shape.known);
+  }
+
+  void optional() {}
+  void appended() {}
 
   template <class Tag>
   void id(const char* field, TextId<Tag>& out) {
-    out = parse_id<TextId<Tag>>(take(), Path{&path_, field});
+    if (is_next()) out = parse_id<TextId<Tag>>(take(), Path{&path_, field});
   }
   template <class Tag>
   void id(const char* field, BinaryId<Tag>& out) {
+    if (!is_next()) return;
     const Path path{&path_, field};
     auto id = BinaryId<Tag>::parse(bin_view(take(), path, BinaryId<Tag>::kBytes));
     if (!id) refuse(ErrorCode::kBadField, path, "expected 16 bytes");
@@ -55,20 +87,22 @@ class Reader {
   }
   template <class Int>
   void uint(const char* field, Int& out, std::uint64_t min = 0, std::uint64_t max = UINT64_MAX) {
-    out = static_cast<Int>(integer(take(), Path{&path_, field}, min, max));
+    if (is_next()) out = static_cast<Int>(integer(take(), Path{&path_, field}, min, max));
   }
   void real(const char* field, double& out, double min, double max);
   void flag(const char* field, bool& out);
   void text(const char* field, std::string& out, std::size_t max) {
-    out = text_view(take(), Path{&path_, field}, max);
+    if (is_next()) out = text_view(take(), Path{&path_, field}, max);
   }
   void bin(const char* field, Blob& out, std::size_t max) {
-    out = frame_.sub(bin_view(take(), Path{&path_, field}, max));
+    if (!is_next()) return;
+    out = source_.frame.sub(bin_view(take(), Path{&path_, field}, max));
+    if (!source_.is_shared) out = out.detached();
   }
   void code(const char* field, ErrorCode& out);
   template <class E>
   void enumerated(const char* field, E& out, std::uint8_t max) {
-    out = static_cast<E>(integer(take(), Path{&path_, field}, 0, max));
+    if (is_next()) out = static_cast<E>(integer(take(), Path{&path_, field}, 0, max));
   }
   void map(const char* field, ValueMap& out, std::size_t max_bytes);
   void spec(const char* field, TaskSpec& out) { read_spec(field, out, false); }
@@ -79,10 +113,11 @@ class Reader {
 
   template <class T>
   void nested(const char* field, T& out) {
-    element(out, Path{&path_, field});
+    if (is_next()) element(out, Path{&path_, field});
   }
   template <class T>
   void list(const char* field, std::vector<T>& out, std::size_t min, std::size_t max) {
+    if (!is_next()) return;
     Path path{&path_, field};
     const std::uint32_t size = array_size(take(), path);
     if (size < min || size > max)
@@ -99,28 +134,25 @@ class Reader {
   static std::uint32_t array_size(const Token& token, const Path& path);
 
  private:
-  Token take() { return *cursor_.next(); }
+  /// Whether the field is there. Only optional ones are missing, all together at the end.
+  bool is_next() {
+    if (left_ == 0) return false;
+    --left_;
+    return true;
+  }
+  Token take() { return *source_.cursor.next(); }
+  void pass_over(std::uint32_t elements);
   void read_spec(const char* field, TaskSpec& out, bool is_new);
 
   void element(std::string& out, const Path& path) {
     out = text_view(take(), path, limits::kMaxNameBytes);
   }
   void element(TaskId& out, const Path& path) { out = parse_id<TaskId>(take(), path); }
-  void element(ValueMap& out, const Path& path) { out = read_map(cursor_, path, SIZE_MAX); }
+  void element(ValueMap& out, const Path& path) { out = read_map(source_.cursor, path, SIZE_MAX); }
   void element(msg::Delta::Change& out, const Path& path);
   template <class T>
   void element(T& out, const Path& path) {
-    read_fields(out, array_size(take(), path), path);
-  }
-
-  /// The fields of `out`, of which so many should follow.
-  template <class T>
-  void read_fields(T& out, std::uint32_t count, const Path& path) {
-    if (count != arity<T>())
-      refuse(ErrorCode::kMalformed, path,
-             "expected " + std::to_string(arity<T>()) + " fields, got " + std::to_string(count));
-    Reader inner(cursor_, frame_, path);
-    fields(inner, out);
+    read(source_, out, array_size(take(), path), 0, path);
   }
 
   template <class Id>
@@ -136,9 +168,9 @@ class Reader {
   static std::string_view text_view(const Token& token, const Path& path, std::size_t max_bytes);
   static std::string_view bin_view(const Token& token, const Path& path, std::size_t max_bytes);
 
-  Cursor& cursor_;
-  const Blob& frame_;
+  Source& source_;
   const Path& path_;
+  std::uint32_t left_;
 };
 
 }  // namespace genai::wire

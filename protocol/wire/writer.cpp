@@ -45,13 +45,13 @@ void pack_map(Packer& packer, const ValueMap& map) {
   }
 }
 
-void Writer::spec(const char*, const TaskSpec& spec) {
+void Writer::pack_spec(const TaskSpec& spec) {
   if (spec.raw.empty())
     pack_map(packer_, map_from(spec));
   else
     packer_.pack_bin_body(spec.raw.data(), static_cast<std::uint32_t>(spec.raw.size()));
 }
 
-void Writer::meta(const char*, const PublicMetaInfo& meta) { pack_map(packer_, map_from(meta)); }
+void Writer::pack_meta(const PublicMetaInfo& meta) { pack_map(packer_, map_from(meta)); }
 
 }  // namespace genai::wire

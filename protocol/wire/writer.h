@@ -9,9 +9,10 @@
 #include <type_traits>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "protocol/wire/codec.h"
-#include "protocol/wire/fields.h"
+#include "protocol/wire/shape.h"
 
 namespace genai::wire {
 
@@ -51,85 +52,79 @@ using Packer = msgpack::packer<StringSink>;
 void pack_value(Packer& packer, const Value& value);
 void pack_map(Packer& packer, const ValueMap& map);
 
-/// Counts the fields of a struct: the arity of its array.
-struct Counter {
-  std::uint32_t count = 0;
-#define GENAI_COUNT(method) \
-  template <class... Args>  \
-  void method(Args&&...) {  \
-    ++count;                \
-  }
-  GENAI_COUNT(id)
-  GENAI_COUNT(uint)
-  GENAI_COUNT(real)
-  GENAI_COUNT(flag)
-  GENAI_COUNT(text)
-  GENAI_COUNT(bin)
-  GENAI_COUNT(code)
-  GENAI_COUNT(enumerated)
-  GENAI_COUNT(map)
-  GENAI_COUNT(spec)
-  GENAI_COUNT(new_spec)
-  GENAI_COUNT(meta)
-  GENAI_COUNT(nested)
-  GENAI_COUNT(list)
-#undef GENAI_COUNT
-};
-
 template <class T>
-std::uint32_t arity() {
-  static const std::uint32_t count = [] {
-    T value;
-    Counter counter;
-    fields(counter, value);
-    return counter.count;
-  }();
-  return count;
-}
+std::uint32_t fields_to_send(T& value);
 
 class Writer {
  public:
-  explicit Writer(Packer& packer) : packer_(packer) {}
+  /// Writes the next `count` fields; the array's head stands before them.
+  Writer(Packer& packer, std::uint32_t count) : packer_(packer), left_(count) {}
+
+  /// `value` as an array of its fields, behind the numbers `head`.
+  template <class T, class... Head>
+  static void array(Packer& packer, T& value, Head... head) {
+    const std::uint32_t count = fields_to_send(value);
+    packer.pack_array(count + std::uint32_t{sizeof...(Head)});
+    (packer.pack(std::uint64_t{head}), ...);
+    Writer inner(packer, count);
+    fields(inner, value);
+  }
+
+  void optional() {}
+  void appended() {}
 
   template <class Tag>
   void id(const char*, const TextId<Tag>& id) {
-    packer_.pack(id.view());
+    if (is_next()) packer_.pack(id.view());
   }
   template <class Tag>
   void id(const char*, const BinaryId<Tag>& id) {
-    pack_bin(id.view());
+    if (is_next()) pack_bin(id.view());
   }
   template <class Int>
   void uint(const char*, Int value, std::uint64_t = 0, std::uint64_t = UINT64_MAX) {
-    packer_.pack(static_cast<std::uint64_t>(value));
+    if (is_next()) packer_.pack(static_cast<std::uint64_t>(value));
   }
-  void real(const char*, double value, double, double) { packer_.pack(value); }
-  void flag(const char*, bool value) { packer_.pack(value); }
+  void real(const char*, double value, double, double) {
+    if (is_next()) packer_.pack(value);
+  }
+  void flag(const char*, bool value) {
+    if (is_next()) packer_.pack(value);
+  }
   void text(const char* field, const std::string& text, std::size_t max) {
+    if (!is_next()) return;
     check(field, text.size(), max);
     packer_.pack(text);
   }
   void bin(const char* field, const Blob& blob, std::size_t max) {
+    if (!is_next()) return;
     check(field, blob.size(), max);
     pack_bin(blob.view());
   }
-  void code(const char*, ErrorCode code) { packer_.pack(static_cast<std::uint64_t>(code)); }
+  void code(const char*, ErrorCode code) {
+    if (is_next()) packer_.pack(static_cast<std::uint64_t>(code));
+  }
   template <class E>
   void enumerated(const char*, E value, std::uint8_t) {
-    packer_.pack(static_cast<std::uint64_t>(value));
+    if (is_next()) packer_.pack(static_cast<std::uint64_t>(value));
   }
-  void map(const char*, const ValueMap& map, std::size_t) { pack_map(packer_, map); }
-  void spec(const char*, const TaskSpec& spec);
+  void map(const char*, const ValueMap& map, std::size_t) {
+    if (is_next()) pack_map(packer_, map);
+  }
+  void spec(const char*, const TaskSpec& spec) {
+    if (is_next()) pack_spec(spec);
+  }
   void new_spec(const char* field, const TaskSpec& spec) { this->spec(field, spec); }
-  void meta(const char*, const PublicMetaInfo& meta);
-
+  void meta(const char*, const PublicMetaInfo& meta) {
+    if (is_next()) pack_meta(meta);
+  }
   template <class T>
   void nested(const char*, T& value) {
-    packer_.pack_array(arity<T>());
-    fields(*this, value);
+    if (is_next()) element(value);
   }
   template <class T>
   void list(const char* field, std::vector<T>& values, std::size_t, std::size_t max) {
+    if (!is_next()) return;
     check(field, values.size(), max);
     packer_.pack_array(static_cast<std::uint32_t>(values.size()));
     for (T& value : values) element(value);
@@ -140,19 +135,21 @@ class Writer {
   void element(TaskId& id) { packer_.pack(id.view()); }
   void element(ValueMap& map) { pack_map(packer_, map); }
   void element(msg::Delta::Change& change) {
-    std::visit(
-        [&](auto& kind) {
-          packer_.pack_array(arity<std::decay_t<decltype(kind)>>() + 1);
-          packer_.pack(static_cast<std::uint64_t>(change.index()));
-          fields(*this, kind);
-        },
-        change);
+    std::visit([&](auto& kind) { array(packer_, kind, std::uint64_t{change.index()}); }, change);
   }
   template <class T>
   void element(T& value) {
-    nested("", value);
+    array(packer_, value);
   }
 
+  /// Whether the field is to be written. Only appended ones are left out, all together at the end.
+  bool is_next() {
+    if (left_ == 0) return false;
+    --left_;
+    return true;
+  }
+  void pack_spec(const TaskSpec& spec);
+  void pack_meta(const PublicMetaInfo& meta);
   void pack_bin(std::string_view bytes) {
     packer_.pack_bin(static_cast<std::uint32_t>(bytes.size()));
     packer_.pack_bin_body(bytes.data(), static_cast<std::uint32_t>(bytes.size()));
@@ -162,6 +159,52 @@ class Writer {
   }
 
   Packer& packer_;
+  std::uint32_t left_;
 };
+
+/// The archive that tells how each appended field would be written.
+class Appended {
+ public:
+#define GENAI_TELL(kind)                                 \
+  template <class... Args>                               \
+  void kind(Args&&... args) {                            \
+    if (!is_reached_) return;                            \
+    StringSink sink;                                     \
+    Packer packer(sink);                                 \
+    Writer(packer, 1).kind(std::forward<Args>(args)...); \
+    values_.push_back(sink.take());                      \
+  }
+  GENAI_FIELD_KINDS(GENAI_TELL)
+#undef GENAI_TELL
+  void optional() {}
+  void appended() { is_reached_ = true; }
+
+  template <class T>
+  static std::vector<std::string> of(T& value) {
+    Appended archive;
+    fields(archive, value);
+    return std::move(archive.values_);
+  }
+
+ private:
+  bool is_reached_ = false;
+  std::vector<std::string> values_;
+};
+
+/// All fields of the first release, and those appended since up to the last that has not its
+/// default.
+template <class T>
+std::uint32_t fields_to_send(T& value) {
+  const Shape& shape = shape_of<T>();
+  if (shape.known == shape.first) return shape.known;
+  static const std::vector<std::string> defaults = [] {
+    T made;
+    return Appended::of(made);
+  }();
+  const std::vector<std::string> values = Appended::of(value);
+  std::size_t sent = values.size();
+  while (sent > 0 && values[sent - 1] == defaults[sent - 1]) --sent;
+  return shape.first + static_cast<std::uint32_t>(sent);
+}
 
 }  // namespace genai::wire

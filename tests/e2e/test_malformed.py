@@ -26,7 +26,6 @@ def malformed(valid):
         "negative type": msgpack.packb([1, -1, *body[1:]]),
         "type of another socket": msgpack.packb([1, 2, b"x" * 16, 1000, 3000, 5000]),
         "a field too few": msgpack.packb([1, *body[:-1]]),
-        "a field too many": msgpack.packb([1, *body, 0]),
         "cut in the middle": good[:len(good) // 2],
         "last byte missing": good[:-1],
         "bytes after the end": good + b"\x00",

@@ -180,6 +180,16 @@ class ClientAnswers(Played):
         self.assertEqual(client.wait(), 0)
         self.assertEqual(client.log_path.read_text(), f"{task} Completed picture\n")
 
+    def test_it_passes_over_fields_that_it_does_not_know(self):
+        client = self.start(CLIENT, "--dispatcher", self.endpoint, "a", "b")
+        _, request, _, ((kept, _, _), (refused, _, _)) = self.expect(SUBMIT)
+        self.send(ACCEPTED, request, [[kept, 0, "", 0, [0] * 5, 7], [refused, 301]], [7])
+        self.send(DELIVER, [[kept, 4, 0, {}, b"picture", {"new": 7}]], "new")
+        self.assertEqual(self.expect(WATCH)[3], [kept])
+        self.assertEqual(client.wait(), 1)
+        self.assertEqual(sorted(client.log_path.read_text().splitlines()),
+                         sorted([f"{kept} Completed picture", f"{refused} refused 301 "]))
+
     def test_a_result_that_is_gone_is_no_empty_picture(self):
         out = self.folder / "out"
         client = self.start(CLIENT, "--dispatcher", self.endpoint, "--out", out, "a")
@@ -244,6 +254,14 @@ class NodeAnswers(Played):
         answers = [self.expect(ABORT_ACK)[1][0] for _ in refs]
         self.assertEqual(answers, [[refs[0], STARTED], [refs[1], STOPPED]])
         self.assertEqual(self.held(), [refs[0]])
+
+    def test_it_passes_over_fields_that_it_does_not_know(self):
+        ref = ["t-1", 1, 1]
+        self.send(ASSIGN, [[[*ref, {"new": 7}], {}, b"prompt", [7]]], "new")
+        self.assertEqual(self.expect(ASSIGN_ACK)[1], [[ref, 0, ""]])
+        self.assertEqual(self.held(), [ref])
+        self.send(ABORT, [[[*ref, [7]], 504, 7]], [[7]])
+        self.assertEqual(self.expect(ABORT_ACK)[1], [[ref, STOPPED]])
 
     def test_the_newest_attempt_counts(self):
         self.assertEqual(self.assign("t-1", 2), 0)

@@ -44,6 +44,8 @@ class Draw {
 
   // ---- the archive
 
+  void optional() {}
+  void appended() {}
   template <class Tag>
   void id(const char*, TextId<Tag>& out) {
     element(out);

@@ -21,6 +21,8 @@ TARGETS = {
 # The first byte of these is a setting.
 WITH_SETTING = {"dispatcher_core", "client_session"}
 
+FRAMES = [("vectors.json", "frame"), ("malformed.json", "frame"), ("growth.json", "longer"), ("growth.json", "shorter")]
+
 TEXTS = {
     "open_maps": [b"\x80", b"\x81\xa5model\xa4sdxl",
                   b"\x83\xa6models\x91\xa4sdxl\xa5slots\x02\xa8min_cost\xcb?\xe0\0\0\0\0\0\0"],
@@ -32,9 +34,9 @@ TEXTS = {
 
 
 def seeds():
-    for name in ("vectors.json", "malformed.json"):
+    for name, key in FRAMES:
         for vector in json.loads((GOLDEN / name).read_text()):
-            frame = bytes.fromhex(vector["frame"])
+            frame = bytes.fromhex(vector[key])
             decoder, core, event = TARGETS[vector["direction"]]
             yield decoder, frame
             if len(frame) > 2000:  # leaves room for other events

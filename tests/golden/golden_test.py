@@ -35,5 +35,33 @@ class Golden(unittest.TestCase):
                 self.assertEqual(frame.hex(), vector["frame"])
 
 
+class Growth(unittest.TestCase):
+    """growth.json, read without the codec: other releases send more, or less, and nothing else."""
+    vectors = {v["name"]: bytes.fromhex(v["frame"]) for v in json.loads((HERE / "vectors.json").read_text())}
+    entries = json.loads((HERE / "growth.json").read_text())
+
+    def assert_grown(self, long, short, added, where):
+        """`long` is `short` with `added(tail)` true of what stands behind it, in every array of both."""
+        if not isinstance(short, list):
+            return self.assertEqual(long, short, where)
+        self.assertTrue(added(long[len(short):]), f"{where}: {long[len(short):]}")
+        for index, value in enumerate(short):
+            self.assert_grown(long[index], value, added, f"{where}[{index}]")
+
+    def test_longer(self):
+        for entry in self.entries:
+            long, short = (msgpack.unpackb(frame, raw=False) for frame in
+                           (bytes.fromhex(entry["longer"]), self.vectors[entry["name"]]))
+            self.assertEqual(len(long), len(short) + 5)
+            # A list of ids, texts or maps is no struct, and has no more entries.
+            self.assert_grown(long, short, lambda tail: len(tail) in (0, 5), entry["name"])
+
+    def test_shorter(self):
+        defaults = ("", [], 0, False, [0, 0, 0, 0])
+        for entry in self.entries:
+            filled, shorter = (msgpack.unpackb(bytes.fromhex(entry[key]), raw=False) for key in ("filled", "shorter"))
+            self.assert_grown(filled, shorter, lambda tail: all(v in defaults for v in tail), entry["name"])
+
+
 if __name__ == "__main__":
     unittest.main()

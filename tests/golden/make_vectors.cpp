@@ -1,10 +1,13 @@
 // Prints the golden vectors: one frame per message type, with fixed values. vectors.json is its
-// output; a change of the wire format shows as a difference there and must be made on purpose.
+// output, and never changes: it is what the first release of version 1 sends.
+//
+// make_vectors growth: the same messages as peers of other releases would send them. growth.json is
+// that output; it changes only when a field is appended.
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "protocol/wire/codec.h"
-#include "protocol/wire/traits.h"
+#include "tests/golden/other_release.h"
 
 namespace {
 
@@ -154,23 +157,48 @@ constexpr std::pair<Direction, const char*> kDirections[] = {
     {Direction::kFromClient, "from_client"},
     {Direction::kToClient, "to_client"}};
 
-const char* direction_of(const Blob& frame) {
-  for (const auto& [direction, name] : kDirections)
-    if (decode(frame, direction)) return name;
-  return "none";
+std::pair<Direction, const char*> direction_of(const Blob& frame) {
+  for (const auto& known : kDirections)
+    if (decode(frame, known.first)) return known;
+  throw std::logic_error("a vector does not decode");
 }
 
-}  // namespace
-
-int main() {
+Json vectors() {
   Json vectors = Json::array();
   for (const Message& message : messages()) {
     const Blob frame(encode(message));
     vectors.push_back({{"name", type_name(message)},
                        {"type", type_number(message)},
-                       {"direction", direction_of(frame)},
+                       {"direction", direction_of(frame).second},
                        {"frame", hex(frame.view())},
                        {"message", readable(nlohmann::json::from_msgpack(frame.view()))}});
   }
-  std::cout << vectors.dump(1) << '\n';
+  return vectors;
+}
+
+/// `longer` means what the vector means; `shorter` lacks the optional fields, and means `filled`.
+Json growth() {
+  using golden::OtherRelease;
+  Json entries = Json::array();
+  for (const Message& message : messages()) {
+    const auto [direction, name] = direction_of(Blob(encode(message)));
+    const std::string shorter = OtherRelease::frame(message, OtherRelease::Kind::kOlder);
+    entries.push_back({{"name", type_name(message)},
+                       {"direction", name},
+                       {"longer", hex(OtherRelease::frame(message, OtherRelease::Kind::kNewer))},
+                       {"shorter", hex(shorter)},
+                       {"filled", hex(encode(decode(Blob(shorter), direction).value()))}});
+  }
+  return entries;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const bool grows = argc == 2 && std::string_view(argv[1]) == "growth";
+  if (argc > 1 && !grows) {
+    std::cerr << "usage: make_vectors [growth]\n";
+    return 1;
+  }
+  std::cout << (grows ? growth() : vectors()).dump(1) << '\n';
 }

@@ -93,17 +93,17 @@ class Client:
             _, kind, *fields = msgpack.unpackb(self.socket.recv(), raw=False)
             if kind == ACCEPTED:
                 self.submits.pop(fields[0], None)
-                for task_id, code, detail, *_ in fields[1]:
+                for task_id, code, *more in fields[1]:  # a later release may send more, or no detail
                     if code in TRY_LATER:
                         if self.heard_at >= self.resume_at:  # once for all that were refused together
                             self.resume_at, self.wait_s = self.heard_at + self.wait_s, min(2 * self.wait_s, LONGEST_WAIT_S)
                     elif code and task_id in self.open:
-                        yield task_id, "refused", {"error": f"{code} {detail}"}, b""
+                        yield task_id, "refused", {"error": f"{code} {''.join(more[:1])}"}, b""
                         del self.open[task_id]
                     elif task_id in self.open:
                         self.open[task_id][2], self.wait_s = True, FIRST_WAIT_S
             elif kind == DELIVER:
-                for task_id, status, _, info, data in fields[0]:
+                for task_id, status, _, info, data, *_ in fields[0]:
                     if self.open.pop(task_id, None):
                         yield task_id, "Gone" if info.get("result_gone") else STATUS[status], info, data
                 if left := [i for i, status, *_ in fields[0] if status == COMPLETED and i not in self.kept]:
@@ -122,7 +122,7 @@ class Client:
             elif kind == ERROR and fields[0] in self.submits:
                 for task_id in self.submits.pop(fields[0])[0]:
                     del self.open[task_id]
-                    yield task_id, "refused", {"error": f"{fields[1]} {fields[2]}"}, b""
+                    yield task_id, "refused", {"error": f"{fields[1]} {''.join(fields[2:3])}"}, b""
 
 
 def main():

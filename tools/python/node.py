@@ -86,15 +86,15 @@ class Node:
             if self.leaving:
                 self.send(LEAVE, "told to stop")
         elif kind == ASSIGN:
-            for ref, spec, payload in fields[0]:
-                self.on_assign(tuple(ref), spec, payload)
+            for ref, spec, payload, *_ in fields[0]:  # a later release may send more than is known here
+                self.on_assign(tuple(ref[:3]), spec, payload)
         elif kind in (RESULT_ACK, ABORT):
-            for ref, code in fields[0]:
-                self.on_abort(tuple(ref), code) if kind == ABORT else self.held.pop(tuple(ref), None)
+            for ref, code, *_ in fields[0]:
+                self.on_abort(tuple(ref[:3]), code) if kind == ABORT else self.held.pop(tuple(ref[:3]), None)
         elif kind == ERROR and fields[1] == UNKNOWN_SESSION:
             self.joined, self.beat_at = False, 0.0  # HELLO at once
         elif kind == ERROR and fields[1] in (SESSION_REPLACED, NODE_ID_IN_USE):
-            warnings.warn(fields[2])  # once. HELLO goes on: it gets in when the other has left
+            warnings.warn("".join(fields[2:3]))  # once. HELLO goes on: it gets in when the other has left
             self.left = fields[1] == SESSION_REPLACED or (self.leaving and not self.joined)
 
     def on_assign(self, ref, spec, payload):

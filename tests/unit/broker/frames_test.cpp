@@ -291,6 +291,21 @@ TEST_CASE("who has sent what is costly to read is not read for a while, and othe
   CHECK(passed == 1);
 }
 
+TEST_CASE("fields that are not known are paid for by their bytes") {
+  World world;
+  world.connect_dispatcher();
+  world.node("greedy", hello("n1", 1));
+  world.node("modest", hello("n2", 2));
+  // HEARTBEAT with a field of 1,000,000 bytes behind its own.
+  const Blob beat("\x96\x01\x03\x01\x90\x90\xdb\x00\x0f\x42\x40"s + std::string(1'000'000, 'x'));
+  std::size_t answered = 0;
+  for (int i = 0; i < 200; ++i) answered += world.node_bytes("greedy", beat).size();
+  CHECK(answered >= 99);  // a second's worth, less what HELLO costs
+  CHECK(answered <= 101);
+  CHECK(world.provider(1).state == ProviderState::kOnline);
+  only<msg::HeartbeatReply>(world.node_bytes("modest", beat));
+}
+
 TEST_CASE("results that are large and honest pass at 200 MiB a second") {
   World world;
   world.connect_dispatcher();

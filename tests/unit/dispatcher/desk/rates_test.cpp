@@ -90,6 +90,25 @@ TEST_CASE("a connection may ask so much in a second") {
   }
 }
 
+TEST_CASE("fields that are not known are paid for by their bytes") {
+  World w;
+  w.snapshot();
+  // PING, which is free, with a field of 500 kB behind its own.
+  const std::string unknown(500'000, 'x');
+  const Blob ping(std::string("\x94\x01\x39\x09\xdb\x00\x07\xa1\x20", 9) + unknown);
+  std::size_t answered = 0;
+  for (int i = 0; i < 400; ++i) {  // 200,000 units: two seconds' worth
+    w.core.on_client_frame("greedy", w.who, ping, w.now);
+    w.step();
+    answered += w.take_to_client<msg::Pong>("greedy").size();
+  }
+  CHECK(answered == 400);
+  w.from_client(large_query(1), "greedy");
+  CHECK(w.take_only_error("greedy") == ErrorCode::kSlowDown);
+  w.from_client(large_query(1), "modest");
+  CHECK(w.take_to_client<msg::Tasks>("modest").size() == 1);
+}
+
 TEST_CASE("all connections of a key share what it may ask") {
   World w;
   w.snapshot();
