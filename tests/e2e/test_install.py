@@ -2,6 +2,7 @@
 import configparser
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import unittest
@@ -50,6 +51,41 @@ class Installed(FleetTest):
         self.assertIn("libgenai-client.so", targets)
         self.assertIn("libgenai-node.so", targets)
         self.assertNotIn("genai-ctl:", targets)
+
+    def public_names(self, part):
+        """The classes and functions that the headers of a library mark with GENAI_EXPORT."""
+        text = "".join(header.read_text()
+                       for header in sorted((ROOT / "tools" / part / "include").rglob("*.h")))
+        classes = set(re.findall(r"^(?:class|struct) GENAI_EXPORT (\w+)", text, re.M))
+        functions = set(re.findall(r"^GENAI_EXPORT [^(;]*?(\w+)\(", text, re.M))
+        return classes, functions
+
+    def test_only_the_public_api_is_visible(self):
+        for part, expected in (("client", {"Client", "Session"}), ("node", {"Node", "Reply"})):
+            classes, functions = self.public_names(part)
+            self.assertLess(expected, classes)
+            library = BIN.parent / "tools" / part / f"libgenai-{part}.so"
+            lines = self.run_tool("nm", "-D", "-C", "--defined-only", library).splitlines()
+            seen = set()
+            for line in lines:
+                symbol = re.sub(r"^(typeinfo name|typeinfo|vtable) for |\[abi:\w+\]", "",
+                                line.split(maxsplit=2)[2])
+                with self.subTest(symbol=symbol):
+                    # genai::client::Session::process(), but not Session::Impl::turn()
+                    found = re.match(rf"genai::{part}::(\w+)(?:::(?:~?\w+|operator=))?(?:\(|$)", symbol)
+                    self.assertTrue(found, "is no member of a public class, and no public function")
+                    self.assertIn(found[1], classes | functions)
+                    seen.add(found[1])
+            self.assertEqual(seen, classes | functions)
+
+    def test_the_soname_changes_with_each_minor_version_before_the_first_release(self):
+        version = re.search(r"project\(genai-dispatcher VERSION (\d+)\.(\d+)",
+                            (ROOT / "CMakeLists.txt").read_text())
+        expected = version[1] if version[1] != "0" else f"0.{version[2]}"
+        for part in ("client", "node"):
+            library = BIN.parent / "tools" / part / f"libgenai-{part}.so"
+            told = self.run_tool("readelf", "-d", library)
+            self.assertIn(f"Library soname: [libgenai-{part}.so.{expected}]", told)
 
     def test_services(self):
         prefix = self.folder / "prefix"

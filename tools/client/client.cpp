@@ -30,7 +30,7 @@ Clock::time_point deadline_after(Millis timeout) {
 
 }  // namespace
 
-struct Client::Impl {
+struct GENAI_LOCAL Client::Impl {
   explicit Impl(const Config& c) : config(c), session(c) {}
   ~Impl();
   Impl(const Impl&) = delete;

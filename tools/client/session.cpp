@@ -14,7 +14,7 @@ Now now() { return transport::read_clock(); }
 
 }  // namespace
 
-struct Session::Impl {
+struct GENAI_LOCAL Session::Impl {
   explicit Impl(const Config& config)
       : connection(config), calls(config, transport::new_task_id, now()) {
     connection.settle(calls.next_deadline());

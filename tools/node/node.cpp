@@ -42,7 +42,7 @@ void require_good(const NodeConfig& config) {
 
 }  // namespace
 
-struct Node::Impl {
+struct GENAI_LOCAL Node::Impl {
   Impl(NodeConfig given, AsyncHandler run, std::uint32_t threads, EventCallback callback)
       : config((require_good(given), std::move(given))),
         curve(*transport::curve_client(config.key_file, config.server_key)),

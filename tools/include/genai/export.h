@@ -4,6 +4,8 @@
 
 #if defined(__GNUC__)
 #define GENAI_EXPORT __attribute__((visibility("default")))
+#define GENAI_LOCAL __attribute__((visibility("hidden")))  // within a class that is shown
 #else
 #define GENAI_EXPORT
+#define GENAI_LOCAL
 #endif
