@@ -16,8 +16,8 @@ using transport::Router;
 using transport::SendResult;
 using transport::SocketLimits;
 
-constexpr int kNodeQueueMessages = 1000;
-constexpr int kLinkQueueMessages = 100'000;
+constexpr int kNodeQueueMessages = 1000;     // limit
+constexpr int kLinkQueueMessages = 100'000;  // limit
 // The others wait for their heartbeats. Peers are read in turn, so each of them is heard even when
 // one sends without end.
 constexpr transport::Turn kTurn{1000, 64u << 20, from_ms(100)};

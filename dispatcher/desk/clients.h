@@ -20,8 +20,8 @@
 namespace genai::dispatcher {
 
 /// A client that does not acknowledge is sent no more than this; the rest waits here.
-inline constexpr std::size_t kWindowResults = 1024;
-inline constexpr std::size_t kWindowBytes = std::size_t{64} << 20;
+inline constexpr std::size_t kWindowResults = 1024;                 // limit
+inline constexpr std::size_t kWindowBytes = std::size_t{64} << 20;  // limit
 
 /// A client exists here while it watches something. What is watched must be unwatched before it is
 /// erased. Not thread-safe.

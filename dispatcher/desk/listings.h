@@ -29,9 +29,9 @@ struct Listing {
 class Listings {
  public:
   /// In all: each costs a frame of memory.
-  static constexpr std::size_t kMax = 64;
+  static constexpr std::size_t kMaxListings = 64;
   /// Of one key, over however many connections.
-  static constexpr std::size_t kMaxOfOne = 8;
+  static constexpr std::size_t kMaxListingsOfOne = 8;
   /// How many tasks one turn may look at.
   static constexpr std::size_t kTurn = 1000;
 
@@ -44,7 +44,7 @@ class Listings {
     const auto of_one = std::count_if(open_.begin(), open_.end(), [&](const Listing& listing) {
       return listing.payer() == payer;
     });
-    return open_.size() >= kMax || static_cast<std::size_t>(of_one) >= kMaxOfOne;
+    return open_.size() >= kMaxListings || static_cast<std::size_t>(of_one) >= kMaxListingsOfOne;
   }
   bool empty() const { return open_.empty(); }
 

@@ -11,8 +11,8 @@
 namespace genai::dispatcher {
 namespace {
 
-constexpr double kMaxWeight = 1e6;
-constexpr std::uint64_t kMaxCount = 1'000'000'000;
+constexpr double kMaxTenantWeight = 1e6;
+constexpr std::uint64_t kMaxQuota = 1'000'000'000;
 
 template <class Number>
 bool read(std::string_view text, Number& out) {
@@ -26,16 +26,17 @@ std::string take(std::string_view part, Quota& quota) {
   const std::string_view key = part.substr(0, equals);
   const std::string_view value = equals == part.npos ? "" : part.substr(equals + 1);
   if (key == "weight") {
-    const bool ok = read(value, quota.weight) && quota.weight > 0 && quota.weight <= kMaxWeight;
-    return ok ? "" : fmt::format("weight: expected a number above 0, at most {}", kMaxWeight);
+    const bool ok =
+        read(value, quota.weight) && quota.weight > 0 && quota.weight <= kMaxTenantWeight;
+    return ok ? "" : fmt::format("weight: expected a number above 0, at most {}", kMaxTenantWeight);
   }
   std::uint64_t* count = key == "queued"    ? &quota.max_queued
                          : key == "running" ? &quota.max_running
                          : key == "mib"     ? &quota.max_bytes
                                             : nullptr;
   if (!count) return fmt::format("no such quota '{}' (weight, queued, running, mib)", key);
-  if (!read(value, *count) || *count > kMaxCount)
-    return fmt::format("{}: expected an integer from 0 to {}", key, kMaxCount);
+  if (!read(value, *count) || *count > kMaxQuota)
+    return fmt::format("{}: expected an integer from 0 to {}", key, kMaxQuota);
   if (key == "mib") *count <<= 20;
   return "";
 }

@@ -1,6 +1,6 @@
-// Every bound of the wire protocol and of the processes, in one place. Units are last in the names.
-// A peer that goes over one gets the coded error that SPEC.md names beside it; accepted work is
-// never evicted to stay under one.
+// The limits that several parts share; those of one file stand there, named kMax. All of them:
+// tests/check_limits --list. A peer that goes over one gets the coded error that SPEC.md names
+// beside it; accepted work is never evicted to stay under one.
 #pragma once
 
 #include <cstddef>

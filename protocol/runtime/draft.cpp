@@ -21,11 +21,12 @@ std::string folder_of(const std::string& path) {
 
 /// Of a draft: tells whoever finds one, after a crash, what it was to become.
 std::string random_path(const std::string& target) {
-  constexpr std::size_t kMaxBytes = 200;  // of 255 that a name may have
+  constexpr std::size_t kMaxDraftNameBytes = 200;  // of 255 that a name may have
   std::uint64_t number = 0;
   if (getrandom(&number, sizeof number, 0) != sizeof number)
     throw std::system_error(errno, std::generic_category(), "getrandom");
-  const std::string name = std::filesystem::path(target).filename().string().substr(0, kMaxBytes);
+  const std::string name =
+      std::filesystem::path(target).filename().string().substr(0, kMaxDraftNameBytes);
   return fmt::format("{}/{}.{:016x}.part", folder_of(target), name, number);
 }
 

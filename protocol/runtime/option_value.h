@@ -65,13 +65,13 @@ class Range {
   constexpr double real_max() const { return real_max_; }
 
  private:
-  static constexpr auto kMax = std::numeric_limits<std::int64_t>::max();
+  static constexpr auto kLargest = std::numeric_limits<std::int64_t>::max();
   template <std::integral T>
   static constexpr std::int64_t to_int(T value) {
-    return std::cmp_greater(value, kMax) ? kMax : static_cast<std::int64_t>(value);
+    return std::cmp_greater(value, kLargest) ? kLargest : static_cast<std::int64_t>(value);
   }
   static constexpr std::int64_t to_int(double value) {
-    return value >= static_cast<double>(kMax) ? kMax : static_cast<std::int64_t>(value);
+    return value >= static_cast<double>(kLargest) ? kLargest : static_cast<std::int64_t>(value);
   }
 
   std::int64_t min_, max_;

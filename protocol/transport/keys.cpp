@@ -17,7 +17,7 @@ namespace genai::transport {
 namespace {
 
 constexpr std::size_t kKeyChars = 40;
-constexpr std::size_t kMaxFileBytes = 4096;
+constexpr std::size_t kMaxKeyFileBytes = 4096;
 
 tl::unexpected<Error> problem(ErrorCode code, const std::string& path, const std::string& what) {
   return fail(code, "key file " + path + ": " + what);
@@ -47,9 +47,9 @@ Expected<void> write_new(const std::string& path, mode_t mode, const std::string
   return problem(ErrorCode::kMalformed, path, reason);
 }
 
-/// At most kMaxFileBytes and one more, which says that it is too long.
+/// At most kMaxKeyFileBytes and one more, which says that it is too long.
 Expected<std::string> read_text(int fd, const std::string& path) {
-  std::string text(kMaxFileBytes + 1, '\0');
+  std::string text(kMaxKeyFileBytes + 1, '\0');
   std::size_t size = 0;
   while (size < text.size()) {
     const ssize_t got = ::read(fd, text.data() + size, text.size() - size);
@@ -98,7 +98,7 @@ Expected<KeyPair> read_key_file(const std::string& path) {
   const auto text = read_text(file.get(), path);
   if (!text) return tl::unexpected(text.error());
   const auto secret = secret_in(*text);
-  if (!secret || text->size() > kMaxFileBytes)
+  if (!secret || text->size() > kMaxKeyFileBytes)
     return problem(ErrorCode::kMalformed, path,
                    "expected one line with a secret key, as genai-ctl keygen writes it");
   std::array<char, kKeyChars + 1> public_key{};

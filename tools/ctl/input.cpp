@@ -92,14 +92,14 @@ bool next_line(std::istream& in, std::string& line, std::size_t max_bytes) {
 }
 
 void read_task_ids(std::vector<std::string>& ids) {
-  constexpr std::size_t kMaxBytes = std::size_t{128} << 20;  // of a million ids, and more
-  constexpr std::size_t kMaxLineBytes = 4096;
+  constexpr std::size_t kMaxIdListBytes = std::size_t{128} << 20;  // of a million ids, and more
+  constexpr std::size_t kMaxIdLineBytes = 4096;
   const auto place = std::find(ids.begin(), ids.end(), "-");
   if (place == ids.end()) return;
-  Input input("-", kMaxBytes);
+  Input input("-", kMaxIdListBytes);
   std::vector<std::string> read;
   std::string line;
-  while (next_line(input.stream(), line, kMaxLineBytes))
+  while (next_line(input.stream(), line, kMaxIdLineBytes))
     if (!line.empty()) read.push_back(line);
   if (read.empty()) throw InputError("standard input: there is no task id");
   ids.insert(ids.erase(place), read.begin(), read.end());

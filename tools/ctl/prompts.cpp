@@ -79,8 +79,8 @@ std::uint64_t whole(const json& value, std::uint64_t max) {
   return value.get<std::uint64_t>();
 }
 
-constexpr std::uint64_t kMaxCount = UINT32_MAX;
-constexpr std::uint64_t kMaxSeconds = limits::kMaxTtlMs / 1000;
+constexpr std::uint64_t kLargestAmount = UINT32_MAX;
+constexpr std::uint64_t kLargestSeconds = limits::kMaxTtlMs / 1000;
 
 /// The reader of JSON makes a fraction of a whole number that has no room in 64 bits.
 double fraction(double number) {
@@ -117,15 +117,15 @@ void take_key(const std::string& key, const json& value, TaskRequest& request) {
   else if (key == "gpu_type")
     request.gpu_type = value.get<std::string>();
   else if (key == "ncpu")
-    request.ncpu = whole(value, kMaxCount);
+    request.ncpu = whole(value, kLargestAmount);
   else if (key == "ram_mib")
-    request.ram_mib = whole(value, kMaxCount);
+    request.ram_mib = whole(value, kLargestAmount);
   else if (key == "vram_mib")
-    request.vram_mib = whole(value, kMaxCount);
+    request.vram_mib = whole(value, kLargestAmount);
   else if (key == "ttl_s")
-    request.ttl_ms = whole(value, kMaxSeconds) * 1000;
+    request.ttl_ms = whole(value, kLargestSeconds) * 1000;
   else if (key == "time_limit_s")
-    request.time_limit_ms = whole(value, kMaxSeconds) * 1000;
+    request.time_limit_ms = whole(value, kLargestSeconds) * 1000;
   else if (key == "max_attempts")
     request.max_attempts = static_cast<std::uint32_t>(whole(value, limits::kMaxAttempts));
   else if (key == "label")
@@ -135,9 +135,9 @@ void take_key(const std::string& key, const json& value, TaskRequest& request) {
   else if (key == "priority")
     request.priority = static_cast<std::uint8_t>(whole(value, limits::kMaxPriority));
   else if (key == "start_in_s")
-    request.start_in_ms = whole(value, kMaxSeconds) * 1000;
+    request.start_in_ms = whole(value, kLargestSeconds) * 1000;
   else if (key == "deadline_in_s")
-    request.deadline_in_ms = whole(value, kMaxSeconds) * 1000;
+    request.deadline_in_ms = whole(value, kLargestSeconds) * 1000;
   else if (key == "start_in_ms")
     request.start_in_ms = whole(value, limits::kMaxTtlMs);
   else if (key == "deadline_in_ms")

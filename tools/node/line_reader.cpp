@@ -8,24 +8,24 @@ namespace genai::node {
 
 void Tail::add(std::string_view bytes) {
   bytes_ += bytes;
-  if (bytes_.size() > 4 * kMaxBytes) bytes_.erase(0, bytes_.size() - 2 * kMaxBytes);
+  if (bytes_.size() > 4 * kMaxTailBytes) bytes_.erase(0, bytes_.size() - 2 * kMaxTailBytes);
 }
 
 std::string Tail::text() const {
   std::string_view rest = bytes_;
   while (!rest.empty() && (rest.back() == '\n' || rest.back() == '\r')) rest.remove_suffix(1);
   std::size_t begin = rest.size();
-  for (std::size_t lines = 0; begin > 0 && lines < kMaxLines; ++lines) {
+  for (std::size_t lines = 0; begin > 0 && lines < kMaxTailLines; ++lines) {
     const std::size_t newline = rest.rfind('\n', begin - 1);
     if (newline == std::string_view::npos) {
       begin = 0;
-    } else if (lines + 1 == kMaxLines) {
-      return clip_text_tail(rest.substr(newline + 1), kMaxBytes);
+    } else if (lines + 1 == kMaxTailLines) {
+      return clip_text_tail(rest.substr(newline + 1), kMaxTailBytes);
     } else {
       begin = newline;
     }
   }
-  return clip_text_tail(rest, kMaxBytes);
+  return clip_text_tail(rest, kMaxTailBytes);
 }
 
 std::optional<ProgressLine> parse_progress(std::string_view line) {

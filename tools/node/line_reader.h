@@ -11,8 +11,9 @@ namespace genai::node {
 /// Keeps the end of an error output.
 class Tail {
  public:
-  static constexpr std::size_t kMaxBytes = 4000;  // leaves room for the exit code in a 4 KiB text
-  static constexpr std::size_t kMaxLines = 20;
+  // Leaves room for the exit code in a text of 4 KiB.
+  static constexpr std::size_t kMaxTailBytes = 4000;
+  static constexpr std::size_t kMaxTailLines = 20;
 
   void add(std::string_view bytes);
   /// The last lines, as valid UTF-8 without a newline at the end.
@@ -41,16 +42,16 @@ std::optional<std::string> parse_impossible(std::string_view line);
 /// Cuts a stream into lines. An overlong line is dropped.
 class LineSplitter {
  public:
-  static constexpr std::size_t kMaxLineBytes = 8192;
+  static constexpr std::size_t kMaxReportBytes = 8192;
 
   template <class OnLine>
   void add(std::string_view bytes, OnLine on_line) {
     for (const char c : bytes) {
       if (c != '\n') {
-        if (line_.size() <= kMaxLineBytes) line_ += c;
+        if (line_.size() <= kMaxReportBytes) line_ += c;
         continue;
       }
-      if (line_.size() <= kMaxLineBytes) on_line(std::string_view(line_));
+      if (line_.size() <= kMaxReportBytes) on_line(std::string_view(line_));
       line_.clear();
     }
   }

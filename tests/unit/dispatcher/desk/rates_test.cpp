@@ -187,23 +187,24 @@ TEST_CASE("a LIST that finds little looks at a bounded number of tasks in a turn
     const auto ask = [&](std::size_t i) {
       w.core.on_client_frame(std::to_string(i), w.who, Blob(encode(aborted)), w.now);
     };
-    for (std::size_t i = 1; i <= Listings::kMax; ++i) ask(i);
+    for (std::size_t i = 1; i <= Listings::kMaxListings; ++i) ask(i);
     w.step();
-    for (std::size_t i = 1; i < Listings::kMax; ++i)
+    for (std::size_t i = 1; i < Listings::kMaxListings; ++i)
       CHECK(w.take_to_client<msg::ErrorReply>(std::to_string(i)).empty());
-    CHECK(w.take_only_error(std::to_string(Listings::kMax)) == ErrorCode::kSlowDown);
+    CHECK(w.take_only_error(std::to_string(Listings::kMaxListings)) == ErrorCode::kSlowDown);
   }
   SECTION("so many of one key") {
     const auto ask = [&](std::size_t i, const std::string& key) {
       w.core.on_client_frame(std::to_string(i), client_key(key), Blob(encode(aborted)), w.now);
     };
-    for (std::size_t i = 0; i <= Listings::kMaxOfOne; ++i) ask(i, "k1");
-    ask(Listings::kMaxOfOne + 1, "k2");
+    for (std::size_t i = 0; i <= Listings::kMaxListingsOfOne; ++i) ask(i, "k1");
+    ask(Listings::kMaxListingsOfOne + 1, "k2");
     w.step();
-    for (std::size_t i = 0; i < Listings::kMaxOfOne; ++i)
+    for (std::size_t i = 0; i < Listings::kMaxListingsOfOne; ++i)
       CHECK(w.take_to_client<msg::ErrorReply>(std::to_string(i)).empty());
-    CHECK(w.take_only_error(std::to_string(Listings::kMaxOfOne)) == ErrorCode::kSlowDown);
-    CHECK(w.take_to_client<msg::ErrorReply>(std::to_string(Listings::kMaxOfOne + 1)).empty());
+    CHECK(w.take_only_error(std::to_string(Listings::kMaxListingsOfOne)) == ErrorCode::kSlowDown);
+    CHECK(
+        w.take_to_client<msg::ErrorReply>(std::to_string(Listings::kMaxListingsOfOne + 1)).empty());
   }
   SECTION("however the tasks change meanwhile") {
     std::vector<TaskId> all;

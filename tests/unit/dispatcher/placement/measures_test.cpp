@@ -222,3 +222,17 @@ TEST_CASE("a queue-length scheduler expects the same of everybody") {
   CHECK_FALSE(blind.expect(slow, 0, 0).known);
   CHECK_FALSE(blind.fleet_run(0, 0));
 }
+
+TEST_CASE("of the models that a node has run only the latest are remembered") {
+  Measures measures(false);
+  Account account;
+  std::vector<ModelId> models;
+  for (std::uint64_t i = 0; i < 65; ++i) {
+    models.push_back(measures.model("m" + std::to_string(i)));
+    measures.ran(account, models.back(), 0, 1, 0, kNowMs + i);
+  }
+  CHECK(account.models.size() == 64);
+  CHECK(account.find(models[0]) == nullptr);
+  CHECK(account.find(models[1]) != nullptr);
+  CHECK(account.find(models[64]) != nullptr);
+}
