@@ -71,7 +71,8 @@ class Ctl(CtlTest):
                          [(2, "one", "Completed"), (4, "two", "Completed"),
                           (5, "three", "Completed")])
         for row in rows:
-            self.assertIn(row["node"], ("node-1", "node-2"))
+            self.assertIn(row["node_id"], ("node-1", "node-2"))
+            self.assertEqual(row["node"], row["node_id"])
             with open(row["file"]) as file:
                 self.assertEqual(file.read(), row["label"])
         self.assertEqual(len(list(out.iterdir())), 3)

@@ -24,10 +24,15 @@ Json histogram_json(const client::Stats::Histogram& histogram) {
 
 }  // namespace
 
+// Keys are those of SPEC.md. Three had other names, which scripts know, and are printed under both:
+// "attempts" of a task, "obstacle" of a candidate, "node" of a result.
+
 Json to_json(const client::TaskInfo& t) {
-  Json json{{"task_id", t.id},    {"status", name(t.status)}, {"label", t.label},
-            {"model", t.model},   {"attempts", t.attempt},    {"faults", t.faults},
-            {"losses", t.losses}, {"drains", t.drains},       {"created_ms", t.created_ms},
+  Json json{{"task_id", t.id},      {"status", name(t.status)},
+            {"label", t.label},     {"model", t.model},
+            {"attempt", t.attempt}, {"attempts", t.attempt},
+            {"faults", t.faults},   {"losses", t.losses},
+            {"drains", t.drains},   {"created_ms", t.created_ms},
             {"age_ms", t.age_ms}};
   if (!t.node_id.empty()) json["node_id"] = t.node_id;
   if (t.status == client::Status::kSent) {
@@ -42,6 +47,7 @@ Json to_json(const client::TaskInfo& t) {
   if (!t.late.empty()) json["late"] = t.late;
   for (const auto& c : t.candidates)
     json["candidates"].push_back({{"node_id", c.node_id},
+                                  {"state", c.obstacle},
                                   {"obstacle", c.obstacle},
                                   {"finish_ms", c.finish_ms},
                                   {"wait_ms", c.wait_ms},
@@ -77,9 +83,10 @@ Json to_json(const client::TaskUpdate& u) {
 }
 
 Json to_json(const client::TaskResult& r) {
-  Json json{{"task_id", r.id},          {"status", name(r.status)}, {"code", name(r.code)},
-            {"error", r.error},         {"node", r.node_id},        {"attempts", r.attempts},
-            {"queued_ms", r.queued_ms}, {"run_ms", r.run_ms},       {"total_ms", r.total_ms}};
+  Json json{{"task_id", r.id},        {"status", name(r.status)}, {"code", name(r.code)},
+            {"error", r.error},       {"node_id", r.node_id},     {"node", r.node_id},
+            {"attempts", r.attempts}, {"queued_ms", r.queued_ms}, {"run_ms", r.run_ms},
+            {"total_ms", r.total_ms}};
   if (r.result_gone) json["result_gone"] = true;
   if (r.result_dropped) json["result_dropped"] = true;
   return json;

@@ -78,9 +78,9 @@ def summary(fleet, tasks, kill, took_s, out):
     requeued = [task for task in tasks if task["attempts"] > 1]
     print(f"\n{len(tasks)} prompts, {len(tasks)} different pictures in {took_s:.1f} s")
     for node_id in fleet.node_ids:
-        done = sum(task["node"] == node_id for task in tasks)
+        done = sum(task["node_id"] == node_id for task in tasks)
         print(f"  {node_id}: {done} tasks" + (f" (killed while it held {kill[1]})" if kill and kill[0] == node_id else ""))
-    print(f"  requeued: {len(requeued)}" + "".join(f"\n    line {task['line']}: attempt {task['attempts']}, done by {task['node']}" for task in requeued))
+    print(f"  requeued: {len(requeued)}" + "".join(f"\n    line {task['line']}: attempt {task['attempts']}, done by {task['node_id']}" for task in requeued))
     print(f"  rendering: {seconds([task['run_ms'] for task in tasks])}")
     print(f"  from submission to result: {seconds([task['total_ms'] for task in tasks])}")
     print(f"Pictures: {out}\nContact sheet: {out / 'contact-sheet.png'}")
@@ -97,7 +97,7 @@ def run(options, prompts, fleet, cleanup):
 
     def report(task, done):
         if not bars:
-            print(f"[{done}/{len(prompts)}] {task['status']} on {task['node']}: {prompts[task['line'] - 1]}", flush=True)
+            print(f"[{done}/{len(prompts)}] {task['status']} on {task['node_id']}: {prompts[task['line'] - 1]}", flush=True)
 
     def maybe_kill(done):
         if not options.no_kill and not kill and max(1, KILL_AFTER * len(prompts)) <= done < len(prompts):

@@ -98,8 +98,8 @@ TEST_CASE("the JSON of a result has the keys that scripts rely on") {
   result.run_ms = 2;
   result.total_ms = 3;
   CHECK(to_json(result).dump() ==
-        R"({"task_id":"t-1","status":"Completed","code":"ok","error":"","node":"node-2",)"
-        R"("attempts":2,"queued_ms":1,"run_ms":2,"total_ms":3})");
+        R"({"task_id":"t-1","status":"Completed","code":"ok","error":"","node_id":"node-2",)"
+        R"("node":"node-2","attempts":2,"queued_ms":1,"run_ms":2,"total_ms":3})");
 }
 
 TEST_CASE("the JSON of a result, a task and a verdict says what a person is warned of") {
@@ -120,7 +120,12 @@ TEST_CASE("the JSON of a waiting task says why, of an ended one how") {
   client::TaskInfo task;
   task.id = "t";
   task.waiting = "1 provider is busy";
+  task.attempt = 2;
+  task.candidates.push_back({"n", "is busy", 4, 3, 2, 1, 0});
   CHECK(to_json(task)["waiting"] == "1 provider is busy");
+  for (const char* key : {"attempt", "attempts"}) CHECK(to_json(task)[key] == 2);
+  for (const char* key : {"state", "obstacle"})
+    CHECK(to_json(task)["candidates"][0][key] == "is busy");
   CHECK(!to_json(task).contains("code"));
   task.status = client::Status::kFailed;
   task.waiting.clear();
