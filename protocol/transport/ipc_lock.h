@@ -5,7 +5,7 @@
 #include <string>
 
 #include "protocol/base/errors.h"
-#include "protocol/transport/descriptor.h"
+#include "protocol/base/descriptor.h"
 
 namespace genai::transport {
 

@@ -10,8 +10,8 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "protocol/base/descriptor.h"
 #include "protocol/base/text.h"
-#include "protocol/transport/descriptor.h"
 
 namespace genai::transport {
 namespace {

@@ -15,7 +15,7 @@
 #include "protocol/base/errors.h"
 #include "protocol/base/limits.h"
 #include "protocol/base/time.h"
-#include "protocol/transport/descriptor.h"
+#include "protocol/base/descriptor.h"
 #include "protocol/transport/keys.h"
 #include "protocol/transport/unsent.h"
 

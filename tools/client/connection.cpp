@@ -1,7 +1,6 @@
 #include "tools/client/connection.h"
 
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -54,9 +53,8 @@ Connection::Connection(const Config& config)
       curve_(curve_of(config)),
       socket_(connect()),
       epoll_(checked(epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
-      event_(checked(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")),
       timer_(checked(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), "timerfd")) {
-  add(epoll_.get(), event_.get());
+  add(epoll_.get(), event_.fd());
   add(epoll_.get(), timer_.get());
   add(epoll_.get(), socket_.ref().get(zmq::sockopt::fd));
 }
@@ -68,15 +66,11 @@ transport::Dealer Connection::connect() {
 }
 
 void Connection::wake() {
-  if (std::exchange(is_awake_, true)) return;
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const auto written = write(event_.get(), &one, sizeof one);
+  if (!std::exchange(is_awake_, true)) event_.wake();
 }
 
 void Connection::rest() {
-  if (!std::exchange(is_awake_, false)) return;
-  std::uint64_t count = 0;
-  [[maybe_unused]] const auto got = read(event_.get(), &count, sizeof count);
+  if (std::exchange(is_awake_, false)) event_.take();
 }
 
 void Connection::renew() {

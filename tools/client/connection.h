@@ -7,8 +7,9 @@
 #include <zmq.hpp>
 
 #include "genai/client/types.h"
+#include "protocol/base/descriptor.h"
 #include "protocol/base/time.h"
-#include "protocol/transport/descriptor.h"
+#include "protocol/base/wakeup.h"
 #include "protocol/transport/drain.h"
 #include "protocol/transport/socket.h"
 
@@ -52,7 +53,9 @@ class Connection {
   const std::optional<transport::CurveClient> curve_;
   transport::Context context_;
   transport::Dealer socket_;
-  transport::Descriptor epoll_, event_, timer_;
+  Descriptor epoll_;
+  Wakeup event_;
+  Descriptor timer_;
   std::deque<zmq::message_t> unsent_;
   bool has_more_ = false;
   bool is_awake_ = false;

@@ -18,8 +18,6 @@
 namespace genai::node {
 namespace {
 
-using transport::Descriptor;
-
 constexpr std::size_t kRandomBytes = 6;
 constexpr int kMaxProcesses = 4096;  // on one host
 

@@ -5,14 +5,14 @@
 #include <string>
 #include <string_view>
 
-#include "protocol/transport/descriptor.h"
+#include "protocol/base/descriptor.h"
 
 namespace genai::node {
 
 struct DefaultId {
-  std::string id;              // HOST-RANDOM
-  transport::Descriptor lock;  // hold it as long as the node uses the id
-  std::string why_not_kept;    // the next process will have another id; empty: it is kept
+  std::string id;            // HOST-RANDOM
+  Descriptor lock;           // hold it as long as the node uses the id
+  std::string why_not_kept;  // the next process will have another id; empty: it is kept
 };
 
 /// An id that no other process has, here or on a machine or in a container with the same host name,

@@ -1,32 +1,24 @@
 #include "tools/node/drain_signals.h"
 
 #include <poll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstdint>
-#include <system_error>
 #include <utility>
 
 namespace genai::node {
 
 DrainSignals::DrainSignals(runtime::SignalFd& signals, OnPhase on_phase)
-    : on_phase_(std::move(on_phase)), stop_fd_(eventfd(0, EFD_CLOEXEC)) {
-  if (stop_fd_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+    : on_phase_(std::move(on_phase)) {
   thread_ = std::thread([this, &signals] { watch(signals); });
 }
 
 DrainSignals::~DrainSignals() {
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const auto written = write(stop_fd_, &one, sizeof one);
+  stop_.wake();
   thread_.join();
-  close(stop_fd_);
 }
 
 void DrainSignals::watch(runtime::SignalFd& signals) {
   runtime::DrainState state;
-  pollfd waits[] = {{stop_fd_, POLLIN, 0}, {signals.fd(), POLLIN, 0}};
+  pollfd waits[] = {{stop_.fd(), POLLIN, 0}, {signals.fd(), POLLIN, 0}};
   for (;;) {
     if (poll(waits, 2, -1) < 0) continue;
     if (waits[0].revents) return;

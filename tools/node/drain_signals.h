@@ -4,6 +4,7 @@
 #include <functional>
 #include <thread>
 
+#include "protocol/base/wakeup.h"
 #include "protocol/runtime/signals.h"
 
 namespace genai::node {
@@ -24,7 +25,7 @@ class DrainSignals {
   void watch(runtime::SignalFd& signals);
 
   OnPhase on_phase_;
-  int stop_fd_;
+  Wakeup stop_;
   std::thread thread_;
 };
 

@@ -1,16 +1,16 @@
 #include "tools/node/exec_handler.h"
 
 #include <fmt/format.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
+#include <optional>
 #include <set>
+#include <system_error>
 #include <utility>
 
 #include "protocol/base/limits.h"
+#include "protocol/base/wakeup.h"
 #include "tools/node/exec_runner.h"
 #include "tools/node/fitness.h"
 
@@ -20,27 +20,32 @@ namespace {
 constexpr int kNotExecutable = 126, kNotFound = 127;  // as shells say it, and env, nice, timeout
 
 /// Readable once the task is aborted.
-class AbortFd {
+class AbortSignal {
  public:
-  explicit AbortFd(TaskContext& context) : context_(context), fd_(eventfd(0, EFD_CLOEXEC)) {
-    if (fd_ < 0) return;
-    context_.on_abort([fd = fd_] {
-      const std::uint64_t one = 1;
-      [[maybe_unused]] const auto written = write(fd, &one, sizeof one);
-    });
+  explicit AbortSignal(TaskContext& context) : context_(context) {
+    context_.on_abort([this] { wakeup_.wake(); });
   }
-  ~AbortFd() {
-    context_.on_abort({});
-    if (fd_ >= 0) close(fd_);
-  }
-  AbortFd(const AbortFd&) = delete;
-  AbortFd& operator=(const AbortFd&) = delete;
-  int fd() const { return fd_; }
+  ~AbortSignal() { context_.on_abort({}); }
+  AbortSignal(const AbortSignal&) = delete;
+  AbortSignal& operator=(const AbortSignal&) = delete;
+  int fd() const { return wakeup_.fd(); }
 
  private:
   TaskContext& context_;
-  int fd_;
+  const Wakeup wakeup_;
 };
+
+TaskResult run(const Command& command, TaskContext& context) {
+  std::optional<AbortSignal> aborted;
+  try {
+    aborted.emplace(context);
+  } catch (const std::system_error& error) {  // no descriptor is left
+    return TaskResult::returned(error.what());
+  }
+  return run_command(command, aborted->fd(), [&](double fraction, std::string_view text) {
+    context.progress(fraction, text);
+  });
+}
 
 std::string param_name(std::string_view key) {
   std::string name = "GENAI_PARAM_";
@@ -99,17 +104,13 @@ Handler exec_handler(ExecOptions options) {
   return [options = std::move(options)](const Task& task, TaskContext& context) {
     auto environment = task_environment(task, environ);
     if (!environment) return TaskResult::impossible(std::move(environment.error()));
-    const AbortFd abort_fd(context);
-    if (abort_fd.fd() < 0) return TaskResult::returned(std::string("eventfd: ") + strerror(errno));
     Command command;
     command.text = options.command;
     command.environment = std::move(*environment);
     command.payload = task.payload;
     command.time_limit = command_time_limit(task, options.task_timeout);
     command.content_type = options.content_type;
-    TaskResult result = run_command(
-        command, abort_fd.fd(),
-        [&](double fraction, std::string_view text) { context.progress(fraction, text); });
+    TaskResult result = run(command, context);
     if (could_not_start(result))
       if (auto problem = command_problem(options.command))
         return TaskResult::returned(std::move(*problem));

@@ -19,16 +19,14 @@
 #include <system_error>
 #include <utility>
 
+#include "protocol/base/descriptor.h"
 #include "protocol/base/limits.h"
-#include "protocol/transport/descriptor.h"
 #include "tools/node/line_reader.h"
 #include "tools/node/scratch.h"
 #include "tools/node/supervisor.h"
 
 namespace genai::node {
 namespace {
-
-using transport::Descriptor;
 
 using Clock = std::chrono::steady_clock;
 

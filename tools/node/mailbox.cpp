@@ -1,29 +1,13 @@
 #include "tools/node/mailbox.h"
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <system_error>
 #include <utility>
 
 namespace genai::node {
 
-Mailbox::Mailbox() : fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
-}
-
-Mailbox::~Mailbox() { close(fd_); }
-
-void Mailbox::signal() {
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const auto written = write(fd_, &one, sizeof one);
-}
-
 void Mailbox::put(Report::Kind report) {
   const std::lock_guard lock(mutex_);
   reports_.push_back(std::move(report));
-  signal();
+  wakeup_.wake();
 }
 
 void Mailbox::put_progress(Report::Progress progress) {
@@ -33,13 +17,12 @@ void Mailbox::put_progress(Report::Progress progress) {
     if (waiting && waiting->ref == progress.ref) return void(*waiting = std::move(progress));
   }
   reports_.push_back(std::move(progress));
-  signal();
+  wakeup_.wake();
 }
 
 std::vector<Report::Kind> Mailbox::take() {
   const std::lock_guard lock(mutex_);
-  std::uint64_t count = 0;
-  [[maybe_unused]] const auto got = read(fd_, &count, sizeof count);
+  wakeup_.take();
   return std::exchange(reports_, {});
 }
 

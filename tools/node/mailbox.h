@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "genai/node.h"
+#include "protocol/base/wakeup.h"
 #include "protocol/wire/messages.h"
 
 namespace genai::node {
@@ -31,15 +32,10 @@ struct Report {
   using Kind = std::variant<Progress, Finished, Leave, Force, LoadedModels>;
 };
 
-/// Many writers, one reader that polls a descriptor. Thread-safe.
+/// Many writers, one reader that polls a descriptor. Thread-safe. Throws std::system_error when
+/// there is no descriptor left.
 class Mailbox {
  public:
-  /// Throws std::system_error when there is no descriptor left.
-  Mailbox();
-  ~Mailbox();
-  Mailbox(const Mailbox&) = delete;
-  Mailbox& operator=(const Mailbox&) = delete;
-
   void put(Report::Kind report);
   /// Replaces the progress of that task which has not been taken yet, so that a handler that
   /// reports in a tight loop fills no memory.
@@ -47,12 +43,10 @@ class Mailbox {
   /// All that waits, in order; never blocks.
   std::vector<Report::Kind> take();
   /// Readable while something waits.
-  int fd() const { return fd_; }
+  int fd() const { return wakeup_.fd(); }
 
  private:
-  void signal();
-
-  int fd_;
+  Wakeup wakeup_;
   std::mutex mutex_;
   std::vector<Report::Kind> reports_;
 };

@@ -21,7 +21,6 @@ namespace genai::node {
 namespace {
 
 namespace fs = std::filesystem;
-using transport::Descriptor;
 
 constexpr char kPrefix[] = "genai-task-";
 constexpr std::size_t kRandomChars = 6;  // of mkdtemp

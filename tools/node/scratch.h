@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <string>
 
-#include "protocol/transport/descriptor.h"
+#include "protocol/base/descriptor.h"
 
 namespace genai::node {
 
@@ -26,7 +26,7 @@ class Scratch {
   void make();
 
   std::string path_;
-  transport::Descriptor lock_;
+  Descriptor lock_;
 };
 
 /// Kills the programs that were started with this folder's $GENAI_RESULT_FILE.

@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace genai::transport {
+namespace genai {
 
 class Descriptor {
  public:
@@ -27,4 +27,4 @@ class Descriptor {
   int fd_ = -1;
 };
 
-}  // namespace genai::transport
+}  // namespace genai
