@@ -62,6 +62,7 @@ void SessionCore::watch(const std::vector<TaskId>& ids, msg::WatchLevel level, c
 
 void SessionCore::ask(std::uint64_t number, Message message, const Now& now) {
   if (!waits()) heard_at_ = now.mono;
+  send_unsent(now);  // a CANCEL must not overtake the SUBMIT of its task
   send(message);
   pending_.emplace(number, Pending{std::move(message), now.mono + kRepeat});
 }

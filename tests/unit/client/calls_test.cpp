@@ -429,3 +429,13 @@ TEST_CASE("the payload of a request is shared on its whole way to the frame") {
   play.deliver("a");
   CHECK(owner.use_count() == 2);
 }
+
+TEST_CASE("a question does not overtake the submit before it") {
+  Play play;
+  play.submit(request_of("a"), play.noting());
+  play.calls.cancel({"a"}, play.noting_answer<std::vector<Verdict>>("cancel"), play.now);
+  play.turn();
+  REQUIRE(play.sent.size() >= 2);
+  CHECK(std::holds_alternative<msg::Submit>(play.sent[0]));
+  CHECK(std::holds_alternative<msg::Cancel>(play.sent[1]));
+}

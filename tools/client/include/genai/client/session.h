@@ -122,6 +122,8 @@ class GENAI_EXPORT Session {
   // Questions. Each callback is called once: with the answer, with the dispatcher's refusal, with
   // kBadField when the question could not be sent, or with kTimeout after Config::timeout. After a
   // timeout it is not known whether the dispatcher did what was asked; the same may be asked again.
+  // A question comes to the dispatcher after the tasks that were submitted before it, unless so
+  // many are under way (16 MiB, or 65,536 tasks) that they wait here.
 
   /// One verdict per id, in order: kOk, kAlreadyTerminal or kUnknownTask.
   void cancel(const std::vector<std::string>& ids, Callback<std::vector<Verdict>> done);
