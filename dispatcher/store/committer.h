@@ -115,8 +115,8 @@ class Committer {
   bool is_running() const { return writing_ || stuck_; }
   /// A report is awaited.
   bool is_busy() const { return writing_ || looking_; }
-  /// Everything that was promised is written.
-  bool is_idle() const { return !is_busy() && !stuck_ && held_.empty(); }
+  /// Everything that was to be promised is written.
+  bool is_idle() const { return !is_running() && held_.empty(); }
   /// After Stop: there is nothing more to wait for. Either is_idle(), or nothing can be written.
   bool is_done() const;
   bool is_stopping() const { return stopping_; }

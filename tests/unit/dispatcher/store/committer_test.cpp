@@ -281,7 +281,8 @@ TEST_CASE("the store is looked at when nothing is written: more often while room
   b.advance(Committer::kLookWhileLow);
   b.expire();
   REQUIRE(b.looking);
-  b.pass({1}, Bench::kAtOnce);  // one at a time
+  CHECK(b.committer.is_idle());  // it holds nothing up, nor a stop
+  b.pass({1}, Bench::kAtOnce);   // one at a time
   CHECK(b.committer.needs(b.now) == Needs::kNothing);
   b.done();
   CHECK(b.committer.report().commits == 0);
