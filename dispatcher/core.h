@@ -82,10 +82,10 @@ class Core {
   Core(const Config& config, InstanceId instance, std::uint64_t epoch,
        const std::vector<std::string>& broker_endpoints, const Now& now);
 
-  /// Takes up the tasks of earlier processes, in the order of their sequences; before anything
-  /// else. Those that were assigned wait for the lost time after the first link is up: a node that
-  /// still holds one keeps it.
-  void restore(store::Loaded loaded, const Now& now);
+  /// Takes up the tasks of earlier processes, page by page, in the order of their sequences; before
+  /// anything else. Those that were assigned wait for the lost time after the first link is up: a
+  /// node that still holds one keeps it.
+  void restore(store::Page loaded, const Now& now);
 
   void on_link_frame(std::size_t broker, const Blob& frame, const Now& now);
   /// `who` is what the peer's key stands for now.

@@ -6,7 +6,7 @@
 
 namespace genai::dispatcher {
 
-void Core::restore(store::Loaded loaded, const Now& now) {
+void Core::restore(store::Page loaded, const Now& now) {
   for (const store::NodeRow& row : loaded.nodes) restore(row);
   restore(loaded.measures);
   for (TaskRecord& record : loaded.tasks) {
@@ -23,6 +23,7 @@ void Core::restore(store::Loaded loaded, const Now& now) {
     else
       backlog_.add(task, now.mono);
   }
+  tasks_.compact();  // or a long history would stand here at its full size until the last page
 }
 
 void Core::restore(const store::NodeRow& row) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <optional>
 #include <stdexcept>
 
 #include "dispatcher/offer_changes.h"
@@ -51,15 +52,14 @@ Loop::Loop(const Options& options, store::Start start)
                guard_.key_for(options.clients_endpoint)),
       curves_(curves_of(options, guard_)),
       store_(std::move(start.store)),
-      core_(with_store(options.config, *store_), transport::random_id<InstanceId>(), start.epoch,
+      lease_(start.lease),
+      core_(with_store(options.config, *store_), transport::random_id<InstanceId>(), lease_.epoch,
             options.brokers, transport::read_clock()),
       committer_({.name = std::string(store_->name()),
                   .durable = store_->is_durable(),
-                  .low = store_->is_low()},
+                  .low = store_->room() == store::Room::kLow},
                  transport::read_clock()) {
   for (std::size_t i = 0; i < options_.brokers.size(); ++i) links_.push_back(make_link(i));
-  core_.restore(std::move(start.loaded), transport::read_clock());
-  if (store_->is_durable()) commits_.emplace(*store_);
   core_.set_store_report(committer_.report());
   core_.read_debug_notes(runtime::log_enabled(runtime::LogLevel::kDebug));
 }
@@ -68,6 +68,17 @@ transport::Dealer Loop::make_link(std::size_t broker) {
   return transport::Dealer(
       context_, {limits::kMaxLinkFrameBytes, kLinkQueueMessages, limits::kMaxUnreadMessages},
       options_.brokers[broker], curves_[broker]);
+}
+
+store::Result<void> Loop::load() {
+  for (std::optional<store::Cursor> next = store::Cursor{}; next;) {
+    auto page = store_->load(lease_, *next);
+    if (!page) return tl::unexpected(page.error());
+    next = page->next;
+    core_.restore(std::move(*page), transport::read_clock());
+  }
+  if (store_->is_durable()) commits_.emplace(*store_, lease_);
+  return {};
 }
 
 Expected<void> Loop::bind() {
@@ -246,8 +257,12 @@ void Loop::on(Committer::Release& event, const Now& now) {
 }
 
 void Loop::on(Committer::Failed& event, const Now&) {
-  runtime::log_error("the store failed: stopping, since only a restart finds what is on the disk",
-                     {{"error", event.error.detail}});
+  if (event.error.failure == store::Failure::kFenced)
+    runtime::log_error("another dispatcher has taken the store over: stopping",
+                       {{"error", event.error.detail}});
+  else
+    runtime::log_error("the store failed: stopping, since only a restart finds what is on the disk",
+                       {{"error", event.error.detail}});
   broken_ = std::move(event.error);
 }
 
@@ -257,18 +272,20 @@ void Loop::raise_epoch(runtime::SignalFd& signals, const Now& now) {
   const std::uint64_t epoch = std::max(core_.least_epoch(), to_ms(now.wall));
   const bool has_thread = commits_.has_value();
   commits_.reset();  // the store is its thread's as long as that lives
-  const auto kept = store_->begin_epoch(epoch);
-  if (has_thread) commits_.emplace(*store_);
+  const auto renewed = store_->renew(lease_, epoch);
+  if (renewed) lease_ = *renewed;
+  if (has_thread) commits_.emplace(*store_, lease_);
   fill_poll_set(signals);
-  if (kept) {
+  if (renewed) {
     runtime::log_info("the dispatcher that took over is gone: asking to serve again",
                       {{"epoch", epoch}});
     return core_.raise_epoch(epoch, now);
   }
-  const store::Failure failure = kept.error().failure;  // passes, as that of a commit does
+  const store::Failure failure = renewed.error().failure;  // passes, as that of a commit does
   if (failure == store::Failure::kFull || failure == store::Failure::kLocked) return;
-  broken_ = kept.error();
-  runtime::log_error("the store refuses a later epoch: stopping", {{"error", kept.error().detail}});
+  broken_ = renewed.error();
+  runtime::log_error("the store refuses a later epoch: stopping",
+                     {{"error", renewed.error().detail}});
 }
 
 void Loop::on(const Committer::StateChanged& event, const Now&) {

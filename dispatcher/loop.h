@@ -23,6 +23,8 @@ class Loop {
   /// Make the SignalFd first: it must exist before the transport's threads.
   Loop(const Options& options, store::Start start);
 
+  /// Takes up what earlier processes left. Before bind().
+  store::Result<void> load();
   Expected<void> bind();
   /// Serves until told to stop; returns the exit code. The first SIGTERM or SIGINT drains: with a
   /// durable store what was read is committed and answered, and the tasks wait there; without one
@@ -62,6 +64,7 @@ class Loop {
   std::deque<transport::Dealer> links_;
   transport::PollSet poll_;
   std::unique_ptr<store::Store> store_;
+  store::Lease lease_;
   Core core_;
   NoteLog log_;
   Committer committer_;

@@ -1,5 +1,8 @@
 // genai-dispatcher: takes tasks, places them, keeps their results.
+#include <unistd.h>
+
 #include <exception>
+#include <string>
 
 #include "dispatcher/loop.h"
 #include "dispatcher/options.h"
@@ -8,6 +11,22 @@
 #include "protocol/runtime/signals.h"
 #include "protocol/runtime/startup.h"
 #include "protocol/transport/system.h"
+
+namespace {
+
+/// Of the store's lease, for people.
+std::string owner_name() {
+  char host[256] = {};
+  if (gethostname(host, sizeof host - 1) != 0) host[0] = '\0';
+  return "process " + std::to_string(getpid()) + " on " + host;
+}
+
+int refuse(const genai::dispatcher::store::StoreError& error) {
+  genai::runtime::log_error(error.detail);
+  return genai::dispatcher::store::exit_code(error.failure);
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace genai;
@@ -18,12 +37,11 @@ int main(int argc, char** argv) {
   runtime::init_logging("genai-dispatcher", options.log_level, options.log_format);
   try {
     runtime::SignalFd signals;
-    auto start = dispatcher::store::start(options.store, to_ms(transport::read_clock().wall));
-    if (!start) {
-      runtime::log_error(start.error().detail);
-      return dispatcher::store::exit_code(start.error().failure);
-    }
+    auto start =
+        dispatcher::store::start(options.store, owner_name(), to_ms(transport::read_clock().wall));
+    if (!start) return refuse(start.error());
     dispatcher::Loop loop(options, std::move(*start));
+    if (const auto loaded = loop.load(); !loaded) return refuse(loaded.error());
     if (const auto bound = loop.bind(); !bound) {
       runtime::log_error(bound.error().detail);
       return runtime::kExitFailure;

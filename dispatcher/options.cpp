@@ -58,7 +58,7 @@ std::optional<int> parse_options(int argc, const char* const* argv, Options& opt
   parser.add("broker", options.brokers, "Link endpoint of a broker; repeatable");
   parser.add("store", options.store.kind,
              "sqlite: accepted tasks survive any crash; memory: they end with the process",
-             Choices{{"sqlite", "memory"}});
+             Choices{store::kinds()});
   parser.add("data-dir", options.store.data_dir,
              "Folder of the sqlite store (default: /var/lib/genai-dispatcher for root, else "
              "~/.local/state/genai-dispatcher)");

@@ -9,13 +9,12 @@
 #include <system_error>
 #include <utility>
 
-#include "dispatcher/store/parts.h"
 #include "protocol/base/check.h"
 
 namespace genai::dispatcher::store {
 
-CommitThread::CommitThread(Store& store)
-    : store_(store), event_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+CommitThread::CommitThread(Store& store, const Lease& lease)
+    : store_(store), lease_(lease), event_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   if (event_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
   thread_ = std::thread([this] { run(); });
   pthread_setname_np(thread_.native_handle(), "commit");
@@ -50,6 +49,12 @@ std::optional<CommitReport> CommitThread::poll() {
   return std::exchange(report_, std::nullopt);
 }
 
+Result<void> CommitThread::carry_out(Batch& batch) {
+  if (!batch.empty()) return store_.commit(lease_, batch);
+  if (auto renewed = store_.renew(lease_, 0); !renewed) return tl::unexpected(renewed.error());
+  return {};
+}
+
 void CommitThread::run() {
   using Clock = std::chrono::steady_clock;
   std::unique_lock lock(mutex_);
@@ -61,8 +66,8 @@ void CommitThread::run() {
     const auto begin = Clock::now();
     CommitReport report;
     report.entries = batch.size();
-    report.result = broken_ ? tl::unexpected(*broken_) : commit_in_parts(store_, batch);
-    report.low = store_.is_low();
+    report.result = broken_ ? tl::unexpected(*broken_) : carry_out(batch);
+    report.low = store_.room() == Room::kLow;
     const auto took = Clock::now() - begin;
     report.took_us = static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::microseconds>(took).count());

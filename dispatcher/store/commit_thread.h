@@ -15,13 +15,13 @@ namespace genai::dispatcher::store {
 /// One thread uses it; the store belongs to the inner thread while this lives.
 class CommitThread {
  public:
-  explicit CommitThread(Store& store);
+  CommitThread(Store& store, const Lease& lease);
   /// Finishes what was started.
   ~CommitThread();
   CommitThread(const CommitThread&) = delete;
 
-  /// One batch at a time: poll() must have told the end of the one before. An empty one only looks
-  /// at the store.
+  /// One batch at a time: poll() must have told the end of the one before. An empty one only renews
+  /// the lease.
   void start(Batch batch);
   /// What became of the batch, once.
   std::optional<CommitReport> poll();
@@ -31,8 +31,10 @@ class CommitThread {
 
  private:
   void run();
+  Result<void> carry_out(Batch& batch);
 
   Store& store_;
+  const Lease lease_;
   int event_;
   bool busy_ = false;  // of the owner's side
 

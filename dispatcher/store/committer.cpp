@@ -140,6 +140,7 @@ void Committer::write(store::Batch batch) {
 
 void Committer::fail(store::StoreError error) {
   failed_ = true;
+  if (GENAI_PLANTED(kSpeakAfterFence)) append(released_, std::move(in_flight_));
   held_ = {};
   in_flight_ = {};
   events_.emplace_back(Failed{std::move(error)});

@@ -30,15 +30,16 @@ void move_some(Batch& from, Batch& to, std::size_t count) {
 
 void append(Batch& to, Batch&& from) { move_some(from, to, from.size()); }
 
-Result<void> commit_in_parts(Store& store, Batch& batch) {
-  auto result = store.commit(batch);
+Result<void> commit_in_parts(Batch& batch,
+                             const std::function<Result<void>(const Batch&)>& commit) {
+  auto result = commit(batch);
   std::size_t size = batch.size();
   while (!result && result.error().failure == Failure::kFull && size > 1) {
     size = (size + 1) / 2;
     do {
       Batch part;
       move_some(batch, part, size);
-      result = store.commit(part);
+      result = commit(part);
       if (!result) append(batch, std::move(part));
     } while (result && !batch.empty());
   }

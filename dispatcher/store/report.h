@@ -19,7 +19,7 @@ struct CommitReport {
   Batch left = {};          // after kFull and kLocked: the part of the batch that is not written
   std::size_t entries = 0;  // of the batch, written or not; 0: it was a look
   std::uint64_t took_us = 0;
-  bool low = false;  // Store::is_low()
+  bool low = false;  // the store's room
 };
 
 }  // namespace store

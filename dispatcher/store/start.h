@@ -1,29 +1,34 @@
-// Opens the store that is asked for and takes over what it holds.
+// Opens the store that is asked for and takes its lease.
 #pragma once
 
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "dispatcher/store/store.h"
 
 namespace genai::dispatcher::store {
 
 struct Options {
-  std::string kind = "sqlite";  // or "memory"
+  std::string kind = "sqlite";  // one of kinds()
   std::string data_dir;
   std::uint64_t reserve_bytes = 64u << 20;
   std::uint64_t min_free_bytes = 256u << 20;
 };
 
-/// What a dispatcher starts from.
+/// What there is to choose from.
+std::vector<std::string> kinds();
+
+/// What a dispatcher starts from: everything else is to be loaded.
 struct Start {
   std::unique_ptr<Store> store;
-  std::uint64_t epoch = 0;  // greater than that of any dispatcher before; on the disk already
-  Loaded loaded;
+  Lease lease;
 };
 
 /// The epoch grows with the store and with wall time, so also when a backup was restored.
-Result<Start> start(const Options& options, std::uint64_t wall_ms);
+/// `owner`: who this process is, for people.
+Result<Start> start(const Options& options, std::string_view owner, std::uint64_t wall_ms);
 
 /// The exit code that tells a supervisor why (sysexits.h).
 int exit_code(Failure failure);

@@ -15,6 +15,7 @@ enum class Planted : std::uint8_t {
   kSendUncommitted,     // what promises something leaves before its commit
   kAckUncommitted,      // results are acknowledged to nodes before they are written
   kDeliverUncommitted,  // results go to clients before they are written
+  kSpeakAfterFence,     // what waits for a commit leaves though another has the store
   kForgetToJournal,     // that a task failed is not written
   kTrustAnySession,     // whoever names an attempt may report on it
   kResultAfterEnd,      // a result counts though the task has ended

@@ -1,4 +1,5 @@
 """What the dispatcher owes to its disk: nothing accepted is lost with the process."""
+import contextlib
 import os
 import signal
 import sqlite3
@@ -7,7 +8,7 @@ import unittest
 import uuid
 
 from harness import (ACCEPTED, BIN, PING, PONG, PURGE, PURGED, REPLAY, SUBMIT, TASKS, WATCH,
-                     FleetTest, wait_for)
+                     Client, FleetTest, wait_for)
 
 
 class Restart(FleetTest):
@@ -262,6 +263,75 @@ class Removed(FleetTest):
         self.dispatcher = self.start_dispatcher()
         self.client = self.make_client()
         self.assert_known(accepted)
+
+
+class Fenced(FleetTest):
+    """Another dispatcher takes the store over while this one lives on."""
+    TAKEN_OVER = 77
+
+    def take_over(self):
+        """As a second dispatcher would."""
+        with contextlib.closing(sqlite3.connect(self.folder / "data" / "tasks.db")) as database, database:
+            database.execute("UPDATE meta SET value = 'process 1 elsewhere' WHERE key = 'owner'")
+            changed = database.execute("UPDATE meta SET value = value + 1 WHERE key = 'epoch'")
+            self.assertEqual(changed.rowcount, 1)
+
+    def assert_it_ends(self):
+        self.assertEqual(self.dispatcher.wait(), self.TAKEN_OVER)
+        said = self.dispatcher.logged("another dispatcher has taken the store over: stopping")
+        self.assertEqual(len(said), 1)
+        return said[0]["error"]
+
+    def test_it_promises_nothing_more_and_ends_with_a_code_of_its_own(self):
+        node = self.scripted_node("n1")
+        task = self.client.submit()[0]
+        ref = node.take()
+        self.client.wait_status(task, "Sent")
+        self.take_over()
+        node.finish(ref)
+        self.client.send(SUBMIT, 1000, 1, [["late", {}, b"x"]])
+        self.assertIn("process 1 elsewhere", self.assert_it_ends())
+        node.pump()
+        self.client.pump()
+        self.assertEqual((node.acked, self.client.results), ([], {}))
+        self.assertFalse([m for m in self.client.seen if m[:2] == [ACCEPTED, 1000]])
+
+        self.dispatcher = self.start_dispatcher()
+        self.assertIsNone(self.client.status("late"))
+        self.watch_and_deliver(node, ref, task)
+
+    def watch_and_deliver(self, node, ref, task):
+        self.client.ask(WATCH, TASKS, 1, [task])
+
+        def acknowledged():
+            node.pump()
+            node.finish(ref)
+            return node.acked
+        wait_for(acknowledged, "the acknowledgement of the result")
+        self.assertEqual(node.acked[0], [ref, 0])
+        self.assertEqual(self.client.wait([task])[0]["data"], b"picture")
+        self.assertEqual(self.client.status(task)["attempt"], 1)
+
+    def test_it_is_noticed_when_nobody_asks_for_anything(self):
+        self.take_over()
+        self.assert_it_ends()
+
+    def test_a_second_dispatcher_that_finds_no_lock_takes_it_over(self):
+        task = self.client.submit(model="nobody")[0]
+        (self.folder / "data" / "lock").unlink()
+        clients = f"ipc://{self.folder}/clients-2"
+        second = self.start("genai-dispatcher", "--clients-endpoint", clients, "--broker", self.link_endpoint,
+                            "--data-dir", self.folder / "data", "--reserve-mib", 1, name="second")
+        other = Client(clients)
+        self.closers.append(other.close)
+        self.assertEqual(other.status(task)["status"], "Unscheduled")
+        self.client.send(SUBMIT, 1000, 1, [["late", {}, b"x"]])
+        self.assertIn(f"process {second.pid} on ", self.assert_it_ends())
+        self.client.pump()
+        answers = [m for m in self.client.seen if m[:2] == [ACCEPTED, 1000]]  # the broker may have told it before
+        self.assertFalse([verdict for answer in answers for verdict in answer[2] if verdict[1] == 0])
+        self.assertIsNone(other.status("late"))
+        other.submit()
 
 
 class MemoryStore(FleetTest):

@@ -64,10 +64,16 @@ class World {
         Committer::Settings{.name = "double", .durable = config_.durable, .max_held_messages = 20},
         now_);
     running_.reset();
-    core_ = std::make_unique<Core>(config_, InstanceId{}, ++epoch_,
+    store_.expire();
+    lease_ = *store_.acquire("fuzz", 1);
+    core_ = std::make_unique<Core>(config_, InstanceId{}, lease_.epoch,
                                    std::vector<std::string>(kBrokers, "ipc://broker"), now_);
     core_->read_debug_notes(true);
-    core_->restore(*store_.load(), now_);
+    for (std::optional<store::Cursor> next = store::Cursor{}; next;) {
+      auto page = *store_.load(lease_, *next);
+      next = page.next;
+      core_->restore(std::move(page), now_);
+    }
     core_->check_invariants();
   }
 
@@ -165,7 +171,7 @@ class World {
     store::CommitReport report;
     report.entries = running_->size();
     store_.next_fault = in_.one_in(4) ? Fault::kShortWrite : Fault::kNone;
-    report.result = store_.commit(*running_);
+    report.result = store_.commit(lease_, *running_);
     if (!report.result) report.left = std::move(*running_);
     running_.reset();
     committer_->handle(std::move(report), now_);
@@ -202,7 +208,7 @@ class World {
   std::unique_ptr<Core> core_;
   std::unique_ptr<Committer> committer_;
   std::optional<store::Batch> running_;  // an empty one: only a look
-  std::uint64_t epoch_ = 0;
+  store::Lease lease_;
   std::array<std::uint64_t, kBrokers> seqs_{};
   std::deque<Given> given_;  // the latest
 };

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "dispatcher/offer_changes.h"
-#include "dispatcher/store/parts.h"
 #include "protocol/wire/codec.h"
 
 namespace genai::sim {
@@ -31,15 +30,19 @@ DispatcherHost::DispatcherHost(Environment& env, std::string name, Disk& disk,
 
 void DispatcherHost::start() {
   const Now now = clock();
-  auto loaded = disk_.store.load();
-  const std::uint64_t epoch = loaded->last_epoch + 1;
-  require(disk_.store.begin_epoch(epoch).has_value(), "no epoch");
-  disk_.owner = this;
+  const auto acquired = disk_.store.acquire(name(), 1);
+  require(acquired.has_value(), "{} gets no lease", name());
+  lease_ = *acquired;
   core_ =
-      std::make_unique<dispatcher::Core>(config_, env_.fresh_id<InstanceId>(), epoch,
+      std::make_unique<dispatcher::Core>(config_, env_.fresh_id<InstanceId>(), lease_.epoch,
                                          std::vector<std::string>(brokers_.size(), "broker"), now);
-  core_->restore(std::move(*loaded), now);
-  Committer::Settings settings{.name = "double", .durable = true, .low = disk_.low};
+  for (std::optional<dispatcher::store::Cursor> next = dispatcher::store::Cursor{}; next;) {
+    auto page = disk_.store.load(lease_, *next);
+    require(page.has_value(), "{} cannot load", name());
+    next = page->next;
+    core_->restore(std::move(*page), now);
+  }
+  Committer::Settings settings{.name = "double", .durable = true, .low = disk_.store.low};
   if (env_.rng.one_in(4)) {  // as if it could not keep much in memory
     settings.max_held_messages = 8 + env_.rng.below(8);
     settings.max_unwritten_bytes = env_.rng.below(200);
@@ -56,13 +59,13 @@ void DispatcherHost::start() {
   joined_.clear();
   for (const auto& [id, card] : core_->tasks())
     if (card->task) log_seen_[card->id] = card->task->log.size();
-  env_.note("{} starts with epoch {} and {} tasks", name(), epoch, core_->tasks().size());
+  env_.note("{} starts with epoch {} and {} tasks", name(), lease_.epoch, core_->tasks().size());
   wake_now();
 }
 
 void DispatcherHost::crash() {
   env_.note("{} is killed", name());
-  lose_disk();
+  lose_lease();
   env_.oracle->gone(*core_);
   core_.reset();
   forget_arrivals();
@@ -71,9 +74,10 @@ void DispatcherHost::crash() {
   for (Line& link : links_) link.reopen();
 }
 
-void DispatcherHost::lose_disk() {
-  if (writing_ && !written_ && disk_.owner == this) settle_write(env_.rng.one_in(2));
-  if (disk_.owner == this) disk_.owner = nullptr;
+void DispatcherHost::lose_lease() {
+  if (!has_lease()) return;
+  if (writing_ && !written_) settle_write(env_.rng.one_in(2));
+  disk_.store.expire();
 }
 
 // ---- one pass of the loop
@@ -106,7 +110,7 @@ void DispatcherHost::run(const Now& clock) {
   send(std::move(effects.at_once));
   commit(std::move(effects.durable), clock);
   committer_->check();
-  env_.oracle->check_core(*core_, disk_.owner == this, is_quiet());
+  env_.oracle->check_core(*core_, has_lease(), is_quiet());
 }
 
 /// Clients wait in their turn while too much waits for the disk.
@@ -122,13 +126,13 @@ void DispatcherHost::read_arrivals(const Now& clock) {
       unread_.push_back(std::move(arrival));
 }
 
-/// False when the disk is another's: who was fenced off must not come back with a later epoch.
+/// False when another has the lease: who was fenced off must not come back with a later epoch.
 bool DispatcherHost::raise_epoch(const Now& clock) {
-  if (disk_.owner != this) return false;
-  const std::uint64_t epoch = core_->epoch() + 1;
-  require(disk_.store.begin_epoch(epoch).has_value(), "no epoch");
-  core_->raise_epoch(epoch, clock);
-  env_.note("{} goes on with epoch {}", name(), epoch);
+  const auto renewed = disk_.store.renew(lease_, core_->epoch() + 1);
+  if (!renewed) return false;
+  lease_ = *renewed;
+  core_->raise_epoch(lease_.epoch, clock);
+  env_.note("{} goes on with epoch {}", name(), lease_.epoch);
   return true;
 }
 
@@ -219,26 +223,30 @@ void DispatcherHost::settle_write(bool written) {
   env_.oracle->check_disk();
 }
 
+/// The same as CommitThread does, on a disk with faults.
 dispatcher::store::CommitReport DispatcherHost::write(dispatcher::store::Batch batch) {
-  using dispatcher::store::StoreError;
   dispatcher::store::CommitReport report;
   report.entries = batch.size();
-  report.low = disk_.low;
-  if (disk_.owner != this) {
-    report.result = tl::unexpected(StoreError{StoreFailure::kIo, "taken over"});
+  report.low = disk_.store.room() == dispatcher::store::Room::kLow;
+  disk_.store.space = StoreDouble::kNoEnd;
+  if (batch.empty()) {
+    if (const auto renewed = disk_.store.renew(lease_, 0); !renewed)
+      report.result = tl::unexpected(renewed.error());
     return report;
   }
-  disk_.store.room = StoreDouble::kNoEnd;
   if (env_.faults.strikes(Fault::kIoError, env_.rng, 1)) {
     static constexpr DiskFault kFaults[] = {DiskFault::kWriteError, DiskFault::kSyncError,
                                             DiskFault::kLateSyncError};
     disk_.store.next_fault = env_.rng.pick(kFaults);
   } else if (disk_.full) {
     env_.faults.count(Fault::kDiskFull);
-    disk_.store.room = env_.rng.one_in(2) ? 0 : env_.rng.below(batch.size() + 1);
+    disk_.store.space = env_.rng.one_in(2) ? 0 : env_.rng.below(batch.size() + 1);
   }
-  report.result = dispatcher::store::commit_in_parts(disk_.store, batch);
-  if (!report.result && batch.size() < report.entries) env_.coverage.count("store a part fits");
+  report.result = disk_.store.commit(lease_, batch);
+  if (report.result) return report;
+  if (report.result.error().failure == StoreFailure::kFenced)
+    env_.coverage.count("store commit fenced");
+  if (batch.size() < report.entries) env_.coverage.count("store a part fits");
   report.left = std::move(batch);
   return report;
 }

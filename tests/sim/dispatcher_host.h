@@ -1,5 +1,5 @@
 // A dispatcher process around the real core and committer. Several share one disk: the one that
-// started last owns it, the others only do not know yet.
+// started last has its lease, the others only do not know yet.
 #pragma once
 
 #include <deque>
@@ -17,9 +17,7 @@ namespace genai::sim {
 
 struct Disk {
   StoreDouble store;
-  const Host* owner = nullptr;
   bool full = false;
-  bool low = false;
 };
 
 class DispatcherHost : public Host {
@@ -30,8 +28,8 @@ class DispatcherHost : public Host {
   bool is_up() const override { return core_ != nullptr; }
   void start();
   void crash();
-  /// Another takes the disk over: what was being written is, or is not.
-  void lose_disk();
+  /// Its lease is over, though it may live on. The write under way has ended before, or not.
+  void lose_lease();
   const dispatcher::Core& core() const { return *core_; }
   bool is_quiet() const { return !core_->has_changes() && !committer_->is_running(); }
   /// Called when the process ends by itself.
@@ -63,7 +61,10 @@ class DispatcherHost : public Host {
   void check_let_go(const dispatcher::Task& task, const dispatcher::LogEntry& from,
                     const std::set<AssignmentRef>& aborted);
 
+  bool has_lease() const { return disk_.store.holds(lease_); }
+
   Disk& disk_;
+  dispatcher::store::Lease lease_;
   const std::vector<HostId> brokers_;
   const dispatcher::Config config_;
   std::vector<Line> links_;

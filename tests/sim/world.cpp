@@ -167,7 +167,7 @@ void World::strike() {
       return partition(fault == Fault::kOneWay);
     case Fault::kDiskFull:
       disk_.full = rng.one_in(2);
-      disk_.low = disk_.full || rng.one_in(2);
+      disk_.store.low = disk_.full || rng.one_in(2);
       return;
     case Fault::kStaleDispatcher:
       return take_over();
@@ -229,7 +229,7 @@ void World::take_over() {
   if (!old.is_up() || next.is_up()) return;
   env_.faults.count(Fault::kStaleDispatcher);
   env_.note("{} takes over from {}", next.name(), old.name());
-  old.lose_disk();
+  old.lose_lease();
   old.pause(env_.scheduler.now() + env_.rng.ms(1, 15'000));
   // It cannot write any more, and whoever fenced it off ends it before long.
   env_.scheduler.in(env_.rng.ms(0, 25'000), [this, &old] {
@@ -274,7 +274,7 @@ void World::heal() {
   env_.note("everything heals");
   env_.faults.heal();
   network_.heal();
-  disk_.full = disk_.low = false;
+  disk_.full = disk_.store.low = false;
   for (Host* host : env_.hosts) host->resume();
   for (auto& broker : brokers_)
     if (!broker->is_up()) broker->start();

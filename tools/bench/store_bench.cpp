@@ -98,16 +98,17 @@ Row measure(const StoreOptions& options, std::size_t batch, const Interrupt& int
   auto store = SqliteStore::open(
       {.data_dir = folder.path(), .reserve_bytes = 0, .min_free_bytes = 0, .vfs = {}});
   if (!store) throw std::runtime_error(store.error().detail);
-  if (auto loaded = (*store)->load(); !loaded) throw std::runtime_error(loaded.error().detail);
+  const auto lease = (*store)->acquire("genai-bench", 1);
+  if (!lease) throw std::runtime_error(lease.error().detail);
   Lives lives(options.payload_bytes);
   Latencies commits;
   double spent = 0;  // making batches is not the store's work
   std::uint64_t tasks = 0;
   while (tasks < options.tasks && spent < options.seconds) {
     interrupt.check();
-    const Batch next = lives.next(batch);
+    Batch next = lives.next(batch);
     const auto begin = Clock::now();
-    must((*store)->commit(next));
+    must((*store)->commit(*lease, next));
     commits.add(seconds_since(begin) * 1e6);
     must((*store)->tidy());
     spent += seconds_since(begin);

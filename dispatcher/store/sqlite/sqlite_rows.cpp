@@ -50,10 +50,10 @@ std::string put_sql(const char* verb, const char* table) {
 }
 
 template <class Row>
-std::string select_sql(const char* table, const char* order) {
+std::string select_sql(const char* table, const char* which) {
   Columns columns(false);
   Row::fields(columns);
-  return fmt::format("SELECT {} FROM {} ORDER BY {}", columns.list(), table, order);
+  return fmt::format("SELECT {} FROM {} {}", columns.list(), table, which);
 }
 
 /// "name=?3, ..." for what can change; the key is parameter 1.
@@ -280,12 +280,14 @@ std::string update_task_sql() {
   TaskRecord::fields(assignments);
   return assignments.update("tasks");
 }
-std::string select_tasks_sql() { return select_sql<TaskRecord>("tasks", "sequence"); }
+std::string select_tasks_sql() {
+  return select_sql<TaskRecord>("tasks", "WHERE sequence > ? AND sequence <= ? ORDER BY sequence");
+}
 std::string put_node_sql() { return put_sql<NodeRow>("INSERT OR REPLACE", "nodes"); }
 std::string put_measure_sql() { return put_sql<MeasureRow>("INSERT OR REPLACE", "measures"); }
-std::string select_nodes_sql() { return select_sql<NodeRow>("nodes", "node_id"); }
+std::string select_nodes_sql() { return select_sql<NodeRow>("nodes", "ORDER BY node_id"); }
 std::string select_measures_sql() {
-  return select_sql<MeasureRow>("measures", "node_id, model, size");
+  return select_sql<MeasureRow>("measures", "ORDER BY node_id, model, size");
 }
 
 void bind_insert(SQLite::Statement& insert, const TaskRecord& task, Texts& texts) {

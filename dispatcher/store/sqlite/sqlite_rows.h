@@ -24,7 +24,7 @@ using Texts = std::array<std::string, 4>;
 std::string insert_task_sql();
 /// Changes what can change of the task of that sequence.
 std::string update_task_sql();
-/// All of them, by sequence.
+/// Those after the first parameter and up to the second, by sequence.
 std::string select_tasks_sql();
 /// The statement refers to `task` and `texts` until it was executed.
 void bind_insert(SQLite::Statement& insert, const TaskRecord& task, Texts& texts);

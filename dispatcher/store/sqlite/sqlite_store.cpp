@@ -6,11 +6,12 @@
 
 #include <algorithm>
 #include <stdexcept>
-#include <unordered_map>
 
+#include "dispatcher/store/parts.h"
 #include "dispatcher/store/sqlite/rescue.h"
 #include "dispatcher/store/sqlite/schema.h"
 #include "dispatcher/store/sqlite/sqlite_rows.h"
+#include "protocol/base/check.h"
 #include "protocol/base/limits.h"
 
 namespace genai::dispatcher::store {
@@ -83,6 +84,7 @@ struct SqliteStore::Statements {
   explicit Statements(SQLite::Database& db)
       : begin(db, "BEGIN IMMEDIATE"),
         commit(db, "COMMIT"),
+        epoch(db, "SELECT value FROM meta WHERE key = 'epoch'"),
         insert(db, insert_task_sql()),
         update(db, update_task_sql()),
         fetched(db, "UPDATE tasks SET fetched=1, result=NULL WHERE sequence BETWEEN ? AND ?"),
@@ -93,13 +95,13 @@ struct SqliteStore::Statements {
         drop_blob(db, "DELETE FROM blobs WHERE key=?") {}
 
   void reset() noexcept {
-    for (SQLite::Statement* sql : {&begin, &commit, &insert, &update, &fetched, &put_node,
+    for (SQLite::Statement* sql : {&begin, &commit, &epoch, &insert, &update, &fetched, &put_node,
                                    &put_measure, &erase, &put_blob, &drop_blob})
       sql->tryReset();
   }
 
-  SQLite::Statement begin, commit, insert, update, fetched, put_node, put_measure, erase, put_blob,
-      drop_blob;
+  SQLite::Statement begin, commit, epoch, insert, update, fetched, put_node, put_measure, erase,
+      put_blob, drop_blob;
 };
 
 Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const SqliteOptions& options) {
@@ -145,103 +147,131 @@ void SqliteStore::prepare() {
   look_at_room();
 }
 
+// ---- the lease
+
+std::uint64_t SqliteStore::stored_epoch() {
+  SQLite::Statement& sql = sql_->epoch;
+  const std::uint64_t epoch =
+      sql.executeStep() ? static_cast<std::uint64_t>(sql.getColumn(0).getInt64()) : 0;
+  sql.reset();  // one that is under way would keep the WAL from being folded
+  return epoch;
+}
+
+Result<void> SqliteStore::check_lease(const Lease& lease) {
+  const std::uint64_t stored = stored_epoch();
+  if (stored == lease.epoch) return {};
+  SQLite::Statement owner(db_, "SELECT value FROM meta WHERE key = 'owner'");
+  const std::string by =
+      owner.executeStep() ? owner.getColumn(0).getString() : "another dispatcher";
+  return tl::unexpected(StoreError{
+      Failure::kFenced, fmt::format("{} was taken over by {} (epoch {}, this process has {})",
+                                    dir_->database(), by, stored, lease.epoch)});
+}
+
+void SqliteStore::put_meta(const char* key, std::uint64_t number) {
+  SQLite::Statement sql(db_, "INSERT OR REPLACE INTO meta(key, value) VALUES(?, ?)");
+  sql.bind(1, key);
+  bind(sql, 2, number);
+  sql.exec();
+}
+
+/// A fleet of volunteers brings ever new names.
+void SqliteStore::forget_old_measures(std::uint64_t wall_ms) {
+  SQLite::Statement old(db_, "DELETE FROM measures WHERE updated_ms < ?");
+  bind(old, 1, wall_ms - std::min(wall_ms, kMeasuresKeptMs));
+  old.exec();
+  db_.exec("DELETE FROM nodes WHERE drained = 0 AND node_id NOT IN (SELECT node_id FROM measures)");
+}
+
+Result<Lease> SqliteStore::acquire(std::string_view owner, std::uint64_t least_epoch) {
+  if (!owner_.empty())
+    return tl::unexpected(
+        StoreError{Failure::kInUse, fmt::format("{} is in use by {}", dir_->database(), owner_)});
+  auto lease = with_reserve(*dir_, [&] { return try_acquire(owner, least_epoch); });
+  if (lease) owner_ = owner;
+  look_at_room();
+  return lease;
+}
+
+Result<Lease> SqliteStore::try_acquire(std::string_view owner, std::uint64_t least_epoch) {
+  try {
+    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+    const std::uint64_t stored = stored_epoch();
+    if (stored >= INT64_MAX)
+      return tl::unexpected(
+          StoreError{Failure::kDamaged,
+                     fmt::format("{} is damaged: its epoch makes no sense; restore a backup",
+                                 dir_->database())});
+    const std::uint64_t epoch = std::max(stored + 1, least_epoch);
+    put_meta("epoch", epoch);
+    SQLite::Statement sql(db_, "INSERT OR REPLACE INTO meta(key, value) VALUES('owner', ?)");
+    sql.bind(1, std::string(owner));
+    sql.exec();
+    forget_old_measures(epoch);
+    transaction.commit();
+    reader_.emplace(db_, blobs_);
+    return Lease{epoch};
+  } catch (const SQLite::Exception& error) {
+    return tl::unexpected(to_error(error, dir_->database()));
+  }
+}
+
+Result<Lease> SqliteStore::renew(const Lease& lease, std::uint64_t least_epoch) {
+  auto renewed = with_reserve(*dir_, [&] { return try_renew(lease, least_epoch); });
+  if (renewed)
+    if (auto there = check_files(db_, *dir_); !there) renewed = tl::unexpected(there.error());
+  look_at_room();
+  return renewed;
+}
+
+Result<Lease> SqliteStore::try_renew(const Lease& lease, std::uint64_t least_epoch) {
+  try {
+    if (least_epoch <= lease.epoch) {
+      if (auto held = check_lease(lease); !held) return tl::unexpected(held.error());
+      return lease;
+    }
+    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+    if (auto held = check_lease(lease); !held) return tl::unexpected(held.error());
+    put_meta("epoch", least_epoch);
+    transaction.commit();
+    return Lease{least_epoch};
+  } catch (const SQLite::Exception& error) {
+    return tl::unexpected(to_error(error, dir_->database()));
+  }
+}
+
 // ---- reading
 
-Result<Loaded> SqliteStore::load() {
-  std::string where = "meta";
+Result<Page> SqliteStore::load(const Lease& lease, const Cursor& from) {
+  GENAI_CHECK(reader_.has_value());
   try {
-    Loaded loaded;
-    SQLite::Statement epoch(db_, "SELECT value FROM meta WHERE key = 'epoch'");
-    if (epoch.executeStep()) loaded.last_epoch = uint_of(epoch.getColumn(0));
-
-    SQLite::Statement rows(db_, select_tasks_sql());
-    std::unordered_map<std::uint64_t, std::size_t> by_sequence;
-    std::unordered_set<std::string> ids;
-    while (rows.executeStep()) {
-      where = "task of sequence " + rows.getColumn(0).getString();
-      loaded.tasks.push_back(read_task(rows));
-      const TaskRecord& task = loaded.tasks.back();
-      by_sequence.emplace(task.sequence, loaded.tasks.size() - 1);
-      if (!ids.insert(task.id.str()).second) throw std::invalid_argument("its id occurs twice");
-    }
-
-    SQLite::Statement blobs(db_, "SELECT key, data FROM blobs");
-    while (blobs.executeStep()) {
-      const std::uint64_t key = uint_of(blobs.getColumn(0));
-      where = fmt::format("blob {}", key);
-      const auto at = by_sequence.find(key / 2);
-      if (at == by_sequence.end()) throw std::invalid_argument("belongs to no task");
-      TaskRecord& task = loaded.tasks[at->second];
-      Blob& data = key % 2 ? task.result : task.payload;
-      if (!data.empty()) throw std::invalid_argument("its task has such data already");
-      data = blob_of(blobs.getColumn(1));
-      blobs_.insert(key);
-    }
-    SQLite::Statement nodes(db_, select_nodes_sql());
-    while (nodes.executeStep()) {
-      where = "node " + nodes.getColumn(0).getString();
-      loaded.nodes.push_back(read_node(nodes));
-    }
-    SQLite::Statement measures(db_, select_measures_sql());
-    while (measures.executeStep()) {
-      where = "measures of node " + measures.getColumn(0).getString();
-      loaded.measures.push_back(read_measure(measures));
-    }
-
-    for (const TaskRecord& task : loaded.tasks) {
-      where = "task " + task.id.str();
-      const bool has_payload = !is_terminal(task.status) || task.status == TaskStatus::kFailed;
-      if ((!has_payload && !task.payload.empty()) ||
-          ((task.status != TaskStatus::kCompleted || task.fetched) && !task.result.empty()))
-        throw std::invalid_argument("it has data that do not go with its status");
-      if (has_payload && content_digest(task.spec.raw, task.payload.view()) != task.digest)
-        throw std::invalid_argument("its payload is not what was accepted");
-    }
-    return loaded;
+    if (auto held = check_lease(lease); !held) return tl::unexpected(held.error());
+    Page page = reader_->read(from);
+    if (!page.next) reader_.reset();
+    return page;
   } catch (const SQLite::Exception& error) {
     return tl::unexpected(to_error(error, dir_->database()));
   } catch (const std::invalid_argument& error) {
-    return tl::unexpected(
-        StoreError{Failure::kDamaged, fmt::format("{} is damaged: {}: {}; restore a backup",
-                                                  dir_->database(), where, error.what())});
+    return tl::unexpected(StoreError{
+        Failure::kDamaged, fmt::format("{} is damaged: {}: {}; restore a backup", dir_->database(),
+                                       reader_->where(), error.what())});
   }
 }
 
 // ---- writing
 
-Result<void> SqliteStore::begin_epoch(std::uint64_t epoch) {
-  auto result = with_reserve(*dir_, [&] { return try_begin_epoch(epoch); });
-  look_at_room();
-  return result;
+Result<void> SqliteStore::commit(const Lease& lease, Batch& batch) {
+  return commit_in_parts(batch, [&](const Batch& part) { return commit_part(lease, part); });
 }
 
-Result<void> SqliteStore::try_begin_epoch(std::uint64_t epoch) {
-  try {
-    SQLite::Transaction transaction(db_);
-    SQLite::Statement sql(db_, "INSERT OR REPLACE INTO meta(key, value) VALUES('epoch', ?)");
-    bind(sql, 1, epoch);
-    sql.exec();
-    // A fleet of volunteers brings ever new names.
-    SQLite::Statement old(db_, "DELETE FROM measures WHERE updated_ms < ?");
-    bind(old, 1, epoch - std::min(epoch, kMeasuresKeptMs));
-    old.exec();
-    db_.exec(
-        "DELETE FROM nodes WHERE drained = 0 AND node_id NOT IN (SELECT node_id FROM measures)");
-    transaction.commit();
-    return {};
-  } catch (const SQLite::Exception& error) {
-    return tl::unexpected(to_error(error, dir_->database()));
-  }
-}
-
-Result<void> SqliteStore::commit(const Batch& batch) {
-  auto result = batch.empty() ? Result<void>() : try_commit(batch);
+Result<void> SqliteStore::commit_part(const Lease& lease, const Batch& batch) {
+  auto result = try_commit(lease, batch);
   // A WAL that cannot grow can start anew: the file may have room inside. If that has to grow
   // first, the reserve is for it: a commit would only make the WAL longer.
   for (bool again = true; again && !result && result.error().failure == Failure::kFull;) {
     again = dir_->has_reserve();
     result = fold_wal();
-    if (result) result = try_commit(batch);
+    if (result) result = try_commit(lease, batch);
     if (!result && again) dir_->drop_reserve();
   }
   if (result) result = check_files(db_, *dir_);
@@ -249,9 +279,20 @@ Result<void> SqliteStore::commit(const Batch& batch) {
   return result;
 }
 
-Result<void> SqliteStore::try_commit(const Batch& batch) {
+Result<void> SqliteStore::try_commit(const Lease& lease, const Batch& batch) {
+  if (batch.empty()) return {};
   try {
+    new_blobs_.clear();
+    gone_blobs_.clear();
+    sql_->reset();
+    sql_->begin.exec();
+    // Nobody else can change it before this transaction ends.
+    if (auto held = check_lease(lease); !held) {
+      roll_back();
+      return held;
+    }
     write(batch);
+    sql_->commit.exec();
   } catch (const SQLite::Exception& error) {
     const StoreError reason = to_error(error, dir_->database());
     roll_back();
@@ -264,17 +305,12 @@ Result<void> SqliteStore::try_commit(const Batch& batch) {
 }
 
 void SqliteStore::write(const Batch& batch) {
-  new_blobs_.clear();
-  gone_blobs_.clear();
-  sql_->reset();
-  sql_->begin.exec();
   for (const TaskRecord& task : batch.added) insert(task);
   for (const Batch::Change& change : batch.changed) update(change);
   drop_results(batch.fetched);
   erase(batch.erased);
   for (const NodeRow& node : batch.nodes) put_node(node);
   for (const MeasureRow& measure : batch.measures) put_measure(measure);
-  sql_->commit.exec();
 }
 
 void SqliteStore::roll_back() noexcept {

@@ -5,11 +5,13 @@
 #include <SQLiteCpp/Statement.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_set>
 #include <vector>
 
 #include "dispatcher/store/sqlite/data_dir.h"
+#include "dispatcher/store/sqlite/page_reader.h"
 #include "dispatcher/store/sqlite/sqlite_rows.h"
 #include "dispatcher/store/store.h"
 
@@ -18,12 +20,16 @@ namespace genai::dispatcher::store {
 struct SqliteOptions {
   std::string data_dir;
   std::uint64_t reserve_bytes = 64u << 20;    // given up when the disk is full
-  std::uint64_t min_free_bytes = 256u << 20;  // is_low() below it
+  std::uint64_t min_free_bytes = 256u << 20;  // Room::kLow below it
   std::string vfs;  // of SQLite; empty: its default (tests put faults here)
 };
 
 /// Tables: schema.cpp. Uses the folder alone (DataDir); readers, such as the sqlite3 shell and
 /// online backups, may look on. See Store for the contract.
+///
+/// The lease is the lock on the folder, which lasts as long as this object, and the row `epoch`:
+/// each transaction that writes finds its own epoch there, or writes nothing. So nothing is lost
+/// where the lock does not hold (its file was removed, or the disk of another machine takes none).
 class SqliteStore : public Store {
  public:
   static Result<std::unique_ptr<SqliteStore>> open(const SqliteOptions& options);
@@ -31,17 +37,23 @@ class SqliteStore : public Store {
 
   std::string_view name() const override { return "sqlite"; }
   bool is_durable() const override { return true; }
-  Result<Loaded> load() override;
-  Result<void> begin_epoch(std::uint64_t epoch) override;
-  Result<void> commit(const Batch& batch) override;
+  Result<Lease> acquire(std::string_view owner, std::uint64_t least_epoch) override;
+  Result<Lease> renew(const Lease& lease, std::uint64_t least_epoch) override;
+  Result<Page> load(const Lease& lease, const Cursor& from) override;
+  Result<void> commit(const Lease& lease, Batch& batch) override;
+  Room room() const override { return low_ ? Room::kLow : Room::kEnough; }
   Result<void> tidy() override;
-  bool is_low() const override { return low_; }
 
  private:
   SqliteStore(const SqliteOptions& options, std::shared_ptr<DataDir> dir);
   static Result<std::unique_ptr<SqliteStore>> open_in(const std::shared_ptr<DataDir>& dir,
                                                       const SqliteOptions& options);
-  Result<void> try_begin_epoch(std::uint64_t epoch);
+  Result<Lease> try_acquire(std::string_view owner, std::uint64_t least_epoch);
+  Result<Lease> try_renew(const Lease& lease, std::uint64_t least_epoch);
+  std::uint64_t stored_epoch();
+  void put_meta(const char* key, std::uint64_t number);
+  void forget_old_measures(std::uint64_t wall_ms);
+  Result<void> check_lease(const Lease& lease);
   void prepare();
   void write(const Batch& batch);
   static void run(SQLite::Statement& sql, std::uint64_t key);
@@ -54,7 +66,8 @@ class SqliteStore : public Store {
   void put_measure(const MeasureRow& row);
   void put_blob(std::uint64_t key, const Blob& data);
   void drop_blob(std::uint64_t key);
-  Result<void> try_commit(const Batch& batch);
+  Result<void> commit_part(const Lease& lease, const Batch& batch);
+  Result<void> try_commit(const Lease& lease, const Batch& batch);
   Result<void> fold_wal();
   void roll_back() noexcept;
   /// With some distance from the limit, so that the state does not flutter.
@@ -73,6 +86,8 @@ class SqliteStore : public Store {
   SQLite::Database db_;
   std::unique_ptr<Statements> sql_;
   Texts texts_;                                        // of the row that is being written
+  std::string owner_;                                  // empty: the lease was not acquired yet
+  std::optional<PageReader> reader_;                   // until the last page
   std::unordered_set<std::uint64_t> blobs_;            // keys that exist
   std::vector<std::uint64_t> new_blobs_, gone_blobs_;  // by the transaction under way
   int wal_pages_ = 0;

@@ -15,12 +15,21 @@ namespace {
 
 /// Answers as told; the test lets each commit go on.
 struct Scripted : MemoryStore {
-  Result<void> commit(const Batch& batch) override {
+  Result<void> commit(const Lease& lease, Batch& batch) override {
+    leases.push_back(lease.epoch);
+    return answer_to(batch.size());
+  }
+  Result<Lease> renew(const Lease& lease, std::uint64_t) override {
+    leases.push_back(lease.epoch);
+    if (auto answer = answer_to(0); !answer) return tl::unexpected(answer.error());
+    return lease;
+  }
+  Result<void> answer_to(std::size_t entries) {
     std::unique_lock lock(mutex);
     entered = true;
     changed.notify_all();
     changed.wait(lock, [&] { return open; });
-    seen.push_back(batch.size());
+    seen.push_back(entries);
     if (answers.empty()) return {};
     Result<void> answer = answers.front();
     answers.pop_front();
@@ -31,7 +40,7 @@ struct Scripted : MemoryStore {
     if (!tidy_fails) return {};
     return tl::unexpected(StoreError{Failure::kIo, "while tidying"});
   }
-  bool is_low() const override { return true; }
+  Room room() const override { return Room::kLow; }
 
   void wait_entered() {
     std::unique_lock lock(mutex);
@@ -47,8 +56,11 @@ struct Scripted : MemoryStore {
   std::condition_variable changed;
   bool open = true, entered = false, tidy_fails = false;
   std::deque<Result<void>> answers;
-  std::vector<std::size_t> seen;
+  std::vector<std::size_t> seen;  // of a renewal: 0
+  std::vector<std::uint64_t> leases;
 };
+
+constexpr Lease kLease{7};
 
 Batch batch_of(std::size_t size) {
   Batch batch;
@@ -72,7 +84,7 @@ Result<void> fails(Failure failure) { return tl::unexpected(StoreError{failure, 
 TEST_CASE("a batch is committed beside its owner, who is told when it is done") {
   Scripted store;
   store.open = false;
-  CommitThread thread(store);
+  CommitThread thread(store, kLease);
   CHECK(!thread.is_busy());
   thread.start(batch_of(3));
   store.wait_entered();
@@ -89,65 +101,29 @@ TEST_CASE("a batch is committed beside its owner, who is told when it is done") 
     CHECK(await(thread).entries == size);
   }
   CHECK(store.seen == std::vector<std::size_t>{3, 1, 0, 5});
+  CHECK(store.leases == std::vector<std::uint64_t>(4, kLease.epoch));
 }
 
 TEST_CASE("what did not fit comes back, to be tried again") {
   Scripted store;
-  store.answers.assign(4, fails(Failure::kFull));
-  CommitThread thread(store);
+  store.answers = {fails(Failure::kFull)};
+  CommitThread thread(store, kLease);
   thread.start(batch_of(4));
   CommitReport report = await(thread);
   CHECK(report.result.error().failure == Failure::kFull);
   CHECK(report.entries == 4);
   CHECK(report.left.size() == 4);
-  CHECK(store.seen == std::vector<std::size_t>{4, 2, 1});  // in parts, too, it did not fit
-  store.seen.clear();
   thread.start(std::move(report.left));
   report = await(thread);
   CHECK(report.result);
   CHECK(report.left.empty());
-  CHECK(store.seen == std::vector<std::size_t>{4, 2, 2});
-}
-
-TEST_CASE("what fitted in parts is not written again") {
-  Scripted store;
-  // All, a half, one, another: then there is no room for the third.
-  store.answers = {fails(Failure::kFull), fails(Failure::kFull), {}, {}, fails(Failure::kFull)};
-  CommitThread thread(store);
-  thread.start(batch_of(4));
-  CommitReport report = await(thread);
-  CHECK(!report.result);
-  CHECK(report.left.size() == 2);
-  thread.start(std::move(report.left));
-  CHECK(await(thread).result);
-  CHECK(store.seen == std::vector<std::size_t>{4, 2, 1, 1, 1, 2});
-}
-
-TEST_CASE("what frees room goes before what is stuck") {
-  Scripted store;
-  store.answers.assign(2, fails(Failure::kFull));
-  CommitThread thread(store);
-  Batch batch = batch_of(2);
-  batch.added.resize(1);
-  thread.start(std::move(batch));  // all of it: no; what frees: no; a part of that: yes
-  CHECK(await(thread).result);
-  CHECK(store.seen == std::vector<std::size_t>{3, 2, 1, 1, 1});
-}
-
-TEST_CASE("a failure that is not for want of room is not tried in parts") {
-  const auto failure = GENERATE(Failure::kIo, Failure::kLocked);
-  Scripted store;
-  store.answers = {fails(failure)};
-  CommitThread thread(store);
-  thread.start(batch_of(4));
-  CHECK(await(thread).result.error().failure == failure);
-  CHECK(store.seen == std::vector<std::size_t>{4});
+  CHECK(store.seen == std::vector<std::size_t>{4, 4});
 }
 
 TEST_CASE("what breaks after a commit was told is told with the next, which is not tried") {
   Scripted store;
   store.tidy_fails = true;
-  CommitThread thread(store);
+  CommitThread thread(store, kLease);
   thread.start(batch_of(1));
   CHECK(await(thread).result);
   thread.start(batch_of(2));
@@ -161,7 +137,7 @@ TEST_CASE("an end in the middle of a commit finishes it") {
   Scripted store;
   store.open = false;
   {
-    CommitThread thread(store);
+    CommitThread thread(store, kLease);
     thread.start(batch_of(2));
     store.wait_entered();
     store.let_go();

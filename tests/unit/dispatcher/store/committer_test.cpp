@@ -312,12 +312,13 @@ TEST_CASE("a look finds the disk full: there is nothing to try again, only to lo
 }
 
 TEST_CASE("after a failure for good nothing is written, read or said any more") {
+  const auto why = GENERATE(store::Failure::kIo, store::Failure::kFenced);
   Bench b;
   b.begin({1});
   b.pass({2}, Bench::kAtOnce);
-  b.end(b.failure(store::Failure::kIo, Bench::batch_of(1)));
+  b.end(b.failure(why, Bench::batch_of(1)));
   REQUIRE(b.failure_told);
-  CHECK(b.failure_told->failure == store::Failure::kIo);
+  CHECK(b.failure_told->failure == why);
   b.pass({3});
   b.advance(from_ms(60'000));
   b.expire();
@@ -406,6 +407,22 @@ TEST_CASE("what came and went between two commits leaves nothing to write, and s
   CHECK(s.accepted() == 1);
 }
 
+TEST_CASE("who was fenced promises nothing more, whatever it has said before") {
+  Slow s;
+  s.submit("t1");
+  REQUIRE(s.w.finish_commit());
+  CHECK(s.accepted() == 1);
+  s.submit("t2");
+  s.submit("t3");  // waits behind it
+  s.store.expire();
+  const store::Lease other = *s.store.acquire("another", 2);
+  CHECK(!s.w.finish_commit());
+  s.submit("t4");
+  CHECK(s.accepted() == 0);
+  CHECK(s.store.size() == 1);
+  CHECK(s.store.holds(other));
+}
+
 TEST_CASE("while nothing can be written nothing piles up") {
   Slow s;
   s.w.snapshot();
@@ -416,7 +433,7 @@ TEST_CASE("while nothing can be written nothing piles up") {
   const AssignmentRef ref = s.w.take_only_assigned().second;
   s.w.ack(1, ref);
   s.submit("t2");
-  s.store.room = 0;
+  s.store.space = 0;
   REQUIRE(s.w.finish_commit());
   const std::size_t held = s.w.committer.held();
   for (int i = 0; i < 100; ++i) {
@@ -428,7 +445,7 @@ TEST_CASE("while nothing can be written nothing piles up") {
   CHECK(s.store.commits > 50);
   CHECK(s.w.committer.held() == held);
   CHECK(s.w.take_to_client<msg::ErrorReply>().size() == 100);  // told at once
-  s.store.room = StoreDouble::kNoEnd;
+  s.store.space = StoreDouble::kNoEnd;
   s.w.settle();
   CHECK(s.accepted() > 0);
 }

@@ -21,9 +21,14 @@ namespace genai::dispatcher::test {
 struct DurableWorld : World {
   DurableWorld(StoreDouble& store, std::uint64_t epoch, Now start)
       : World(durable(), {"ipc://broker"}, epoch, start), store(store) {
-    auto loaded = store.load();
-    REQUIRE(store.begin_epoch(epoch));
-    core.restore(std::move(*loaded), now);
+    store.expire();  // the process before is gone
+    lease = *store.acquire("a test", epoch);
+    REQUIRE(lease.epoch == epoch);
+    for (std::optional<store::Cursor> next = store::Cursor{}; next;) {
+      auto page = store.load(lease, *next);
+      next = page->next;
+      core.restore(std::move(*page), now);
+    }
     core.check_invariants();
   }
   static Config durable() {
@@ -47,7 +52,8 @@ struct DurableWorld : World {
   /// Ends the commit under way, if any. False: the store failed for good.
   bool finish_commit() {
     if (!running) return true;
-    store::CommitReport report{.result = store.commit(*running), .entries = running->size()};
+    store::CommitReport report{.entries = running->size()};
+    report.result = store.commit(lease, *running);
     if (!report.result) report.left = std::move(*running);
     running.reset();
     committer.handle(std::move(report), now);
@@ -69,6 +75,7 @@ struct DurableWorld : World {
   }
 
   StoreDouble& store;
+  store::Lease lease;
   Committer committer{{.name = "double", .durable = true}, now};
   std::optional<store::Batch> running;
   bool failed = false;

@@ -4,6 +4,7 @@
 
 #include "dispatcher/store/sqlite/sqlite_store.h"
 #include "tests/unit/dispatcher/store/fault_vfs.h"
+#include "tests/unit/dispatcher/store/load_all.h"
 #include "tests/unit/dispatcher/store/random_tasks.h"
 #include "tests/unit/temp_folder.h"
 
@@ -22,15 +23,19 @@ struct Disk {
   std::unique_ptr<SqliteStore> open(std::uint64_t reserve = 0) {
     auto opened = SqliteStore::open(options(reserve));
     if (!opened) FAIL(opened.error().detail);
-    auto loaded = (*opened)->load();
-    if (!loaded) FAIL(loaded.error().detail);
-    found = std::move(loaded->tasks);
+    auto acquired = (*opened)->acquire("a test", 1);
+    if (!acquired) FAIL(acquired.error().detail);
+    lease = *acquired;
+    found = load_all(**opened, lease).tasks;
     return std::move(*opened);
   }
 
+  Result<void> commit(SqliteStore& store, Batch batch) const { return store.commit(lease, batch); }
+
   FaultVfs vfs;
   TempFolder folder;
-  std::vector<TaskRecord> found;  // by the last open()
+  Lease lease;                    // of the last open()
+  std::vector<TaskRecord> found;  // by it
 };
 
 using Operation = FaultVfs::Operation;
@@ -38,7 +43,7 @@ using Operation = FaultVfs::Operation;
 /// Some commits, then one that meets the fault.
 struct Run {
   explicit Run(Disk& disk, unsigned seed) : history(seed), store(disk.open()) {
-    for (int i = 0; i < 10; ++i) REQUIRE(store->commit(history.next(before)));
+    for (int i = 0; i < 10; ++i) REQUIRE(disk.commit(*store, history.next(before)));
     after = before;
     batch = history.next(after, 24);  // many pages
   }
@@ -69,17 +74,17 @@ TEST_CASE("no room at any write: nothing is taken, and the same batch fits later
       Disk disk;
       Run run(disk, 5);
       disk.vfs.fail(Operation::kWrite, n, SQLITE_FULL, half);
-      const auto failed = run.store->commit(run.batch);
+      const auto failed = disk.commit(*run.store, run.batch);
       more = disk.vfs.was_met();
       if (more) {
         REQUIRE(!failed);
         CHECK(failed.error().failure == Failure::kFull);
-        CHECK(!run.store->commit(run.batch));  // still
+        CHECK(!disk.commit(*run.store, run.batch));  // still
         disk.vfs.heal();
-        REQUIRE(run.store->commit(run.batch));
+        REQUIRE(disk.commit(*run.store, run.batch));
       }
       disk.vfs.heal();
-      REQUIRE(run.store->commit(run.history.next(run.after)));
+      REQUIRE(disk.commit(*run.store, run.history.next(run.after)));
       run.store.reset();
       disk.open();
       require_equal(disk.found, run.after);
@@ -97,7 +102,7 @@ TEST_CASE("an error at any write or sync: all of the batch is there afterwards, 
     Disk disk;
     Run run(disk, 6);
     disk.vfs.fail(operation, n, code);
-    const auto failed = run.store->commit(run.batch);
+    const auto failed = disk.commit(*run.store, run.batch);
     more = disk.vfs.was_met();
     if (more) {
       REQUIRE(!failed);
@@ -124,7 +129,7 @@ TEST_CASE("an error while the log is folded into the file loses nothing") {
     Disk disk;
     Run run(disk, 8);
     while (std::filesystem::file_size(disk.folder.path + "/tasks.db-wal") < 9u << 20)
-      REQUIRE(run.store->commit(run.history.next(run.before)));
+      REQUIRE(disk.commit(*run.store, run.history.next(run.before)));
     disk.vfs.fail(operation, n, code);
     const auto tidied = run.store->tidy();
     if (disk.vfs.was_met()) {
@@ -152,7 +157,7 @@ TEST_CASE("power fails: every batch whose commit returned is there") {
       auto store = disk.open();
       require_equal(disk.found, model);
       for (unsigned i = 0; i < 5 + seed; ++i) {
-        REQUIRE(store->commit(history.next(model)));
+        REQUIRE(disk.commit(*store, history.next(model)));
         if (i == seed) REQUIRE(store->tidy());
       }
       disk.vfs.abandon();
@@ -171,21 +176,21 @@ TEST_CASE("the reserve is given up for what must get in, and made again when the
     SqliteOptions options = disk.options(1 << 20);
     options.min_free_bytes = std::uint64_t{1} << 60;  // never enough
     auto store = std::move(*SqliteStore::open(options));
-    REQUIRE(store->load());
+    disk.lease = *store->acquire("a test", 1);
     REQUIRE(std::filesystem::file_size(reserve) == 1 << 20);
-    CHECK(store->is_low());
+    CHECK((store->room() == Room::kLow));
     disk.vfs.fail_while_exists(reserve);
-    REQUIRE(store->commit(history.next(model)));
+    REQUIRE(disk.commit(*store, history.next(model)));
     CHECK(!std::filesystem::exists(reserve));
-    REQUIRE(store->commit(history.next(model)));
+    REQUIRE(disk.commit(*store, history.next(model)));
     CHECK(!std::filesystem::exists(reserve));  // what room there is is for results
   }
   disk.vfs.heal();
   auto store = disk.open(1 << 20);
   require_equal(disk.found, model);
   CHECK(std::filesystem::exists(reserve));
-  CHECK(!store->is_low());
+  CHECK(!(store->room() == Room::kLow));
   std::filesystem::remove(reserve);
   disk.vfs.fail(Operation::kWrite, 1, SQLITE_FULL);
-  CHECK(!store->commit(history.next(model)));  // tried again without the reserve, in vain
+  CHECK(!disk.commit(*store, history.next(model)));  // tried again without the reserve, in vain
 }

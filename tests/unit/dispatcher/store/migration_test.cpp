@@ -8,6 +8,7 @@
 
 #include "dispatcher/store/sqlite/schema.h"
 #include "dispatcher/store/sqlite/sqlite_store.h"
+#include "tests/unit/dispatcher/store/load_all.h"
 #include "tests/unit/temp_folder.h"
 
 using namespace genai;
@@ -42,9 +43,11 @@ TEST_CASE("version 1, as a dispatcher of then left it after kill -9") {
   for (int opening = 1; opening <= 2; ++opening) {
     auto opened = SqliteStore::open(options);
     REQUIRE(opened);
-    auto loaded = (*opened)->load();
+    auto lease = (*opened)->acquire("a test", 1);
+    REQUIRE(lease);
+    CHECK(lease->epoch > 1'700'000'000'000);
+    auto loaded = try_load_all(**opened, *lease);
     REQUIRE(loaded);
-    CHECK(loaded->last_epoch > 1'700'000'000'000);
     CHECK(loaded->nodes.size() == std::size_t(opening - 1));
     CHECK(loaded->measures.size() == std::size_t(opening - 1));
     std::map<std::string, TaskRecord> tasks;
@@ -69,12 +72,12 @@ TEST_CASE("version 1, as a dispatcher of then left it after kill -9") {
     CHECK(running.priority_override == -1);
     CHECK(running.issued[0].node_id.str() == "slow-1");
     CHECK(!running.issued[0].drained);
-    CHECK(running.issued[0].epoch == loaded->last_epoch);
+    CHECK(running.issued[0].epoch == lease->epoch - static_cast<std::uint64_t>(opening));
     Batch batch;
     const NodeId slow = *NodeId::parse("slow-1");  // what only newer versions know
     batch.nodes = {{slow, true, 5, 4, 1, 0}};
-    batch.measures = {{slow, "sdxl", 33, 4, 1.5, 0.1, 1, 3, 0, 4, 1, 0, 1'700'000'000'000}};
-    CHECK((*opened)->commit(batch));
+    batch.measures = {{slow, "sdxl", 33, 4, 1.5, 0.1, 1, 3, 0, 4, 1, 0, lease->epoch}};
+    CHECK((*opened)->commit(*lease, batch));
   }
   CHECK(version_of(file) == kSchemaVersion);
 }

@@ -457,11 +457,11 @@ TEST_CASE("what was measured waits for a while, and for no other commit") {
   lives.settle();
   lives.w->fetch("t");
   lives.settle_all();
-  CHECK(lives.store.load()->measures.empty());
+  CHECK(lives.store.measures().empty());
   CHECK(lives.w->core.has_changes());
   lives.w->run_for(5000);
   lives.settle();
-  CHECK(lives.store.load()->measures.size() == 1);
+  CHECK(lives.store.measures().size() == 1);
   CHECK_FALSE(lives.w->core.has_changes());
 }
 

@@ -11,6 +11,7 @@
 #include <fstream>
 
 #include "dispatcher/store/start.h"
+#include "tests/unit/dispatcher/store/load_all.h"
 #include "tests/unit/dispatcher/store/random_tasks.h"
 #include "tests/unit/temp_folder.h"
 
@@ -27,36 +28,44 @@ SqliteOptions options_of(const TempFolder& folder) {
   return {.data_dir = folder.path, .reserve_bytes = 0, .min_free_bytes = 0, .vfs = {}};
 }
 
-std::unique_ptr<SqliteStore> open(const TempFolder& folder) {
-  auto opened = SqliteStore::open(options_of(folder));
-  REQUIRE(opened);
-  return std::move(*opened);
-}
+/// A process that has the store.
+struct Life {
+  explicit Life(const SqliteOptions& options, std::uint64_t least_epoch = 1) {
+    auto opened = SqliteStore::open(options);
+    if (!opened) FAIL(opened.error().detail);
+    store = std::move(*opened);
+    lease = *store->acquire("a test", least_epoch);
+    found = load_all(*store, lease);
+  }
+  explicit Life(const TempFolder& folder, std::uint64_t least_epoch = 1)
+      : Life(options_of(folder), least_epoch) {}
 
-Loaded load(Store& store) {
-  auto loaded = store.load();
-  if (!loaded) FAIL(loaded.error().detail);
-  return std::move(*loaded);
-}
+  Result<void> commit(Batch batch) { return store->commit(lease, batch); }
+
+  std::unique_ptr<SqliteStore> store;
+  Lease lease;
+  Loaded found;
+};
 
 /// Why a start on this folder is refused.
 StoreError refusal(const TempFolder& folder) {
   auto opened = SqliteStore::open(options_of(folder));
   if (!opened) return opened.error();
-  auto loaded = (*opened)->load();
+  auto lease = (*opened)->acquire("a test", 1);
+  if (!lease) return lease.error();
+  auto loaded = try_load_all(**opened, *lease);
   REQUIRE(!loaded);
   return loaded.error();
 }
 
 /// A store with some tasks, closed.
 void fill(const TempFolder& folder, unsigned tasks = 200) {
-  auto store = open(folder);
-  load(*store);
+  Life life(folder);
   RandomTasks random(1);
   Batch batch;
   for (unsigned i = 1; i <= tasks; ++i)
     batch.added.push_back(random.task(i, TaskStatus::kUnscheduled));
-  REQUIRE(store->commit(batch));
+  REQUIRE(life.commit(batch));
 }
 
 void edit(const TempFolder& folder, const std::string& sql) {
@@ -71,11 +80,11 @@ TEST_CASE("a random history is there after each restart") {
   History history(7);
   for (int life = 0; life < 12; ++life) {
     CAPTURE(life);
-    auto store = open(folder);
-    require_equal(load(*store).tasks, model);
+    Life process(folder);
+    require_equal(process.found.tasks, model);
     for (int commit = 0; commit < 25; ++commit) {
-      REQUIRE(store->commit(history.next(model)));
-      REQUIRE(store->tidy());
+      REQUIRE(process.commit(history.next(model)));
+      REQUIRE(process.store->tidy());
     }
   }
   CHECK(model.size() > 50);
@@ -93,20 +102,18 @@ TEST_CASE("nodes and what was measured of them are kept, and forgotten after a m
   batch.nodes = {{busy, false, 9, 7, 1, 1}, {drained, true, 0, 0, 0, 0}, {gone, false, 1, 1, 0, 0}};
   batch.measures = {row(busy, 0, kNow - kDay), row(busy, 33, kNow), row(gone, 0, kNow - 31 * kDay)};
   {
-    auto store = open(folder);
-    load(*store);
-    REQUIRE(store->commit(batch));
+    Life life(folder);
+    REQUIRE(life.commit(batch));
     batch.nodes[0].completed = 8;
     batch.measures[1].runs = 5.5;
-    REQUIRE(store->commit(batch));
+    REQUIRE(life.commit(batch));
   }
-  auto store = open(folder);
-  const Loaded loaded = load(*store);
-  CHECK(loaded.nodes == batch.nodes);
-  CHECK(loaded.measures == batch.measures);
-  REQUIRE(store->begin_epoch(kNow));
-  store.reset();
-  const Loaded later = load(*open(folder));
+  {
+    const Life life(folder);
+    CHECK(life.found.nodes == batch.nodes);
+    CHECK(life.found.measures == batch.measures);
+  }
+  const Loaded later = Life(folder, kNow).found;
   CHECK(later.nodes == std::vector(batch.nodes.begin(), batch.nodes.begin() + 2));
   CHECK(later.measures == std::vector(batch.measures.begin(), batch.measures.begin() + 2));
 }
@@ -114,7 +121,7 @@ TEST_CASE("nodes and what was measured of them are kept, and forgotten after a m
 TEST_CASE("files are for their owner only") {
   TempFolder folder;
   fill(folder, 1);
-  auto store = open(folder);
+  const Life life(folder);
   for (const char* name : {"tasks.db", "tasks.db-wal", "lock"}) {
     struct stat found {};
     REQUIRE(stat((folder.path + "/" + name).c_str(), &found) == 0);
@@ -126,20 +133,72 @@ TEST_CASE("the epoch grows, over the stored one and over wall time") {
   TempFolder folder;
   const Options options{
       .kind = "sqlite", .data_dir = folder.path, .reserve_bytes = 0, .min_free_bytes = 0};
-  CHECK(start(options, 1'000)->epoch == 1'000);
-  CHECK(start(options, 5'000)->epoch == 5'000);
-  CHECK(start(options, 2'000)->epoch == 5'001);  // the clock went back
-  CHECK(start(options, 2'000)->epoch == 5'002);
+  const auto epoch_at = [&](std::uint64_t wall_ms) {
+    return start(options, "a test", wall_ms)->lease.epoch;
+  };
+  CHECK(epoch_at(1'000) == 1'000);
+  CHECK(epoch_at(5'000) == 5'000);
+  CHECK(epoch_at(2'000) == 5'001);  // the clock went back
+  CHECK(epoch_at(2'000) == 5'002);
 }
 
 TEST_CASE("one dispatcher at a time") {
   TempFolder folder;
-  auto first = open(folder);
-  const StoreError error = refusal(folder);
-  CHECK(error.failure == Failure::kInUse);
-  CHECK_THAT(error.detail, Contains(folder.path) && Contains(std::to_string(getpid())));
-  first.reset();
-  CHECK(open(folder));
+  {
+    const Life first(folder);
+    const StoreError error = refusal(folder);
+    CHECK(error.failure == Failure::kInUse);
+    CHECK_THAT(error.detail, Contains(folder.path) && Contains(std::to_string(getpid())));
+  }
+  CHECK(SqliteStore::open(options_of(folder)));
+}
+
+TEST_CASE("who was fenced is told who did it") {
+  TempFolder folder;
+  Life life(folder);
+  edit(folder,
+       "UPDATE meta SET value = value + 1 WHERE key = 'epoch';"
+       "UPDATE meta SET value = 'the other one' WHERE key = 'owner'");
+  Batch batch;
+  batch.nodes = {{*NodeId::parse("n"), true, 0, 0, 0, 0}};
+  const auto refused = life.commit(batch);
+  REQUIRE(!refused);
+  CHECK(refused.error().failure == Failure::kFenced);
+  CHECK_THAT(refused.error().detail, Contains("taken over by the other one (epoch 2"));
+  REQUIRE(!life.store->renew(life.lease, 0));
+}
+
+TEST_CASE("a load is read in pages of bounded size, the data of each task with it") {
+  TempFolder folder;
+  constexpr std::uint64_t kLarge = 12, kSmall = PageReader::kPageTasks + 1;
+  {
+    Life life(folder);
+    RandomTasks random(2);
+    Batch batch;
+    for (std::uint64_t i = 1; i <= kLarge + kSmall; ++i) {
+      TaskRecord task = random.task(2 * i, TaskStatus::kUnscheduled);  // with gaps
+      task.payload = Blob(std::string(i <= kLarge ? PageReader::kPageBytes / 4 : 10, 'p'));
+      task.digest = content_digest(task.spec.raw, task.payload.view());
+      batch.added.push_back(std::move(task));
+    }
+    REQUIRE(life.commit(batch));
+  }
+  auto store = std::move(*SqliteStore::open(options_of(folder)));
+  const Lease lease = *store->acquire("a test", 1);
+  std::vector<std::size_t> sizes;
+  std::uint64_t last = 0;
+  for (std::optional<Cursor> next = Cursor{}; next;) {
+    const auto page = store->load(lease, *next);
+    REQUIRE(page);
+    sizes.push_back(page->tasks.size());
+    for (const TaskRecord& task : page->tasks) {
+      CHECK(task.sequence == last + 2);
+      last = task.sequence;
+      CHECK(task.payload.size() == (last <= 2 * kLarge ? PageReader::kPageBytes / 4 : 10));
+    }
+    next = page->next;
+  }
+  CHECK(sizes == std::vector<std::size_t>{4, 4, 4, PageReader::kPageTasks, 1});
 }
 
 TEST_CASE("what this program cannot read is refused, and left as it is") {
@@ -236,18 +295,15 @@ TEST_CASE("nothing is promised on files that somebody has removed, and all of it
   const std::string data = folder.path + "/data";
   SqliteOptions options = options_of(folder);
   options.data_dir = data;
-  auto opened = SqliteStore::open(options);
-  REQUIRE(opened);
-  SqliteStore& store = **opened;
-  load(store);
+  std::optional<Life> life(options);
   RandomTasks random(5);
   const auto commit = [&](std::uint64_t sequence) {
     Batch batch;
     batch.added.push_back(random.task(sequence, TaskStatus::kUnscheduled));
-    return store.commit(batch);
+    return life->commit(batch);
   };
   REQUIRE(commit(1));
-  REQUIRE(store.tidy());
+  REQUIRE(life->store->tidy());
   REQUIRE(commit(2));
   std::string rescued = data + "/rescued-1.db";
   SECTION("the database is removed") { std::filesystem::remove(data + "/tasks.db"); }
@@ -272,7 +328,7 @@ TEST_CASE("nothing is promised on files that somebody has removed, and all of it
   REQUIRE(!refused);
   CHECK(refused.error().failure == Failure::kIo);
   CHECK_THAT(refused.error().detail, Contains("tasks.db"));
-  opened->reset();
+  life.reset();
   if (rescued.empty()) return;
   CHECK_THAT(refused.error().detail, Contains(rescued));
   struct stat found {};
@@ -286,9 +342,7 @@ TEST_CASE("nothing is promised on files that somebody has removed, and all of it
   // Put in place as the message says, it has all that was committed.
   for (const char* end : {"", "-wal", "-shm"}) std::filesystem::remove(data + "/tasks.db" + end);
   std::filesystem::rename(rescued, data + "/tasks.db");
-  auto again = SqliteStore::open(options);
-  REQUIRE(again);
-  CHECK(load(**again).tasks.size() == 3);
+  CHECK(Life(options).found.tasks.size() == 3);
 }
 
 TEST_CASE("exit codes are those of sysexits") {
@@ -297,12 +351,13 @@ TEST_CASE("exit codes are those of sysexits") {
   CHECK(exit_code(Failure::kIo) == EX_IOERR);
   CHECK(exit_code(Failure::kInUse) == EX_TEMPFAIL);
   CHECK(exit_code(Failure::kNewer) == EX_PROTOCOL);
+  CHECK(exit_code(Failure::kFenced) == EX_NOPERM);
 }
 
 TEST_CASE("the memory store keeps nothing and says so") {
-  auto started = start({.kind = "memory", .data_dir = "/nowhere"}, 77);
+  auto started = start({.kind = "memory", .data_dir = "/nowhere"}, "a test", 77);
   REQUIRE(started);
-  CHECK(started->epoch == 77);
+  CHECK(started->lease.epoch == 77);
   CHECK(!started->store->is_durable());
   CHECK(started->store->name() == "memory");
 }
@@ -313,8 +368,7 @@ TEST_CASE("under a steady load the file does not grow") {
   const std::uint64_t tasks = wanted ? std::strtoull(wanted, nullptr, 10) : 20'000;
   constexpr std::uint64_t kStep = 100, kKept = 2'000;
   TempFolder folder;
-  auto store = open(folder);
-  load(*store);
+  Life life(folder);
   RandomTasks random(3);
   TaskRecord pattern = random.task(1, TaskStatus::kScheduled);
   pattern.payload = Blob(std::string(300, 'p'));
@@ -334,8 +388,8 @@ TEST_CASE("under a steady load the file does not grow") {
       batch.fetched.push_back(sequence - 2 * kStep);
       batch.erased.push_back(sequence - 2 * kStep - kKept);
     }
-    REQUIRE(store->commit(batch));
-    REQUIRE(store->tidy());
+    REQUIRE(life.commit(batch));
+    REQUIRE(life.store->tidy());
     last = std::filesystem::file_size(folder.path + "/tasks.db") +
            std::filesystem::file_size(folder.path + "/tasks.db-wal");
     if (n + kStep == std::max<std::uint64_t>(tasks / 4, 3 * kKept)) quarter = last;
@@ -350,8 +404,7 @@ TEST_CASE("a file of free pages gives them back at a start, where room is short"
   const bool is_short = GENERATE(true, false);
   TempFolder folder;
   {
-    auto store = open(folder);
-    load(*store);
+    Life life(folder);
     RandomTasks random(1);
     Batch batch, gone;
     for (std::uint64_t i = 1; i <= 20; ++i) {
@@ -362,15 +415,14 @@ TEST_CASE("a file of free pages gives them back at a start, where room is short"
     batch.added.front().payload = Blob(std::string("kept"));
     batch.added.front().digest =
         content_digest(batch.added.front().spec.raw, batch.added.front().payload.view());
-    REQUIRE(store->commit(batch));
-    REQUIRE(store->commit(gone));
+    REQUIRE(life.commit(batch));
+    REQUIRE(life.commit(gone));
   }
   const std::string file = folder.path + "/tasks.db";
   REQUIRE(std::filesystem::file_size(file) > 3'000'000);
   SqliteOptions options = options_of(folder);
   if (is_short) options.min_free_bytes = std::uint64_t{1} << 60;
-  auto store = SqliteStore::open(options);
-  REQUIRE(store);
+  const Life life(options);
   CHECK((std::filesystem::file_size(file) < 300'000) == is_short);
-  CHECK(load(**store).tasks.size() == 1);
+  CHECK(life.found.tasks.size() == 1);
 }

@@ -1,4 +1,5 @@
-// A store whose disk forgets what was not synced, and fails when it is told to.
+// A store whose disk forgets what was not synced, and fails when it is told to. It stands for the
+// disk, too: all who have a lease of it, or had, use this one object.
 #pragma once
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 #include <tuple>
 #include <utility>
 
+#include "dispatcher/store/parts.h"
 #include "dispatcher/store/store.h"
 #include "protocol/base/check.h"
 
@@ -31,35 +33,42 @@ class StoreDouble : public store::Store {
 
   std::string_view name() const override { return "double"; }
   bool is_durable() const override { return true; }
-  store::Result<store::Loaded> load() override {
-    store::Loaded loaded{epoch_, {}, {}, {}};
-    for (const auto& [key, row] : measures_) loaded.measures.push_back(row);
-    for (const auto& [id, node] : nodes_) loaded.nodes.push_back(node);
-    for (const auto& [sequence, task] : disk_) loaded.tasks.push_back(task);
-    return loaded;
+  store::Result<store::Lease> acquire(std::string_view, std::uint64_t least_epoch) override {
+    if (held_) return failed(store::Failure::kInUse);
+    held_ = true;
+    epoch_ = std::max(epoch_ + 1, least_epoch);
+    last_ = disk_.empty() ? 0 : disk_.rbegin()->first;
+    return store::Lease{epoch_};
   }
-  store::Result<void> begin_epoch(std::uint64_t epoch) override {
-    epoch_ = epoch;
-    return {};
+  /// The lease runs out: its owner is gone, or was taken for dead.
+  void expire() { held_ = false; }
+  store::Result<store::Lease> renew(const store::Lease& lease, std::uint64_t least_epoch) override {
+    if (!holds(lease)) return failed(store::Failure::kFenced);
+    epoch_ = std::max(epoch_, least_epoch);
+    return store::Lease{epoch_};
   }
-  store::Result<void> commit(const store::Batch& batch) override {
-    using store::Failure;
-    const Fault fault = std::exchange(next_fault, Fault::kNone);
-    ++commits;
-    if (fault == Fault::kNoSpace || room < std::max<std::size_t>(batch.size(), 1))
-      return failed(Failure::kFull);
-    Tasks written = disk_;
-    write(batch, written, fault == Fault::kShortWrite || fault == Fault::kWriteError);
-    if (fault == Fault::kShortWrite) return failed(Failure::kFull);
-    if (fault == Fault::kWriteError || fault == Fault::kSyncError) return failed(Failure::kIo);
-    disk_ = std::move(written);
-    for (const auto& node : batch.nodes) nodes_[node.id] = node;
-    for (const auto& row : batch.measures) measures_[{row.node, row.model, row.size}] = row;
-    if (room != kNoEnd) room -= batch.size();
-    if (fault == Fault::kLateSyncError) return failed(Failure::kIo);
-    return {};
+  bool holds(const store::Lease& lease) const { return lease.epoch == epoch_; }
+  store::Result<store::Page> load(const store::Lease& lease, const store::Cursor& from) override {
+    if (!holds(lease)) return failed(store::Failure::kFenced);
+    store::Page page;
+    if (from.after == 0) {
+      for (const auto& [key, row] : measures_) page.measures.push_back(row);
+      for (const auto& [id, node] : nodes_) page.nodes.push_back(node);
+    }
+    for (auto it = disk_.upper_bound(from.after); it != disk_.upper_bound(last_); ++it) {
+      if (page.tasks.size() == page_tasks) {
+        page.next = store::Cursor{page.tasks.back().sequence};
+        break;
+      }
+      page.tasks.push_back(it->second);
+    }
+    return page;
   }
-  bool is_low() const override { return false; }
+  store::Result<void> commit(const store::Lease& lease, store::Batch& batch) override {
+    const auto write = [&](const store::Batch& part) { return commit_part(lease, part); };
+    return next_fault == Fault::kNone ? store::commit_in_parts(batch, write) : write(batch);
+  }
+  store::Room room() const override { return low ? store::Room::kLow : store::Room::kEnough; }
 
   const store::TaskRecord* find(const TaskId& id) const {
     for (const auto& [sequence, task] : disk_)
@@ -69,15 +78,37 @@ class StoreDouble : public store::Store {
   std::size_t size() const { return disk_.size(); }
   const Tasks& tasks() const { return disk_; }
   const std::map<NodeId, store::NodeRow>& nodes() const { return nodes_; }
+  using Measures = std::map<std::tuple<NodeId, std::string, std::uint8_t>, store::MeasureRow>;
+  const Measures& measures() const { return measures_; }
 
   Fault next_fault = Fault::kNone;
   static constexpr std::size_t kNoEnd = SIZE_MAX;
-  std::size_t room = kNoEnd;  // for so many entries of batches
+  std::size_t space = kNoEnd;  // for so many entries of batches
+  bool low = false;
+  std::size_t page_tasks = 2;
   std::uint64_t commits = 0;
 
  private:
-  static store::Result<void> failed(store::Failure failure) {
+  static tl::unexpected<store::StoreError> failed(store::Failure failure) {
     return tl::unexpected(store::StoreError{failure, "told to"});
+  }
+  store::Result<void> commit_part(const store::Lease& lease, const store::Batch& batch) {
+    using store::Failure;
+    const Fault fault = std::exchange(next_fault, Fault::kNone);
+    ++commits;
+    if (!holds(lease)) return failed(Failure::kFenced);
+    if (batch.empty()) return {};
+    if (fault == Fault::kNoSpace || space < batch.size()) return failed(Failure::kFull);
+    Tasks written = disk_;
+    write(batch, written, fault == Fault::kShortWrite || fault == Fault::kWriteError);
+    if (fault == Fault::kShortWrite) return failed(Failure::kFull);
+    if (fault == Fault::kWriteError || fault == Fault::kSyncError) return failed(Failure::kIo);
+    disk_ = std::move(written);
+    for (const auto& node : batch.nodes) nodes_[node.id] = node;
+    for (const auto& row : batch.measures) measures_[{row.node, row.model, row.size}] = row;
+    if (space != kNoEnd) space -= batch.size();
+    if (fault == Fault::kLateSyncError) return failed(Failure::kIo);
+    return {};
   }
   /// Takes the batch at its word: what is added must be new, what changes must be there.
   static void write(const store::Batch& batch, Tasks& to, bool half) {
@@ -116,8 +147,10 @@ class StoreDouble : public store::Store {
 
   Tasks disk_;
   std::map<NodeId, store::NodeRow> nodes_;
-  std::map<std::tuple<NodeId, std::string, std::uint8_t>, store::MeasureRow> measures_;
+  Measures measures_;
+  bool held_ = false;
   std::uint64_t epoch_ = 0;
+  std::uint64_t last_ = 0;  // sequence, when the lease was acquired
 };
 
 }  // namespace genai::dispatcher::test
