@@ -23,7 +23,7 @@ Opened open_sqlite(const Options& options) {
                             .vfs = {}});
 }
 
-/// Every kind of store.
+/// Every kind of store. backup.cpp says how each is copied.
 constexpr struct {
   const char* kind;
   Opened (*open)(const Options& options);

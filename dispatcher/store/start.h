@@ -6,16 +6,10 @@
 #include <string_view>
 #include <vector>
 
+#include "dispatcher/store/options.h"
 #include "dispatcher/store/store.h"
 
 namespace genai::dispatcher::store {
-
-struct Options {
-  std::string kind = "sqlite";  // one of kinds()
-  std::string data_dir;
-  std::uint64_t reserve_bytes = 64u << 20;
-  std::uint64_t min_free_bytes = 256u << 20;
-};
 
 /// What there is to choose from.
 std::vector<std::string> kinds();

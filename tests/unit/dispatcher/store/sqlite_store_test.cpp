@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "dispatcher/store/backup.h"
 #include "dispatcher/store/start.h"
 #include "tests/unit/dispatcher/store/load_all.h"
 #include "tests/unit/dispatcher/store/random_tasks.h"
@@ -352,6 +353,22 @@ TEST_CASE("exit codes are those of sysexits") {
   CHECK(exit_code(Failure::kInUse) == EX_TEMPFAIL);
   CHECK(exit_code(Failure::kNewer) == EX_PROTOCOL);
   CHECK(exit_code(Failure::kFenced) == EX_NOPERM);
+}
+
+TEST_CASE("every kind of store can be copied, or says why not") {
+  TempFolder folder;
+  fill(folder, 5);
+  for (const std::string& kind : kinds()) {
+    CAPTURE(kind);
+    const Options options{.kind = kind, .data_dir = folder.path};
+    const std::string copy = folder.path + "/copy-of-" + kind;
+    if (kind == "memory")
+      CHECK_THROWS_WITH(back_up(options, copy, false), Contains("keeps nothing"));
+    else
+      CHECK(back_up(options, copy, false).tasks == 5);
+  }
+  CHECK_THROWS_WITH(back_up({.kind = "other", .data_dir = folder.path}, "x", false),
+                    Contains("no store of kind 'other'"));
 }
 
 TEST_CASE("the memory store keeps nothing and says so") {
