@@ -5,6 +5,7 @@
 
 #include "tests/fuzz/draw.h"
 #include "tests/fuzz/oracle.h"
+#include "tools/node/faults.h"
 #include "tools/node/session_core.h"
 
 namespace genai::fuzz {
@@ -75,7 +76,7 @@ class World {
     if (in_.one_in(4)) result = TaskResult::error(draw_.text(SIZE_MAX), 1);
     if (in_.one_in(8)) result = TaskResult::impossible(draw_.text());
     if (in_.one_in(8)) result = TaskResult::returned(draw_.text(SIZE_MAX));
-    if (in_.one_in(8)) result = TaskResult::dropped();
+    if (in_.one_in(8)) result = dropped();
     result.load_ms = in_.byte();
     if (in_.one_in(4)) result.loaded_models = {{draw_.text(SIZE_MAX)}};
     return result;

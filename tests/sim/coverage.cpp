@@ -23,9 +23,9 @@ constexpr std::string_view kNotices[] = {"node_joined",
 
 // In the order of node::Event::Kind.
 constexpr std::string_view kEvents[] = {
-    "joined",       "no_broker", "reconnecting", "refused",         "protocol_error",
-    "task_started", "task_done", "task_failed",  "task_aborted",    "task_returned",
-    "task_dropped", "leaving",   "left",         "session_replaced"};
+    "joined",       "no_broker", "reconnecting",    "refused",      "protocol_error",
+    "task_started", "task_done", "task_failed",     "task_aborted", "task_returned",
+    "leaving",      "left",      "session_replaced"};
 
 // Every edge of the life of a task, and an entry in its log that leaves it where it is.
 constexpr std::string_view kEdges[] = {
@@ -42,6 +42,7 @@ constexpr std::string_view kOthers[] = {"assignment sent again",
                                         "client renews its connection",
                                         "dispatcher malformed frame",
                                         "dispatcher refused a stranger",
+                                        "node drops a task",
                                         "store ok",
                                         "store low",
                                         "store full",

@@ -118,7 +118,10 @@ void NodeHost::plan_end(const AssignmentRef& ref, Duration wait, node::TaskResul
 /// Says what is not so, of its own work and of that of others.
 void NodeHost::lie() {
   if (env_.faults.strikes(Fault::kLyingNode, env_.rng, 1))
-    if (const auto held = core_->held(); !held.empty()) core_->drop(env_.rng.pick(held), effects_);
+    if (const auto held = core_->held(); !held.empty()) {
+      env_.coverage.count("node drops a task");
+      core_->drop(env_.rng.pick(held), effects_);
+    }
   if (env_.faults.strikes(Fault::kLyingNode, env_.rng, 1)) line_.send(broker_, "nonsense");
   if (env_.faults.strikes(Fault::kLyingNode, env_.rng, 3)) line_.send(broker_, encode(made_up()));
   if (env_.faults.strikes(Fault::kLyingNode, env_.rng, 1))

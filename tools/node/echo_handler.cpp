@@ -5,6 +5,8 @@
 #include <mutex>
 #include <random>
 
+#include "tools/node/faults.h"
+
 namespace genai::node {
 namespace {
 
@@ -48,7 +50,7 @@ Handler echo_handler(const EchoOptions& options) {
   auto fates = std::make_shared<Fates>(options);
   return [fates, delay = options.delay](const Task& task, TaskContext& context) {
     const Fate fate = fates->draw();
-    if (fate == Fate::kDrop) return TaskResult::dropped();
+    if (fate == Fate::kDrop) return dropped();
     if (!wait(delay, context)) return TaskResult::error("aborted");
     if (fate == Fate::kFail) return TaskResult::error("echo: told to fail");
     return TaskResult::ok(task.payload.str());

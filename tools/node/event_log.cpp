@@ -44,8 +44,6 @@ Line line_of(const Event& event) {
       if (!event.text.empty())
         return {LogLevel::kWarn, "task given back: this node cannot run it", "reason", true};
       return {LogLevel::kInfo, "task given back", "", true};
-    case Kind::kTaskDropped:
-      return {LogLevel::kWarn, "task dropped on purpose", ""};
     case Kind::kLeaving:
       return {LogLevel::kInfo, "leaving", "reason"};
     case Kind::kLeft:

@@ -107,10 +107,4 @@ TaskResult TaskResult::returned(std::string reason) {
   return result;
 }
 
-TaskResult TaskResult::dropped() {
-  TaskResult result;
-  result.kind = Kind::kDropped;
-  return result;
-}
-
 }  // namespace genai::node

@@ -8,6 +8,7 @@
 #include "protocol/base/limits.h"
 #include "protocol/base/planted.h"
 #include "protocol/base/text.h"
+#include "tools/node/faults.h"
 #include "tools/node/session_core.h"
 
 namespace genai::node {
@@ -115,7 +116,7 @@ void SessionCore::forget(Held& held, Effects& effects) {
 void SessionCore::drop(const AssignmentRef& ref, Effects& effects) {
   Held* held = find(ref);
   if (!held) return;
-  effects.events.push_back(task_event(Kind::kTaskDropped, ref, {}));
+  effects.events.push_back(task_event(Kind::kTaskAborted, ref, {}, "dropped on purpose"));
   forget(*held, effects);
 }
 
@@ -203,8 +204,7 @@ void SessionCore::handle_finished(const AssignmentRef& ref, TaskResult result, c
     held_.erase(ref.task_id);
   } else if (held->state == Held::State::kRunning) {
     if (held->is_over_time) result = over_time(std::move(result), held->limit);
-    if (result.kind != TaskResult::Kind::kDropped)
-      return finish(*held, std::move(result), now, effects);
+    if (!is_dropped(result)) return finish(*held, std::move(result), now, effects);
     held->state = Held::State::kFinished;  // nothing to stop any more
     drop(ref, effects);
   }

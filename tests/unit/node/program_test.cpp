@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "tools/node/echo_handler.h"
+#include "tools/node/faults.h"
 #include "tools/node/json_text.h"
 #include "tools/node/line_reader.h"
 #include "tools/node/machine.h"
@@ -33,8 +34,8 @@ std::string fates(const EchoOptions& options, std::size_t count) {
   FakeContext context;
   std::string out;
   for (std::size_t i = 0; i < count; ++i) {
-    const Kind kind = handler({}, context).kind;
-    out += kind == Kind::kOk ? '.' : kind == Kind::kError ? 'f' : 'd';
+    const TaskResult result = handler({}, context);
+    out += is_dropped(result) ? 'd' : result.kind == Kind::kOk ? '.' : 'f';
   }
   return out;
 }

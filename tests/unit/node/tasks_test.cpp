@@ -3,6 +3,7 @@
 
 #include "protocol/base/limits.h"
 #include "tests/unit/node/session.h"
+#include "tools/node/faults.h"
 
 namespace genai::node::test {
 namespace {
@@ -412,7 +413,7 @@ TEST_CASE("progress is clamped and clipped") {
 
 TEST_CASE("drop: acknowledged, not held, no word") {
   Session s = running();
-  s.finish(kT1, TaskResult::dropped());
+  s.finish(kT1, dropped());
   CHECK(s.sent.empty());
   s.pass(1000);
   CHECK(s.next<msg::Heartbeat>().held.empty());

@@ -80,7 +80,6 @@ struct GENAI_EXPORT TaskResult {
   enum class Kind {
     kOk,
     kError,     // the task failed here
-    kDropped,   // fault injection for tests: forgotten without a word, as a faulty node would
     kReturned,  // this node can run nothing now: somebody else is to run it
   };
 
@@ -98,7 +97,6 @@ struct GENAI_EXPORT TaskResult {
   /// task goes elsewhere without blame, and this node gets nothing for a while. `reason`: for
   /// people.
   static TaskResult returned(std::string reason);
-  static TaskResult dropped();
 
   Kind kind = Kind::kOk;
   std::string data;
@@ -132,7 +130,8 @@ class GENAI_EXPORT TaskContext {
   virtual bool wait_aborted(std::chrono::milliseconds timeout) = 0;
   /// Calls `callback` once when the task is aborted: from the thread of Node::run, or at once if it
   /// already is. Replaces an earlier one; it is not called after the handler has returned, or the
-  /// reply was given. It must be quick, must not throw and must not call this context.
+  /// reply was given. It must be quick, must not throw and must not call this context; it may call
+  /// Reply::finish().
   virtual void on_abort(std::function<void()> callback) = 0;
 };
 
@@ -181,7 +180,6 @@ struct Event {
     kTaskFailed,    // text: the error
     kTaskAborted,   // text: why
     kTaskReturned,  // given back by a leaving node, or by TaskResult::returned; text: its reason
-    kTaskDropped,   // TaskResult::dropped
     kLeaving,       // text: the reason given
     kLeft,
     kSessionReplaced,
