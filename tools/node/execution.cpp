@@ -33,7 +33,7 @@ void Execution::on_abort(std::function<void()> callback) {
 
 void Execution::abort() {
   const std::lock_guard lock(mutex_);
-  if (std::exchange(aborted_, true)) return;
+  if (has_ended_ || std::exchange(aborted_, true)) return;
   changed_.notify_all();
   call();
 }

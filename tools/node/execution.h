@@ -37,8 +37,9 @@ class Execution : public TaskContext {
 
   const AssignmentRef ref_;
   const std::shared_ptr<Mailbox> mailbox_;
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
+  // The callback of an abort runs under it, and may give the answer.
+  mutable std::recursive_mutex mutex_;
+  std::condition_variable_any changed_;
   bool aborted_ = false;
   bool handler_runs_ = true;
   bool was_dropped_ = false;

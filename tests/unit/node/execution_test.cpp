@@ -90,6 +90,13 @@ TEST_CASE("an abort reaches the callback once, and never after the end") {
   running.execution->on_abort([&] { ++calls; });  // it already is
   CHECK(calls == 2);
 
+  Running answers;
+  Reply reply = answers.reply();
+  answers.execution->handler_has_returned({});
+  answers.execution->on_abort([&] { reply.finish(TaskResult::error("aborted")); });
+  answers.execution->abort();
+  CHECK(answers.reports() == Texts{"aborted"});
+
   Running ended;
   ended.execution->on_abort([&] { ++calls; });
   ended.reply().finish(TaskResult::ok(""));
