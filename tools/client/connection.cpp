@@ -106,12 +106,12 @@ void Connection::settle(Duration until) {
   if (!unsent_.empty()) until = std::min(until, now + kUnsentRetry);
   // ZeroMQ's descriptor tells of a change once, and any call may have taken that notice.
   const bool has_input = socket_.ref().get(zmq::sockopt::events) & ZMQ_POLLIN;
-  if (has_more_ || has_input || until <= now) {
+  // Whoever waits for edges needs a new one.
+  rest();
+  if (has_more_ || has_input || until <= now)
     wake();
-  } else {
-    rest();
+  else
     set_timer(until);
-  }
 }
 
 }  // namespace genai::client
