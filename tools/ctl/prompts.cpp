@@ -24,7 +24,7 @@ using nlohmann::json;
 
 std::string label_of(std::string_view prompt) {
   const std::size_t end = prompt.find_first_of(std::string_view("\n\0", 2));
-  return clip_text(std::string_view(prompt).substr(0, end), limits::kMaxNameBytes);
+  return clip_text(prompt.substr(0, end), limits::kMaxNameBytes);
 }
 
 // More would not fit into the dispatcher's queue, nor well into this machine's memory.

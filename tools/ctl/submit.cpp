@@ -150,11 +150,10 @@ void tell_expectations(const std::vector<client::Verdict>& verdicts) {
   if (p95 != 0 && isatty(STDERR_FILENO)) complain(expectation(p50, p95));
 }
 
-std::vector<client::Verdict> submit(Session& session,
-                                    const std::vector<client::TaskRequest>& requests,
+std::vector<client::Verdict> submit(Session& session, std::vector<client::TaskRequest> requests,
                                     client::Watch watch) {
   try {
-    return session.client.submit(requests, watch);
+    return session.client.submit(std::move(requests), watch);
   } catch (const client::ClientError& error) {
     if (error.code() == client::Errc::kTimeout)
       complain("whether the dispatcher has accepted them is not known: see genai-ctl list");
@@ -185,8 +184,7 @@ int run_submit(Session& session) {
   const auto watch = options.submit.wait ? client::Watch::kProgress : client::Watch::kNone;
   session.client.on_notice(complain);
   Session::explain_interrupt();
-  const auto verdicts = submit(session, requests, watch);
-  requests = {};
+  const auto verdicts = submit(session, std::move(requests), watch);
 
   // Who waits without a place for many results gets their ids: the results stay where they are.
   const bool print_ids = !options.submit.wait || (!folder && !single && !options.json);
