@@ -404,10 +404,11 @@ void Calls::refuse(const std::vector<Listener>& listeners, const Verdict& verdic
   result.id = verdict.id;
   result.code = verdict.code;
   result.error = verdict.detail;
-  result.refused = true;
   result.retry_after_ms = verdict.retry_after_ms;
   for (const Listener& listener : listeners) {
-    if (!listener.has_verdict) tell(listener, verdict);
+    // One that was accepted before hears of a task that was forgotten and refused then.
+    result.refused = !listener.has_verdict;
+    if (result.refused) tell(listener, verdict);
     if (listener.callbacks->result)
       due_.push_back([to = listener.callbacks, result] { to->result(result); });
   }

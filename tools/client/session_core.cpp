@@ -276,8 +276,9 @@ bool SessionCore::submit_again(const TaskId& id) {
   auto it = open_.find(id);
   if (it == open_.end()) return false;
   if (it->second.mine) {
+    // One that was submitted anew meanwhile still waits for its verdict.
+    it->second.again = it->second.again || it->second.accepted;
     it->second.accepted = false;
-    it->second.again = true;
     unsent_.push_back(id);
     return true;
   }

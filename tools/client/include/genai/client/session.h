@@ -37,9 +37,9 @@ struct Done {};
 
 /// What a program wants to hear of a task. Each may be empty.
 struct TaskCallbacks {
-  /// Once for each accepted submit() of the task, when it has ended, and also when the dispatcher
-  /// refuses it: then `status` is Failed, `code` says why, and `refused` is true. Never after the
-  /// watch was ended by Watch::kNone, and, with Watch::kNone from the beginning, only of a refusal.
+  /// Once for each submit(), when the task has ended. Also when the dispatcher refuses it: then
+  /// `refused` is true, `status` is Failed, and `code` says why. Never after the watch was ended by
+  /// Watch::kNone, and, with Watch::kNone from the beginning, only of a refusal.
   std::function<void(TaskResult)> result = {};
   /// Once, when the dispatcher has accepted or refused the task; before `result`.
   std::function<void(const Verdict&)> verdict = {};
