@@ -129,8 +129,8 @@ TEST_CASE("without a place for it the name is another one each time, and says so
 
 TEST_CASE("the default node id is a valid id whatever the host is called") {
   const TempFolder temp;
-  for (const std::string host :
-       {"box", "b\xc3\xb6x 1", "", "../x", std::string(255, 'h').c_str()}) {
+  for (const auto& host :
+       std::vector<std::string>{"box", "b\xc3\xb6x 1", "", "../x", std::string(255, 'h')}) {
     INFO(host);
     const DefaultId one = claim_default_id(temp.path, host);
     CHECK(is_valid_id(one.id));
