@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include "protocol/base/errors.h"
 #include "protocol/base/descriptor.h"
+#include "protocol/base/errors.h"
 
 namespace genai::transport {
 

@@ -12,10 +12,10 @@
 #include <zmq.hpp>
 
 #include "protocol/base/blob.h"
+#include "protocol/base/descriptor.h"
 #include "protocol/base/errors.h"
 #include "protocol/base/limits.h"
 #include "protocol/base/time.h"
-#include "protocol/base/descriptor.h"
 #include "protocol/transport/keys.h"
 #include "protocol/transport/unsent.h"
 
