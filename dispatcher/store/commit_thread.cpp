@@ -1,21 +1,15 @@
 #include "dispatcher/store/commit_thread.h"
 
 #include <pthread.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <chrono>
-#include <system_error>
 #include <utility>
 
 #include "protocol/base/check.h"
 
 namespace genai::dispatcher::store {
 
-CommitThread::CommitThread(Store& store, const Lease& lease)
-    : store_(store), lease_(lease), event_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-  if (event_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+CommitThread::CommitThread(Store& store, const Lease& lease) : store_(store), lease_(lease) {
   thread_ = std::thread([this] { run(); });
   pthread_setname_np(thread_.native_handle(), "commit");
 }
@@ -27,7 +21,6 @@ CommitThread::~CommitThread() {
   }
   changed_.notify_all();
   thread_.join();
-  close(event_);
 }
 
 void CommitThread::start(Batch batch) {
@@ -42,8 +35,7 @@ void CommitThread::start(Batch batch) {
 }
 
 std::optional<CommitReport> CommitThread::poll() {
-  std::uint64_t count = 0;
-  if (read(event_, &count, sizeof count) != sizeof count) return std::nullopt;
+  if (!done_.take()) return std::nullopt;
   const std::lock_guard lock(mutex_);
   busy_ = false;
   return std::exchange(report_, std::nullopt);
@@ -76,8 +68,7 @@ void CommitThread::run() {
     lock.lock();
     pending_ = false;
     report_ = std::move(report);
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = write(event_, &one, sizeof one);
+    done_.wake();
     lock.unlock();
     batch = {};  // freed by this thread: millions of small strings
     if (good)

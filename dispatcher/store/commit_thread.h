@@ -9,6 +9,7 @@
 
 #include "dispatcher/store/report.h"
 #include "dispatcher/store/store.h"
+#include "protocol/base/wakeup.h"
 
 namespace genai::dispatcher::store {
 
@@ -27,7 +28,7 @@ class CommitThread {
   std::optional<CommitReport> poll();
   bool is_busy() const { return busy_; }
   /// Readable when poll() has something to tell.
-  int fd() const { return event_; }
+  int fd() const { return done_.fd(); }
 
  private:
   void run();
@@ -35,7 +36,7 @@ class CommitThread {
 
   Store& store_;
   const Lease lease_;
-  int event_;
+  Wakeup done_;
   bool busy_ = false;  // of the owner's side
 
   std::mutex mutex_;
