@@ -6,16 +6,16 @@
 #include "broker/effects.h"
 #include "protocol/base/errors.h"
 #include "protocol/base/text.h"
-#include "protocol/wire/codec.h"
-#include "protocol/wire/messages.h"
+#include "protocol/wire/link.h"
+#include "protocol/wire/node.h"
 
 namespace genai::broker {
 
-inline void answer_node(std::string_view peer, const Message& message, Effects& effects) {
+inline void answer_node(std::string_view peer, const ToNode& message, Effects& effects) {
   effects.to_nodes.push_back({Peer(peer), encode(message), std::nullopt});
 }
 
-inline void answer_link(std::string_view peer, const Message& message, Effects& effects) {
+inline void answer_link(std::string_view peer, const LinkToDispatcher& message, Effects& effects) {
   effects.to_link.push_back({Peer(peer), encode(message)});
 }
 
@@ -25,9 +25,6 @@ inline msg::ErrorReply error_reply(const Error& error) {
 }
 
 /// The type number of ERROR, which is never answered.
-inline bool is_error_type(std::uint64_t type) {
-  static const std::uint64_t kError = type_number(msg::ErrorReply{});
-  return type == kError;
-}
+inline bool is_error_type(std::uint64_t type) { return type == msg::ErrorReply::kKind.number; }
 
 }  // namespace genai::broker

@@ -19,7 +19,8 @@
 #include "protocol/base/peer_rates.h"
 #include "protocol/base/rate_limit.h"
 #include "protocol/base/time.h"
-#include "protocol/wire/messages.h"
+#include "protocol/wire/link.h"
+#include "protocol/wire/node.h"
 
 namespace genai::broker {
 
@@ -116,7 +117,7 @@ class Core {
 
   // core_nodes.cpp
   void on_node_message(std::string_view peer, const Identity& who, Session* session,
-                       const Message& message, const Now& now, Effects& effects);
+                       const NodeToBroker& message, const Now& now, Effects& effects);
   void on_hello(std::string_view peer, const Identity& who, const msg::Hello& hello, const Now& now,
                 Effects& effects);
   std::optional<Error> hello_problem(std::string_view peer, const Identity& who,

@@ -3,7 +3,9 @@
 
 #include "broker/answers.h"
 #include "broker/core.h"
+#include "protocol/base/overloaded.h"
 #include "protocol/base/planted.h"
+#include "protocol/wire/codec.h"
 
 namespace genai::broker {
 
@@ -11,7 +13,7 @@ using Kind = Notice::Kind;
 
 void Core::handle_link_frame(std::string_view peer, const Identity& who, const Blob& frame,
                              const Now& now, Effects& effects) {
-  static const std::uint64_t kLinkHello = type_number(msg::LinkHello{});
+  constexpr std::uint64_t kLinkHello = msg::LinkHello::kKind.number;
   advance(now, effects);
   const auto type = peek_type(frame.view(), Direction::kLinkToBroker);
   if (who.kind != Identity::Kind::kDispatcher && who.kind != Identity::Kind::kAnyone) {
@@ -26,18 +28,19 @@ void Core::handle_link_frame(std::string_view peer, const Identity& who, const B
     const Error unknown{ErrorCode::kUnknownSession, "say LINK_HELLO first"};
     return answer_link(peer, error_reply(unknown), effects);
   }
-  const auto message = decode(frame, Direction::kLinkToBroker);
+  const auto message = decode<LinkToBroker>(frame);
   if (!message) {
     if (is_error_type(*type)) return void(++counters_.malformed_link_frames);
     return refuse_link_frame(peer, message.error(), now, effects);
   }
   if (current) dispatcher_->heard = monitor_.clock();
-  if (const auto* hello = std::get_if<msg::LinkHello>(&*message))
-    on_link_hello(peer, who, *hello, now, effects);
-  else if (const auto* parcels = std::get_if<msg::ToNodes>(&*message))
-    on_to_nodes(*parcels, effects);
-  else if (is_error_type(*type))
-    ++counters_.errors_received;
+  std::visit(Overloaded{[&](const msg::LinkHello& hello) {
+                          on_link_hello(peer, who, hello, now, effects);
+                        },
+                        [&](const msg::ToNodes& parcels) { on_to_nodes(parcels, effects); },
+                        [](const msg::LinkHeartbeat&) {},  // that it came is all
+                        [&](const msg::ErrorReply&) { ++counters_.errors_received; }},
+             *message);
 }
 
 void Core::on_link_hello(std::string_view peer, const Identity& who, const msg::LinkHello& hello,

@@ -4,7 +4,9 @@
 #include "broker/answers.h"
 #include "broker/core.h"
 #include "protocol/base/limits.h"
+#include "protocol/base/overloaded.h"
 #include "protocol/base/planted.h"
+#include "protocol/wire/codec.h"
 
 namespace genai::broker {
 namespace {
@@ -32,7 +34,7 @@ std::string silence_text(Duration silence) {
 /// grew over its limit) must not get in: only the codec itself knows for sure.
 std::optional<Error> entry_problem(const msg::ProviderEntry& entry) {
   const msg::Delta probe{{}, 0, {msg::Delta::Joined{entry}}};
-  const auto decoded = decode(Blob(encode(probe)), Direction::kLinkToDispatcher);
+  const auto decoded = decode<LinkToDispatcher>(Blob(encode(probe)));
   if (decoded) return std::nullopt;
   return decoded.error();
 }
@@ -41,7 +43,6 @@ std::optional<Error> entry_problem(const msg::ProviderEntry& entry) {
 
 void Core::handle_node_frame(std::string_view peer, const Identity& who, const Blob& frame,
                              const Now& now, Effects& effects) {
-  static const std::uint64_t kHello = type_number(msg::Hello{});
   advance(now, effects);
   if (who.kind != Identity::Kind::kNode && who.kind != Identity::Kind::kAnyone) {
     if (Session* session = registry_.find_peer(peer)) return evict(*session, effects);
@@ -59,7 +60,7 @@ void Core::handle_node_frame(std::string_view peer, const Identity& who, const B
   Session* session = registry_.find_peer(peer);
   // A connection is one key's; whoever comes under its name with another one is somebody else.
   if (session && session->key != who.key) session = nullptr;
-  if (!session && *type != kHello) {
+  if (!session && *type != msg::Hello::kKind.number) {
     if (is_error_type(*type)) return void(++counters_.errors_received);
     const Error unknown{ErrorCode::kUnknownSession, "say HELLO first"};
     return answer_node(peer, error_reply(unknown), effects);
@@ -76,7 +77,7 @@ void Core::handle_node_frame(std::string_view peer, const Identity& who, const B
   if (frame.size() > limits::kMaxControlFrameBytes)
     return refuse_node_frame(peer, who, frame.size(),
                              {ErrorCode::kTooLarge, "frame: larger than 1 MiB"}, now, effects);
-  const auto message = decode(frame, Direction::kFromNode);
+  const auto message = decode<NodeToBroker>(frame);
   if (message) {
     rates_.charge(payer(who, peer), frame.size() / kReadBytesPerUnit, now.mono);
     return on_node_message(peer, who, session, *message, now, effects);
@@ -103,18 +104,24 @@ void Core::on_task_frame(Session& session, const Identity& who, const Blob& fram
 }
 
 void Core::on_node_message(std::string_view peer, const Identity& who, Session* session,
-                           const Message& message, const Now& now, Effects& effects) {
-  if (const auto* hello = std::get_if<msg::Hello>(&message))
-    return on_hello(peer, who, *hello, now, effects);
-  if (const auto* beat = std::get_if<msg::Heartbeat>(&message))
-    return on_heartbeat(who, *session, *beat, now, effects);
-  note_life(*session, effects);
-  if (const auto* leave = std::get_if<msg::Leave>(&message))
-    on_leave(*session, *leave, effects);
-  else if (const auto* bye = std::get_if<msg::Bye>(&message))
-    on_bye(*session, *bye, effects);
-  else
-    ++counters_.errors_received;
+                           const NodeToBroker& message, const Now& now, Effects& effects) {
+  std::visit(Overloaded{[&](const msg::Hello& hello) { on_hello(peer, who, hello, now, effects); },
+                        [&](const msg::Heartbeat& beat) {
+                          on_heartbeat(who, *session, beat, now, effects);
+                        },
+                        [&](const msg::Leave& leave) {
+                          note_life(*session, effects);
+                          on_leave(*session, leave, effects);
+                        },
+                        [&](const msg::Bye& bye) {
+                          note_life(*session, effects);
+                          on_bye(*session, bye, effects);
+                        },
+                        [&](const msg::ErrorReply&) {
+                          note_life(*session, effects);
+                          ++counters_.errors_received;
+                        }},
+             message);
 }
 
 void Core::on_hello(std::string_view peer, const Identity& who, const msg::Hello& hello,

@@ -4,7 +4,6 @@
 
 #include "protocol/base/check.h"
 #include "protocol/base/limits.h"
-#include "protocol/wire/codec.h"
 
 namespace genai::broker {
 namespace {
@@ -119,7 +118,7 @@ void LinkOutbox::put_heartbeat(Effects& effects) {
   send(msg::LinkHeartbeat{broker_, seq_}, effects);
 }
 
-void LinkOutbox::send(const Message& message, Effects& effects) {
+void LinkOutbox::send(const LinkToDispatcher& message, Effects& effects) {
   effects.to_link.push_back({*peer_, encode(message)});
 }
 

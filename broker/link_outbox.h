@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "broker/effects.h"
-#include "protocol/wire/messages.h"
+#include "protocol/wire/link.h"
 
 namespace genai::broker {
 
@@ -45,7 +45,7 @@ class LinkOutbox {
  private:
   template <class M>
   M& room_for(std::size_t bytes, Effects& effects);
-  void send(const Message& message, Effects& effects);
+  void send(const LinkToDispatcher& message, Effects& effects);
 
   InstanceId broker_;
   std::optional<Peer> peer_;

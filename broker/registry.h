@@ -13,7 +13,7 @@
 #include "protocol/base/ids.h"
 #include "protocol/base/string_map.h"
 #include "protocol/base/time.h"
-#include "protocol/wire/messages.h"
+#include "protocol/wire/link.h"
 
 namespace genai::broker {
 

@@ -32,7 +32,9 @@
 #include "protocol/base/metrics.h"
 #include "protocol/base/peer_rates.h"
 #include "protocol/base/rate_limit.h"
-#include "protocol/wire/codec.h"
+#include "protocol/wire/client.h"
+#include "protocol/wire/link.h"
+#include "protocol/wire/node.h"
 
 namespace genai::dispatcher {
 
@@ -184,8 +186,12 @@ class Core {
   void schedule(const Now& now);
 
   // Membership (core_links.cpp).
-  template <class M>
-  void on_link(std::size_t broker, const M& message, const Now& now);
+  void on_link(std::size_t broker, const msg::Snapshot& snapshot, const Now& now);
+  void on_link(std::size_t broker, const msg::Delta& delta, const Now& now);
+  void on_link(std::size_t broker, const msg::LinkHeartbeat& beat, const Now& now);
+  void on_link(std::size_t broker, const msg::FromNodes& message, const Now& now);
+  void on_link(std::size_t broker, const msg::Undelivered& message, const Now& now);
+  void on_link(std::size_t broker, const msg::ErrorReply& error, const Now& now);
   void begin_listing(std::size_t broker, const msg::Snapshot& snapshot, const Now& now);
   void end_listing(std::size_t broker, const msg::Snapshot& snapshot, const Now& now);
   void tick_link(std::size_t broker, const Now& now);
@@ -223,6 +229,7 @@ class Core {
   void on_node(Provider& provider, const msg::Progress& message, const Now& now);
   void on_node(Provider& provider, msg::Result& message, const Now& now);
   void on_node(Provider& provider, const msg::AbortAck& message, const Now& now);
+  void on_node(Provider&, const msg::ErrorReply&, const Now&) {}  // it is never answered
   ErrorCode take_result(Provider& provider, msg::Result::Entry& entry, const Now& now);
   void take_error(Task& task, Provider& provider, ValueMap info, const Now& now);
   void take_returned(Task& task, Provider& provider, const ValueMap& info, const Now& now);
@@ -271,6 +278,8 @@ class Core {
   void drop_result(Task& task, const Now& now);
   void drop_unfetched(Task& task, const Now& now);
   void acknowledge_delivery(const std::string& peer, const TaskId& id, const Now& now);
+  template <class M>
+  void serve(const std::string& peer, M& request, const Now& now);
   template <class M>
   void refuse_role(const std::string& peer, const M& message, const Now& now);
   Task* visible(const TaskId& id);

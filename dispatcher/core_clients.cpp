@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <type_traits>
 #include <utility>
 
 #include "dispatcher/core.h"
@@ -11,8 +10,10 @@
 #include "dispatcher/tasks/lateness.h"
 #include "dispatcher/tasks/result_info.h"
 #include "dispatcher/tasks/task_times.h"
+#include "protocol/base/overloaded.h"
 #include "protocol/base/planted.h"
 #include "protocol/base/text.h"
+#include "protocol/wire/codec.h"
 
 namespace genai::dispatcher {
 namespace {
@@ -21,23 +22,15 @@ namespace {
 // its client has long replaced.
 constexpr std::size_t kMaxWatchers = 16;
 
-template <class M, class... Ms>
-constexpr bool kIsOneOf = (std::is_same_v<M, Ms> || ...);
-/// What costs the more the more it names, or answers; acknowledgements and SUBMIT are bounded by
-/// what was sent, and by what may be queued.
-template <class M>
-constexpr bool kIsRated =
-    kIsOneOf<M, msg::Watch, msg::Cancel, msg::Replay, msg::Purge, msg::Reprioritise,
-             msg::StatusQuery, msg::List, msg::NodesQuery, msg::StatsQuery, msg::Drain>;
 template <class M>
 std::size_t units_of(const M& message) {
   constexpr std::size_t kLeast = 10;
-  if constexpr (requires { message.ids.size(); })
-    return kLeast + message.ids.size();
-  else if constexpr (requires { message.entries.size(); })
-    return kLeast + message.entries.size();
-  else
+  if constexpr (M::kKind.cost == Cost::kFlat)
     return kLeast;  // how long the answer gets shows later
+  else if constexpr (requires { message.ids; })
+    return kLeast + message.ids.size();
+  else
+    return kLeast + message.entries.size();
 }
 
 // What reading may have cost here, its sender pays: of a refusal, and of fields of a newer release
@@ -45,21 +38,15 @@ std::size_t units_of(const M& message) {
 constexpr std::size_t kReadBytesPerUnit = 1000;
 
 /// Only a SUBMIT may be large.
-Expected<Message> decode_client(const Blob& frame) {
-  static const std::uint64_t kSubmit = type_number(msg::Submit{});
+Expected<ClientRequest> decode_client(const Blob& frame) {
   if (frame.size() > limits::kMaxControlFrameBytes) {
     const auto type = peek_type(frame.view(), Direction::kFromClient);
     if (!type) return tl::unexpected(type.error());
-    if (*type != kSubmit) return fail(ErrorCode::kTooLarge, "frame: larger than 1 MiB");
+    if (*type != msg::Submit::kKind.number)
+      return fail(ErrorCode::kTooLarge, "frame: larger than 1 MiB");
   }
-  return decode(frame, Direction::kFromClient);
+  return decode<ClientRequest>(frame);
 }
-
-/// What was not written may not last, so tasks are not told of while nothing can be written; and
-/// what cannot be sent should not pile up. SUBMIT and REPLAY are refused task by task.
-template <class M>
-constexpr bool kRestsOnStore = kIsOneOf<M, msg::Watch, msg::Cancel, msg::Purge, msg::Reprioritise,
-                                        msg::StatusQuery, msg::List, msg::Drain>;
 
 /// What the key says the client need not, and it lasts as if the client had said it: within the
 /// same limits.
@@ -104,22 +91,22 @@ void Core::on_client_frame(const std::string& peer, const Identity& who, const B
   }
   if (!std::holds_alternative<msg::Submit>(*message))
     rates_.charge(payer(who, peer), frame.size() / kReadBytesPerUnit, now.mono);
-  std::visit(
-      [&](auto& body) {
-        if constexpr (requires { this->on_client(peer, body, now); }) {
-          if (!may(who, right_for<std::decay_t<decltype(body)>>()))
-            return this->refuse_role(peer, body, now);
-          if constexpr (kIsRated<std::decay_t<decltype(body)>>) {
-            if (!rates_.may_ask(payer(who, peer), now.mono))
-              return this->slow_down(peer, body.request);
-            rates_.charge(payer(who, peer), units_of(body), now.mono);
-          }
-          if constexpr (kRestsOnStore<std::decay_t<decltype(body)>>)
-            if (is_store_full()) return this->refuse_unwritten(peer, body.request);
-          this->on_client(peer, body, now);
-        }
-      },
-      *message);
+  std::visit(Overloaded{[&](msg::ErrorReply& error) { on_client(peer, error, now); },
+                        [&](auto& request) { serve(peer, request, now); }},
+             *message);
+}
+
+/// By what its kind says: who may, what it costs, and whether it can be answered without the store.
+template <class M>
+void Core::serve(const std::string& peer, M& request, const Now& now) {
+  if (!may(*asker_, M::kKind.right)) return refuse_role(peer, request, now);
+  if constexpr (M::kKind.cost != Cost::kFree) {
+    if (!rates_.may_ask(payer(*asker_, peer), now.mono)) return slow_down(peer, request.request);
+    rates_.charge(payer(*asker_, peer), units_of(request), now.mono);
+  }
+  if constexpr (M::kKind.needs == Needs::kStore)
+    if (is_store_full()) return refuse_unwritten(peer, request.request);
+  on_client(peer, request, now);
 }
 
 void Core::on_malformed_client(const std::string& peer, const Identity& who, const Now& now) {

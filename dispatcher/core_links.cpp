@@ -8,6 +8,7 @@
 
 #include "dispatcher/core.h"
 #include "protocol/base/planted.h"
+#include "protocol/wire/codec.h"
 
 namespace genai::dispatcher {
 namespace {
@@ -41,10 +42,6 @@ Note node_note(std::string text, const Provider& provider, std::string reason = 
 
 }  // namespace
 
-template <class M>
-void Core::on_link(std::size_t, const M&, const Now&) {}  // not for this direction: decode refused
-
-template <>
 void Core::on_link(std::size_t broker, const msg::Snapshot& snapshot, const Now& now) {
   Link& link = links_[broker];
   link.heard_at = now.mono;
@@ -99,7 +96,6 @@ void Core::end_listing(std::size_t broker, const msg::Snapshot& snapshot, const 
   set_graces(now);
 }
 
-template <>
 void Core::on_link(std::size_t broker, const msg::Delta& delta, const Now& now) {
   Link& link = links_[broker];
   link.heard_at = now.mono;
@@ -110,14 +106,12 @@ void Core::on_link(std::size_t broker, const msg::Delta& delta, const Now& now) 
     std::visit([&](const auto& kind) { apply(broker, kind, now); }, change);
 }
 
-template <>
 void Core::on_link(std::size_t broker, const msg::LinkHeartbeat& beat, const Now& now) {
   Link& link = links_[broker];
   link.heard_at = now.mono;
   if (!link.up || beat.instance != link.broker || beat.seq != link.seq) say_hello(broker, now);
 }
 
-template <>
 void Core::on_link(std::size_t broker, const msg::FromNodes& message, const Now& now) {
   links_[broker].heard_at = now.mono;
   for (const msg::Parcel& parcel : message.parcels) {
@@ -127,7 +121,6 @@ void Core::on_link(std::size_t broker, const msg::FromNodes& message, const Now&
   }
 }
 
-template <>
 void Core::on_link(std::size_t broker, const msg::Undelivered& message, const Now& now) {
   links_[broker].heard_at = now.mono;
   for (const auto& entry : message.entries) {
@@ -145,7 +138,6 @@ void Core::on_link(std::size_t broker, const msg::Undelivered& message, const No
   }
 }
 
-template <>
 void Core::on_link(std::size_t broker, const msg::ErrorReply& error, const Now& now) {
   if (error.code == ErrorCode::kSuperseded || error.code == ErrorCode::kEpochTooLow ||
       error.code == ErrorCode::kNotAllowed)
@@ -160,9 +152,8 @@ void Core::on_link(std::size_t broker, const msg::ErrorReply& error, const Now& 
                  {"more_not_shown", broker_error_notes_.take_suppressed()}}});
 }
 
-// After the specialisations that it uses.
 void Core::on_link_frame(std::size_t broker, const Blob& frame, const Now& now) {
-  auto message = decode(frame, Direction::kLinkToDispatcher);
+  auto message = decode<LinkToDispatcher>(frame);
   if (!message)
     return note_malformed("malformed frame from a broker", "broker", links_[broker].endpoint,
                           message.error(), now);
@@ -271,7 +262,7 @@ void Core::tell_node_id_in_use(std::size_t broker, const msg::ProviderEntry& ent
       0, ErrorCode::kNodeIdInUse,
       "another process serves under this node_id at another broker; this one gets no work until "
       "that one has left or is silent"};
-  outbox_.to_broker(broker, msg::ToNodes{{{entry.session, Blob(encode(in_use))}}});
+  outbox_.to_broker(broker, msg::ToNodes{{{entry.session, Blob(encode(ToNode(in_use)))}}});
   outbox_.note({Note::Level::kWarn,
                 "two nodes under one node id at two brokers: one of them gets no work",
                 {{"node_id", entry.node_id.str()},

@@ -8,6 +8,7 @@
 #include "dispatcher/tasks/result_info.h"
 #include "protocol/base/planted.h"
 #include "protocol/base/text.h"
+#include "protocol/wire/codec.h"
 
 namespace genai::dispatcher {
 namespace {
@@ -38,19 +39,14 @@ bool is_permanent(ErrorCode code) {
 }  // namespace
 
 void Core::on_node_frame(Provider& provider, const Blob& frame, const Now& now) {
-  auto message = decode(frame, Direction::kFromNode);
+  auto message = decode<NodeToDispatcher>(frame);
   if (!message) {
     note_malformed("malformed frame from a node", "node_id", provider.node_id.str(),
                    message.error(), now);
     outbox_.error(provider, message.error());
     return take_unreadable(provider, frame, message.error(), now);
   }
-  std::visit(
-      [&](auto& body) {
-        if constexpr (requires { this->on_node(provider, body, now); })
-          this->on_node(provider, body, now);
-      },
-      *message);
+  std::visit([&](auto& body) { on_node(provider, body, now); }, *message);
 }
 
 void Core::on_node(Provider& provider, const msg::AssignAck& message, const Now& now) {

@@ -6,6 +6,7 @@
 #include "dispatcher/core.h"
 #include "dispatcher/desk/permissions.h"
 #include "dispatcher/desk/reports.h"
+#include "protocol/wire/codec.h"
 
 namespace genai::dispatcher {
 namespace {

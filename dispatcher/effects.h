@@ -6,7 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "protocol/wire/messages.h"
+#include "protocol/wire/client.h"
+#include "protocol/wire/link.h"
 
 namespace genai::dispatcher {
 
@@ -22,11 +23,11 @@ struct Note {
 struct Messages {
   struct ToBroker {
     std::size_t broker;
-    Message message;
+    LinkToBroker message;
   };
   struct ToClient {
     std::string peer;
-    Message message;
+    ClientReply message;
   };
   std::vector<ToBroker> to_brokers;
   std::vector<ToClient> to_clients;

@@ -218,7 +218,7 @@ void Loop::send_to_clients(const Messages& messages, const Now& now) {
 
 void Loop::tell_unread(const Now& now) {
   unread_.tell(now.mono, [&](const std::string& peer, const msg::ErrorReply& message) {
-    const SendResult sent = clients_.send(peer, encode(message));
+    const SendResult sent = clients_.send(peer, encode(ClientReply(message)));
     if (sent == SendResult::kGone) core_.on_client_gone(peer, now);
     if (sent == SendResult::kQueued)
       log_.write(

@@ -4,28 +4,33 @@
 
 #include "dispatcher/tasks/result_info.h"
 #include "protocol/base/limits.h"
+#include "protocol/base/overloaded.h"
 #include "protocol/base/planted.h"
-#include "protocol/wire/codec.h"
 
 namespace genai::dispatcher {
 namespace {
 
 constexpr std::size_t kEntryOverheadBytes = 256;
 
-bool is_promise(const Message& message) {
-  if (const auto* accepted = std::get_if<msg::Accepted>(&message))
-    return std::ranges::any_of(accepted->verdicts,
-                               [](const auto& v) { return v.code == ErrorCode::kOk; });
-  return !std::holds_alternative<msg::ErrorReply>(message) &&
-         !std::holds_alternative<msg::Stats>(message) &&
-         !std::holds_alternative<msg::NodeList>(message) &&
-         !std::holds_alternative<msg::Pong>(message);
+bool is_promise(const ClientReply& reply) {
+  return std::visit(Overloaded{[](const msg::Accepted& accepted) {
+                                 return std::ranges::any_of(accepted.verdicts, [](const auto& v) {
+                                   return v.code == ErrorCode::kOk;
+                                 });
+                               },
+                               [](const msg::ErrorReply&) { return false; },
+                               []<class M>(const M&) {
+                                 static_assert(M::kKind.waits != Waits::kIfItPromises);
+                                 return M::kKind.waits == Waits::kForCommit;
+                               }},
+                    reply);
 }
 
 }  // namespace
 
+template <class Any>
 template <class M, class Entry>
-void Outbox::Queue::append(std::vector<Entry> M::*list, Entry entry, std::size_t bytes) {
+void Outbox::Queue<Any>::append(std::vector<Entry> M::*list, Entry entry, std::size_t bytes) {
   M* last = messages.empty() ? nullptr : std::get_if<M>(&messages.back());
   bytes += kEntryOverheadBytes;
   if (!last || (last->*list).size() == limits::kMaxBatchEntries ||
@@ -37,7 +42,7 @@ void Outbox::Queue::append(std::vector<Entry> M::*list, Entry entry, std::size_t
   (last->*list).push_back(std::move(entry));
 }
 
-Outbox::Queue& Outbox::NodeQueues::of(const Provider& provider) {
+Outbox::NodeQueue& Outbox::NodeQueues::of(const Provider& provider) {
   if (provider.index >= places_.size()) places_.resize(provider.index + 1);
   std::uint32_t& place = places_[provider.index];
   if (place >= queues_.size() || queues_[place].session != provider.session) {
@@ -62,7 +67,7 @@ void Outbox::NodeQueues::bundle(std::vector<Messages::ToBroker>& out) {
   for (const NodeQueue& queue : queues_) {
     if (queue.broker >= bundles.size()) bundles.resize(queue.broker + 1);
     Bundle& bundle = bundles[queue.broker];
-    for (const Message& message : queue.messages) {
+    for (const ToNode& message : queue.messages) {
       Blob frame(encode(message));
       if (bundle.bytes + frame.size() > limits::kBatchTargetBytes ||
           bundle.message.parcels.size() == limits::kMaxBatchEntries)
@@ -98,7 +103,7 @@ void Outbox::error(const Provider& to, Error error) {
   nodes_.of(to).messages.push_back(msg::ErrorReply{0, error.code, std::move(error.detail)});
 }
 
-void Outbox::reply(const std::string& peer, Message message) {
+void Outbox::reply(const std::string& peer, ClientReply message) {
   Messages& lane = is_promise(message) ? effects_.durable : effects_.at_once;
   lane.to_clients.push_back({peer, std::move(message)});
 }
@@ -113,13 +118,13 @@ void Outbox::deliver(const std::string& peer, msg::Deliver::Entry entry) {
   deliveries_[peer].append(&msg::Deliver::entries, std::move(entry), bytes);
 }
 
-void Outbox::to_broker(std::size_t broker, Message message) {
+void Outbox::to_broker(std::size_t broker, LinkToBroker message) {
   effects_.at_once.to_brokers.push_back({broker, std::move(message)});
 }
 
 void Outbox::move_out(ClientQueues& queues, std::vector<Messages::ToClient>& out) {
   for (auto& [peer, queue] : queues)
-    for (Message& message : queue.messages) out.push_back({peer, std::move(message)});
+    for (ClientReply& message : queue.messages) out.push_back({peer, std::move(message)});
   queues.clear();
 }
 

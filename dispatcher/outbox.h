@@ -8,6 +8,7 @@
 
 #include "dispatcher/effects.h"
 #include "dispatcher/fleet/providers.h"
+#include "protocol/wire/node.h"
 
 namespace genai::dispatcher {
 
@@ -25,11 +26,11 @@ class Outbox {
 
   /// What tells of tasks waits for their commit; what does not (statistics, refusals) leaves at
   /// once.
-  void reply(const std::string& peer, Message message);
+  void reply(const std::string& peer, ClientReply message);
   void update(const std::string& peer, msg::Update::Entry entry);
   void deliver(const std::string& peer, msg::Deliver::Entry entry);
 
-  void to_broker(std::size_t broker, Message message);
+  void to_broker(std::size_t broker, LinkToBroker message);
   void reopen_link(std::size_t broker) { effects_.reopen_links.push_back(broker); }
   void note(Note note) { effects_.notes.push_back(std::move(note)); }
   /// Whether anybody reads notes of level debug: one per task costs.
@@ -40,23 +41,24 @@ class Outbox {
   Effects take();
 
  private:
-  /// Messages to one peer.
+  /// Messages to one peer, each one of Any.
+  template <class Any>
   struct Queue {
-    std::vector<Message> messages;
+    std::vector<Any> messages;
     std::size_t last_bytes = 0;  // gathered in the last message
 
     /// To the last message if it is of that type and has room, else to a new one.
     template <class M, class Entry>
     void append(std::vector<Entry> M::*list, Entry entry, std::size_t bytes);
   };
-  struct NodeQueue : Queue {
+  struct NodeQueue : Queue<ToNode> {
     SessionId session;
     std::size_t broker = 0;
   };
   /// In the order in which the nodes came.
   class NodeQueues {
    public:
-    Queue& of(const Provider& provider);
+    NodeQueue& of(const Provider& provider);
     /// Moves them out, as frames in parcels.
     void bundle(std::vector<Messages::ToBroker>& out);
 
@@ -64,7 +66,7 @@ class Outbox {
     std::vector<NodeQueue> queues_;
     std::vector<std::uint32_t> places_;  // in it, by Provider::index; old ones name another session
   };
-  using ClientQueues = std::map<std::string, Queue>;
+  using ClientQueues = std::map<std::string, Queue<ClientReply>>;
   static void move_out(ClientQueues& queues, std::vector<Messages::ToClient>& out);
 
   NodeQueues nodes_, acks_;

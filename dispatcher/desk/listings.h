@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "protocol/base/identity.h"
-#include "protocol/wire/messages.h"
+#include "protocol/wire/client.h"
 
 namespace genai::dispatcher {
 

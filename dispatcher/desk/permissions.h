@@ -1,35 +1,13 @@
 // What a client may ask for, by the key it came with (SPEC.md, "Authorization"). Pure.
 #pragma once
 
-#include <string>
-#include <type_traits>
+#include <string_view>
 
 #include "protocol/base/identity.h"
-#include "protocol/wire/messages.h"
+#include "protocol/base/planted.h"
+#include "protocol/wire/kind.h"
 
 namespace genai::dispatcher {
-
-enum class Right { kNone, kSubmit, kWatch, kEither, kAdmin };
-
-/// The right that a message needs.
-template <class M>
-constexpr Right right_for() {
-  const auto is_one_of = []<class... Ms>(std::type_identity<Ms>...) {
-    return (std::is_same_v<M, Ms> || ...);
-  };
-  using std::type_identity;
-  if (is_one_of(type_identity<msg::Ping>{}, type_identity<msg::ErrorReply>{})) return Right::kNone;
-  if (is_one_of(type_identity<msg::Submit>{}, type_identity<msg::Cancel>{},
-                type_identity<msg::Replay>{}, type_identity<msg::Purge>{},
-                type_identity<msg::Reprioritise>{}))
-    return Right::kSubmit;
-  if (is_one_of(type_identity<msg::StatusQuery>{}, type_identity<msg::List>{}))
-    return Right::kWatch;
-  // Who submitted gets the results, and needs this to lose none.
-  if (is_one_of(type_identity<msg::Watch>{}, type_identity<msg::DeliverAck>{}))
-    return Right::kEither;
-  return Right::kAdmin;
-}
 
 /// Whether the roles of `who` include the right; kNone takes a key that is good for clients at all.
 inline bool may(const Identity& who, Right right) {

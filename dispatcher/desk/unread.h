@@ -6,9 +6,10 @@
 #include <string>
 #include <variant>
 
+#include "protocol/base/overloaded.h"
 #include "protocol/base/string_map.h"
 #include "protocol/base/time.h"
-#include "protocol/wire/messages.h"
+#include "protocol/wire/client.h"
 
 namespace genai::dispatcher {
 
@@ -17,9 +18,11 @@ class Unread {
  public:
   /// Whether a client would wait for the message in vain. Results are sent again anyway, and
   /// progress may get lost.
-  static bool is_answer(const Message& message) {
-    return !std::holds_alternative<msg::Deliver>(message) &&
-           !std::holds_alternative<msg::Update>(message);
+  static bool is_answer(const ClientReply& reply) {
+    return std::visit(
+        Overloaded{[](const msg::ErrorReply&) { return true; },
+                   [](const auto& body) { return body.kKind.if_unread == IfUnread::kIsTold; }},
+        reply);
   }
 
   void dropped(const std::string& peer, Duration now) {

@@ -13,7 +13,8 @@
 #include "dispatcher/placement/ranking.h"
 #include "dispatcher/tasks/task.h"
 #include "protocol/base/time.h"
-#include "protocol/wire/messages.h"
+#include "protocol/wire/link.h"
+#include "protocol/wire/task_spec.h"
 
 namespace genai::dispatcher {
 

@@ -9,7 +9,7 @@
 #include "dispatcher/fleet/providers.h"
 #include "dispatcher/placement/backlog.h"
 #include "dispatcher/placement/calibration.h"
-#include "protocol/wire/messages.h"
+#include "protocol/wire/client.h"
 
 namespace genai::dispatcher {
 

@@ -10,7 +10,7 @@
 
 #include "dispatcher/tasks/record.h"
 #include "protocol/base/time.h"
-#include "protocol/wire/messages.h"
+#include "protocol/wire/client.h"
 
 namespace genai::dispatcher {
 

@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "protocol/base/ids.h"
-#include "protocol/wire/messages.h"
+#include "protocol/wire/task_status.h"
 
 namespace genai::dispatcher {
 

@@ -3,9 +3,9 @@
 #include <array>
 #include <string>
 
+#include "protocol/wire/messages.h"
 #include "protocol/wire/open_map.h"
 #include "protocol/wire/reader.h"
-#include "protocol/wire/traits.h"
 #include "protocol/wire/writer.h"
 
 namespace genai {
@@ -19,19 +19,26 @@ using wire::Path;
 using wire::Reader;
 using wire::Source;
 using wire::Token;
-using wire::Traits;
 
 constexpr std::uint32_t kHeadFields = 2;  // version, type
 
 template <class... M>
-constexpr auto traits_of(const std::variant<M...>*) {
-  return std::array<Traits, sizeof...(M)>{wire::kTraits<M>...};
+constexpr auto kinds_of(const std::variant<M...>*) {
+  return std::array<MessageKind, sizeof...(M)>{M::kKind...};
 }
-constexpr auto kTypes = traits_of(static_cast<const AnyMessage*>(nullptr));
+constexpr auto kKinds = kinds_of(static_cast<const AnyMessage*>(nullptr));
 
-const Traits* find_type(std::uint64_t number) {
-  for (const Traits& type : kTypes)
-    if (type.number == number) return &type;
+constexpr bool numbers_differ() {
+  for (const MessageKind& a : kKinds)
+    for (const MessageKind& b : kKinds)
+      if (&a != &b && (a.number == b.number || a.name == b.name)) return false;
+  return true;
+}
+static_assert(numbers_differ());
+
+const MessageKind* find_kind(std::uint64_t number) {
+  for (const MessageKind& kind : kKinds)
+    if (kind.number == number) return &kind;
   return nullptr;
 }
 
@@ -40,18 +47,18 @@ void check_whole(std::string_view bytes, const Path& path) {
   if (census.code != ErrorCode::kOk) refuse(census.code, path, census.problem);
 }
 
-const Traits& check_head(const Token& version, const Token& type, Direction direction) {
+const MessageKind& check_head(const Token& version, const Token& type, Direction direction) {
   const Path path{nullptr, "frame"};
   if (version.kind != Kind::kUint || version.uint != limits::kProtocolVersion)
     refuse(ErrorCode::kUnsupportedVersion, path, "this peer speaks version 1");
   if (type.kind != Kind::kUint)
     refuse(ErrorCode::kUnknownType, path, "type is not an unsigned integer");
-  const Traits* traits = find_type(type.uint);
-  if (!traits)
+  const MessageKind* kind = find_kind(type.uint);
+  if (!kind)
     refuse(ErrorCode::kUnknownType, path, "type " + std::to_string(type.uint) + " is unknown");
-  if (!(traits->directions & static_cast<unsigned>(direction)))
-    refuse(ErrorCode::kNotAllowed, path, std::string(traits->name) + " is not for this socket");
-  return *traits;
+  if (!travels(kind->way, direction))
+    refuse(ErrorCode::kNotAllowed, path, std::string(kind->name) + " is not for this socket");
+  return *kind;
 }
 
 /// The head of a frame, whatever follows; `size` is that of the whole array.
@@ -72,60 +79,80 @@ Head read_head(Cursor& cursor) {
   return head;
 }
 
-template <class... M>
-Message read_type(const Traits& traits, std::uint32_t size, Source& source,
-                  const std::variant<M...>*) {
-  const Path path{nullptr, traits.name.data()};
-  Message message;
-  const auto read = [&]<class Type>(Type body) {
+template <class V, class... Ms>
+V read_body(const MessageKind& kind, std::uint32_t size, Source& source,
+            const std::variant<Ms...>*) {
+  const Path path{nullptr, kind.name.data()};
+  V message;
+  const auto read = [&]<class M>(M& body) {
     Reader::read(source, body, size, kHeadFields, path);
-    message = std::move(body);
+    return true;
   };
-  static_cast<void>(((wire::kTraits<M>.number == traits.number && (read(M{}), true)) || ...));
+  const bool is_found =
+      ((Ms::kKind.number == kind.number && read(message.template emplace<Ms>())) || ...);
+  // On the nodes' socket broker and dispatcher have each their part of the messages.
+  if (!is_found)
+    refuse(ErrorCode::kNotAllowed, Path{nullptr, "frame"},
+           std::string(kind.name) + " is not for this peer");
   return message;
 }
 
-Message read_frame(Source& source, Direction direction) {
+template <class V>
+V read_frame(Source& source) {
   const Head head = read_head(source.cursor);
-  const Traits& traits = check_head(head.version, head.type, direction);
-  return read_type(traits, head.size, source, static_cast<const AnyMessage*>(nullptr));
+  const MessageKind& kind = check_head(head.version, head.type, V::kDirection);
+  return read_body<V>(kind, head.size, source, static_cast<const typename V::Messages*>(nullptr));
 }
 
-const Traits& traits_for(const Message& message) { return kTypes[message.index()]; }
-
-}  // namespace
-
-std::uint64_t type_number(const Message& message) { return traits_for(message).number; }
-std::string_view type_name(const Message& message) { return traits_for(message).name; }
-
-std::string encode(const Message& message) {
+template <class... Ms>
+std::string write(const std::variant<Ms...>& message) {
   wire::StringSink sink;
   wire::Packer packer(sink);
   std::visit(
-      [&](const auto& body) {
-        using M = std::decay_t<decltype(body)>;
-        // The field list serves reading too, so it takes a mutable struct; a writer changes
-        // nothing.
+      [&]<class M>(const M& body) {
+        // `fields` serves reading too, so it takes a mutable struct; a writer changes nothing.
         wire::Writer::array(packer, const_cast<M&>(body), limits::kProtocolVersion,
-                            wire::kTraits<M>.number);
+                            M::kKind.number);
       },
       message);
   return sink.take();
 }
 
-Expected<Message> decode(const Blob& frame, Direction direction) {
+}  // namespace
+
+std::string encode(const FromNode& message) { return write(message); }
+std::string encode(const ToNode& message) { return write(message); }
+std::string encode(const LinkToBroker& message) { return write(message); }
+std::string encode(const LinkToDispatcher& message) { return write(message); }
+std::string encode(const ClientRequest& message) { return write(message); }
+std::string encode(const ClientReply& message) { return write(message); }
+template <>
+std::string encode(const Message& message) {
+  return write(message);
+}
+
+template <class V>
+Expected<V> decode(const Blob& frame) {
   try {
     check_whole(frame.view(), Path{nullptr, "frame"});
     Source source(frame);
-    Message message = read_frame(source, direction);
+    V message = read_frame<V>(source);
     if (source.unknown_bytes <= frame.size() / 2) return message;
     Source again(frame);
     again.is_shared = false;
-    return read_frame(again, direction);
+    return read_frame<V>(again);
   } catch (const DecodeError& error) {
     return fail(error.code, error.detail);
   }
 }
+template Expected<FromNode> decode(const Blob& frame);
+template Expected<NodeToBroker> decode(const Blob& frame);
+template Expected<NodeToDispatcher> decode(const Blob& frame);
+template Expected<ToNode> decode(const Blob& frame);
+template Expected<LinkToBroker> decode(const Blob& frame);
+template Expected<LinkToDispatcher> decode(const Blob& frame);
+template Expected<ClientRequest> decode(const Blob& frame);
+template Expected<ClientReply> decode(const Blob& frame);
 
 Expected<std::uint64_t> peek_type(std::string_view frame, Direction direction) {
   Head head;
@@ -166,7 +193,7 @@ std::vector<AssignmentRef> unreadable_results(const Blob& frame) {
     const Head head = read_head(cursor);
     if (head.size <= kHeadFields) return {};
     if (check_head(head.version, head.type, Direction::kFromNode).number !=
-        wire::kTraits<msg::Result>.number)
+        msg::Result::kKind.number)
       return {};
     const std::uint32_t count = Reader::array_size(*cursor.next(), path);
     for (std::uint32_t i = 0; i < count; ++i) {
@@ -197,7 +224,10 @@ Expected<std::size_t> count_values(std::string_view frame) {
   return census.values;
 }
 
-bool is_node_task_type(std::uint64_t type) { return type >= 10 && type < 20; }
+bool is_node_task_type(std::uint64_t type) {
+  const MessageKind* kind = find_kind(type);
+  return kind && kind->way == Way::kNodeToDispatcher;
+}
 
 std::string encode_map(const ValueMap& map) {
   wire::StringSink sink;

@@ -1,4 +1,4 @@
-// Messages to frames and back: the only place that knows msgpack, with its parts in wire/.
+// Frames to messages and back: the only place that knows msgpack, with its parts in wire/.
 // Decoding is strict (SPEC.md, "Frames"): nothing is believed, nothing is repaired. It takes the
 // frames of other releases of version 1 (SPEC.md, "Versions"): fields that this one does not know
 // are passed over, optional ones that are missing have their defaults.
@@ -11,36 +11,25 @@
 
 #include "protocol/base/blob.h"
 #include "protocol/base/errors.h"
-#include "protocol/wire/messages.h"
+#include "protocol/base/value.h"
+#include "protocol/wire/assignment_ref.h"
+#include "protocol/wire/kind.h"
+#include "protocol/wire/task_spec.h"
 
 namespace genai {
 
-/// Which way a frame travels: a type that does not belong there is kNotAllowed. Frames inside
-/// ToNodes and FromNodes are kToNode and kFromNode.
-enum class Direction : std::uint8_t {
-  kFromNode = 1,
-  kToNode = 2,
-  kLinkToBroker = 4,
-  kLinkToDispatcher = 8,
-  kFromClient = 16,
-  kToClient = 32,
-};
-
-/// The type number of a message on the wire.
-std::uint64_t type_number(const Message& message);
-/// Its name in SPEC.md and logs: HELLO, ASSIGN_ACK, ...
-std::string_view type_name(const Message& message);
-
-/// The frame. Members must be within limits.h (our own code built them): a violation throws
-/// std::length_error, since the peer would refuse the frame.
-std::string encode(const Message& message);
-
+/// V is one of the classes of node.h, link.h and client.h that end the file, such as ToNode or
+/// ClientRequest: what one side may say on one socket. There encode() is declared too.
 /// Payloads and inner frames of the message share the memory of `frame`, unless more than half of
 /// it is fields that this release does not know: then they are copies, so that whoever keeps a
-/// small payload does not keep those fields. Errors: kMalformed, kUnsupportedVersion, kUnknownType,
-/// kNotAllowed, kBadField, kTooLarge; the detail names the type and field, never repeats peer bytes
-/// unescaped.
-Expected<Message> decode(const Blob& frame, Direction direction);
+/// small payload does not keep those fields.
+/// Errors: kMalformed, kUnsupportedVersion, kUnknownType, kNotAllowed, kBadField, kTooLarge; the
+/// detail names the type and field, never repeats peer bytes unescaped.
+///
+/// Encoding throws std::length_error where a member is over its limit (our own code built it),
+/// since the peer would refuse the frame.
+template <class V>
+Expected<V> decode(const Blob& frame);
 
 /// The type number in a frame's head without decoding the rest; nothing when there is none. What a
 /// broker needs to forward a frame it is not the judge of.
@@ -57,7 +46,7 @@ std::vector<AssignmentRef> unreadable_results(const Blob& frame);
 /// kTooLarge.
 Expected<std::size_t> count_values(std::string_view frame);
 
-/// Whether messages of this type go between node and dispatcher, past the broker.
+/// Whether nodes say messages of this type to the dispatcher, past the broker.
 bool is_node_task_type(std::uint64_t type);
 
 /// An open map in canonical msgpack (keys sorted), as TaskSpec::raw holds it, and back.

@@ -1,26 +1,35 @@
 #include "protocol/wire/messages.h"
 
-#include <array>
-
 namespace genai {
+namespace {
 
-Message::Message() = default;
-Message::Message(const Message&) = default;
-Message::Message(Message&&) noexcept = default;
-Message& Message::operator=(const Message&) = default;
-Message& Message::operator=(Message&&) noexcept = default;
-Message::~Message() = default;
-
-std::string_view name(TaskStatus status) {
-  static constexpr std::array<std::string_view, 6> kNames = {"Unscheduled", "Scheduled", "Sent",
-                                                             "Aborted",     "Completed", "Failed"};
-  return kNames[static_cast<std::size_t>(status)];
+template <class V>
+Expected<Message> decode_as(const Blob& frame) {
+  auto message = decode<V>(frame);
+  if (!message) return tl::unexpected(std::move(message.error()));
+  return Message(std::move(*message));
 }
 
-std::string_view name(ProviderState state) {
-  static constexpr std::array<std::string_view, 5> kNames = {"online", "suspect", "draining",
-                                                             "lost", "left"};
-  return kNames[static_cast<std::size_t>(state)];
+}  // namespace
+
+GENAI_ONE_OF_COMPILED(Message)
+
+Expected<Message> decode(const Blob& frame, Direction direction) {
+  switch (direction) {
+    case Direction::kFromNode:
+      return decode_as<FromNode>(frame);
+    case Direction::kToNode:
+      return decode_as<ToNode>(frame);
+    case Direction::kLinkToBroker:
+      return decode_as<LinkToBroker>(frame);
+    case Direction::kLinkToDispatcher:
+      return decode_as<LinkToDispatcher>(frame);
+    case Direction::kFromClient:
+      return decode_as<ClientRequest>(frame);
+    case Direction::kToClient:
+      return decode_as<ClientReply>(frame);
+  }
+  return fail(ErrorCode::kNotAllowed, "frame: no such direction");
 }
 
 }  // namespace genai

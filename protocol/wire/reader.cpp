@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "protocol/base/text.h"
+#include "protocol/wire/codec.h"
 #include "protocol/wire/open_map.h"
 
 namespace genai::wire {
@@ -264,22 +265,6 @@ void Reader::meta(const char* field, PublicMetaInfo& out) {
   auto meta = meta_from(read_canonical_map(source_.cursor, path, limits::kMaxMetaBytes));
   if (!meta) refuse(meta.error().code, path, meta.error().detail);
   out = std::move(*meta);
-}
-
-void Reader::element(msg::Delta::Change& out, const Path& path) {
-  const std::uint32_t size = array_size(take(), path);
-  if (size == 0) refuse(ErrorCode::kMalformed, path, "empty change");
-  switch (integer(take(), path, 0, std::variant_size_v<msg::Delta::Change> - 1)) {
-    case 0:
-      read(source_, out.emplace<0>(), size, 1, path);
-      break;
-    case 1:
-      read(source_, out.emplace<1>(), size, 1, path);
-      break;
-    default:
-      read(source_, out.emplace<2>(), size, 1, path);
-      break;
-  }
 }
 
 }  // namespace genai::wire

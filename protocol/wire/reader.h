@@ -4,11 +4,18 @@
 
 #include <algorithm>
 #include <string>
+#include <variant>
 #include <vector>
 
-#include "protocol/wire/codec.h"
+#include "protocol/base/blob.h"
+#include "protocol/base/errors.h"
+#include "protocol/base/ids.h"
+#include "protocol/base/limits.h"
+#include "protocol/base/value.h"
 #include "protocol/wire/cursor.h"
+#include "protocol/wire/public_meta.h"
 #include "protocol/wire/shape.h"
+#include "protocol/wire/task_spec.h"
 
 namespace genai::wire {
 
@@ -66,7 +73,7 @@ class Reader {
           "expected at least " + std::to_string(least) + " elements, got " + std::to_string(count));
     const std::uint32_t present = count - head;
     Reader reader(source, path, std::min(present, shape.known));
-    fields(reader, out);
+    out.fields(reader);
     if (present > shape.known) reader.pass_over(present - shape.known);
   }
 
@@ -149,7 +156,17 @@ class Reader {
   }
   void element(TaskId& out, const Path& path) { out = parse_id<TaskId>(take(), path); }
   void element(ValueMap& out, const Path& path) { out = read_map(source_.cursor, path, SIZE_MAX); }
-  void element(msg::Delta::Change& out, const Path& path);
+  /// One of several structs begins with the number that says which.
+  template <class... Ts>
+  void element(std::variant<Ts...>& out, const Path& path) {
+    const std::uint32_t size = array_size(take(), path);
+    if (size == 0) refuse(ErrorCode::kMalformed, path, "empty change");
+    const std::uint64_t index = integer(take(), path, 0, sizeof...(Ts) - 1);
+    std::size_t at = 0;
+    static_cast<void>(
+        ((index == at++ && (read(source_, out.template emplace<Ts>(), size, 1, path), true)) ||
+         ...));
+  }
   template <class T>
   void element(T& out, const Path& path) {
     read(source_, out, array_size(take(), path), 0, path);

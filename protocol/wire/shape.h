@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "protocol/wire/fields.h"
+#include "protocol/wire/archive.h"
 
 namespace genai::wire {
 
@@ -41,7 +41,7 @@ const Shape& shape_of() {
   static const Shape shape = [] {
     T value;
     Counter counter;
-    fields(counter, value);
+    value.fields(counter);
     return counter.shape();
   }();
   return shape;

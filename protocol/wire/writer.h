@@ -11,8 +11,13 @@
 #include <variant>
 #include <vector>
 
-#include "protocol/wire/codec.h"
+#include "protocol/base/blob.h"
+#include "protocol/base/errors.h"
+#include "protocol/base/ids.h"
+#include "protocol/base/value.h"
+#include "protocol/wire/public_meta.h"
 #include "protocol/wire/shape.h"
+#include "protocol/wire/task_spec.h"
 
 namespace genai::wire {
 
@@ -67,7 +72,7 @@ class Writer {
     packer.pack_array(count + std::uint32_t{sizeof...(Head)});
     (packer.pack(std::uint64_t{head}), ...);
     Writer inner(packer, count);
-    fields(inner, value);
+    value.fields(inner);
   }
 
   void optional() {}
@@ -134,8 +139,10 @@ class Writer {
   void element(std::string& text) { packer_.pack(text); }
   void element(TaskId& id) { packer_.pack(id.view()); }
   void element(ValueMap& map) { pack_map(packer_, map); }
-  void element(msg::Delta::Change& change) {
-    std::visit([&](auto& kind) { array(packer_, kind, std::uint64_t{change.index()}); }, change);
+  /// One of several structs begins with the number that says which.
+  template <class... Ts>
+  void element(std::variant<Ts...>& one) {
+    std::visit([&](auto& value) { array(packer_, value, std::uint64_t{one.index()}); }, one);
   }
   template <class T>
   void element(T& value) {
@@ -182,7 +189,7 @@ class Appended {
   template <class T>
   static std::vector<std::string> of(T& value) {
     Appended archive;
-    fields(archive, value);
+    value.fields(archive);
     return std::move(archive.values_);
   }
 

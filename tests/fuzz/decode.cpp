@@ -18,7 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       GENAI_CHECK(!message.error().detail.empty());
       continue;
     }
-    GENAI_CHECK(type.has_value() && *type == type_number(*message));
+    GENAI_CHECK(type.has_value() && *type == kind_of(*message).number);
     fuzz::check_round_trip(*message, direction);
   }
   return 0;

@@ -12,12 +12,12 @@ Message make_message(Draw& draw) {
 }
 
 struct Type {
-  unsigned directions;
+  Way way;
   Message (*make)(Draw&);
 };
 template <class... M>
 constexpr auto types_of(const std::variant<M...>*) {
-  return std::array{Type{wire::kTraits<M>.directions, &make_message<M>}...};
+  return std::array{Type{M::kKind.way, &make_message<M>}...};
 }
 constexpr auto kTypes = types_of(static_cast<const AnyMessage*>(nullptr));
 
@@ -29,7 +29,7 @@ constexpr std::uint64_t kSteps[] = {1, 10, 100, 1000, 5000, 60'000, 3'600'000, 8
 Message Draw::message(Direction direction) {
   std::vector<const Type*> fitting;
   for (const Type& type : kTypes)
-    if (type.directions & static_cast<unsigned>(direction)) fitting.push_back(&type);
+    if (travels(type.way, direction)) fitting.push_back(&type);
   inner_ = direction == Direction::kLinkToBroker ? Direction::kToNode : Direction::kFromNode;
   return fitting[in_.below(fitting.size())]->make(*this);
 }
@@ -142,7 +142,7 @@ void Draw::element(AssignmentRef& out) {
   if (!known_.empty() && in_.one_in(2))
     out = known_[in_.below(known_.size())];
   else
-    wire::fields(*this, out);
+    out.fields(*this);
 }
 
 }  // namespace genai::fuzz

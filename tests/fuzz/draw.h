@@ -1,4 +1,4 @@
-// Messages of every type drawn from the input: a field archive (protocol/wire/fields.h), so a new
+// Messages of every type drawn from the input: a field archive (protocol/wire/archive.h), so a new
 // message or field is drawn without a word here. Ids and numbers are few, so that messages meet.
 #pragma once
 
@@ -10,9 +10,7 @@
 #include <vector>
 
 #include "protocol/base/time.h"
-#include "protocol/wire/codec.h"
-#include "protocol/wire/fields.h"
-#include "protocol/wire/traits.h"
+#include "protocol/wire/messages.h"
 #include "tests/fuzz/input.h"
 
 namespace genai::fuzz {
@@ -108,7 +106,7 @@ class Draw {
   }
   template <class T>
   void element(T& out) {
-    wire::fields(*this, out);
+    out.fields(*this);
   }
 
   Input& in_;

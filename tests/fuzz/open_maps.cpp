@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "protocol/base/check.h"
-#include "protocol/wire/codec.h"
+#include "protocol/wire/messages.h"
 #include "protocol/wire/open_map.h"
 
 using namespace genai;

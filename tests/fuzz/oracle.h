@@ -5,7 +5,7 @@
 #include <string>
 
 #include "protocol/base/check.h"
-#include "protocol/wire/codec.h"
+#include "protocol/wire/messages.h"
 
 namespace genai::fuzz {
 

@@ -6,7 +6,7 @@
 #include <set>
 #include <sstream>
 
-#include "protocol/wire/codec.h"
+#include "protocol/wire/messages.h"
 
 using namespace genai;
 using nlohmann::json;
@@ -46,37 +46,40 @@ TEST_CASE("every vector decodes and encodes to the same bytes") {
     const std::string frame = bytes(vector["frame"]);
     auto message = decode(Blob(frame), kDirections.at(vector["direction"]));
     REQUIRE(message);
-    CHECK(type_name(*message) == vector["name"].get<std::string>());
-    CHECK(type_number(*message) == vector["type"].get<std::uint64_t>());
+    CHECK(kind_of(*message).name == vector["name"].get<std::string>());
+    CHECK(kind_of(*message).number == vector["type"].get<std::uint64_t>());
     CHECK(encode(*message) == frame);
     names.insert(vector["name"]);
   }
-  CHECK(names.size() == std::variant_size_v<AnyMessage>);
+  CHECK(names.size() == 47);  // those of the first release
 }
 
 TEST_CASE("frames with unknown fields, and without optional ones, decode to the same") {
   const json vectors = json::parse(read("tests/golden/vectors.json"));
   const json growth = json::parse(read("tests/golden/growth.json"));
-  REQUIRE(growth.size() == vectors.size());
+  REQUIRE(growth.size() == std::variant_size_v<AnyMessage>);
   std::size_t shortened = 0;
   for (std::size_t i = 0; i < growth.size(); ++i) {
     const json& entry = growth[i];
     CAPTURE(entry["name"]);
-    REQUIRE(entry["name"] == vectors[i]["name"]);
+    if (i < vectors.size()) {
+      REQUIRE(entry["name"] == vectors[i]["name"]);
+      CHECK(entry["frame"] == vectors[i]["frame"]);
+    }
+    const std::string frame = bytes(entry["frame"]);
     const Direction direction = kDirections.at(entry["direction"]);
     const std::string longer = bytes(entry["longer"]), shorter = bytes(entry["shorter"]);
-    CHECK(longer.size() > bytes(vectors[i]["frame"]).size());
+    CHECK(longer.size() > frame.size());
     const auto of_newer = decode(Blob(longer), direction),
                of_older = decode(Blob(shorter), direction);
     REQUIRE(of_newer);
     REQUIRE(of_older);
-    CHECK(encode(*of_newer) == bytes(vectors[i]["frame"]));
+    CHECK(encode(*of_newer) == frame);
     CHECK(encode(*of_older) == bytes(entry["filled"]));
-    shortened += entry["shorter"] != vectors[i]["frame"];
+    shortened += entry["shorter"] != entry["frame"];
     // Heads are read where bodies are not.
-    CHECK(peek_type(longer, direction).value() == type_number(*of_newer));
-    if (direction == Direction::kFromClient)
-      CHECK(peek_request(longer) == peek_request(bytes(vectors[i]["frame"])));
+    CHECK(peek_type(longer, direction).value() == kind_of(*of_newer).number);
+    if (direction == Direction::kFromClient) CHECK(peek_request(longer) == peek_request(frame));
   }
   CHECK(shortened >= 15);
 }
@@ -98,13 +101,11 @@ TEST_CASE("a vector is refused on every socket that it is not for") {
   }
 }
 
-TEST_CASE("SPEC.md shows each vector and names each message and error code") {
+TEST_CASE("SPEC.md shows each vector and names each error code") {
   const std::string spec = read("protocol/SPEC.md");
-  for (const json& vector : json::parse(read("tests/golden/vectors.json"))) {
+  for (const json& vector : json::parse(read("tests/golden/growth.json"))) {
     CAPTURE(vector["name"]);
     CHECK(spec.find("\n    " + vector["frame"].get<std::string>() + "\n") != std::string::npos);
-    CHECK(spec.find("| " + std::to_string(vector["type"].get<int>()) + " | " +
-                    vector["name"].get<std::string>() + " |") != std::string::npos);
   }
   for (std::uint64_t number = 0; number < 1000; ++number)
     if (const auto code = error_code(number)) {

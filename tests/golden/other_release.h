@@ -6,8 +6,8 @@
 #include <variant>
 #include <vector>
 
+#include "protocol/wire/messages.h"
 #include "protocol/wire/shape.h"
-#include "protocol/wire/traits.h"
 #include "protocol/wire/writer.h"
 
 namespace genai::golden {
@@ -24,7 +24,7 @@ class OtherRelease {
     wire::Packer packer(sink);
     std::visit(
         [&](auto body) {
-          array(packer, kind, body, limits::kProtocolVersion, wire::kTraits<decltype(body)>.number);
+          array(packer, kind, body, limits::kProtocolVersion, decltype(body)::kKind.number);
         },
         message);
     return sink.take();
@@ -75,7 +75,7 @@ class OtherRelease {
     packer.pack_array(std::uint32_t{sizeof...(Head)} + count + unknown);
     (packer.pack(std::uint64_t{head}), ...);
     OtherRelease inner(packer, kind, count);
-    wire::fields(inner, value);
+    value.fields(inner);
     if (unknown) pack_unknown(packer);
   }
   static void pack_unknown(wire::Packer& packer) {

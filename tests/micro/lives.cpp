@@ -4,7 +4,7 @@
 
 #include <stdexcept>
 
-#include "protocol/wire/codec.h"
+#include "protocol/wire/messages.h"
 #include "tests/micro/allocations.h"
 #include "tests/micro/binary_id.h"
 

@@ -8,6 +8,7 @@
 
 #include "broker/core.h"
 #include "dispatcher/core.h"
+#include "protocol/wire/messages.h"
 
 namespace genai::micro {
 

@@ -3,7 +3,7 @@
 #include <set>
 #include <utility>
 
-#include "protocol/wire/codec.h"
+#include "protocol/wire/messages.h"
 
 namespace genai::sim {
 

@@ -5,6 +5,7 @@
 
 #include "broker/core.h"
 #include "host.h"
+#include "protocol/wire/messages.h"
 
 namespace genai::sim {
 

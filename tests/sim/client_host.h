@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "host.h"
+#include "protocol/wire/messages.h"
 #include "tools/client/session_core.h"
 
 namespace genai::sim {

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "dispatcher/offer_changes.h"
-#include "protocol/wire/codec.h"
+#include "protocol/wire/messages.h"
 
 namespace genai::sim {
 

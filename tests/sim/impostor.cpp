@@ -1,7 +1,7 @@
 #include "impostor.h"
 
 #include "oracle.h"
-#include "protocol/wire/codec.h"
+#include "protocol/wire/messages.h"
 
 namespace genai::sim {
 namespace {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "host.h"
+#include "protocol/wire/messages.h"
 #include "tools/node/session_core.h"
 
 namespace genai::sim {

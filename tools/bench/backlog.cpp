@@ -38,7 +38,7 @@ class Queueing {
     while (accepted_ < backlog_.tasks) {
       while (submitted_ < backlog_.tasks && submitted_ - accepted_ < kSubmitsOpen * batch_)
         submit();
-      const Message message = connection_.must_receive();
+      const ClientReply message = connection_.must_receive();
       if (const auto* accepted = std::get_if<msg::Accepted>(&message)) on_accepted(*accepted);
     }
     const Duration took = transport::read_clock().mono - begin;

@@ -6,7 +6,7 @@
 #include <unordered_map>
 
 #include "protocol/base/time.h"
-#include "protocol/wire/messages.h"
+#include "protocol/wire/client.h"
 
 namespace genai::bench {
 

@@ -30,12 +30,12 @@ Connection::Connection(transport::Context& context, const std::string& dispatche
       socket_(context, {limits::kMaxFrameBytes, kQueueMessages, kQueueMessages, kLingerMs},
               dispatcher) {}
 
-void Connection::send(const Message& message) {
+void Connection::send(const ClientRequest& message) {
   if (socket_.send(encode(message)) != transport::SendResult::kQueued)
     throw std::runtime_error("the dispatcher does not read, or the connection is lost");
 }
 
-std::optional<Message> Connection::receive(Duration timeout) {
+std::optional<ClientReply> Connection::receive(Duration timeout) {
   if (const Duration at = now(); at >= check_at_) {
     check_();
     check_at_ = at + kCheck;
@@ -46,14 +46,14 @@ std::optional<Message> Connection::receive(Duration timeout) {
     received = socket_.receive();
   }
   if (!received) return std::nullopt;
-  auto message = decode(received->frame, Direction::kToClient);
+  auto message = decode<ClientReply>(received->frame);
   if (!message) throw std::runtime_error("undecodable: " + message.error().detail);
   if (const auto* error = std::get_if<msg::ErrorReply>(&*message))
     throw std::runtime_error(fmt::format("{}: {}", name(error->code), error->detail));
   return std::move(*message);
 }
 
-Message Connection::must_receive() {
+ClientReply Connection::must_receive() {
   const Duration give_up = now() + kSilence;
   for (;;) {
     if (auto message = receive()) return std::move(*message);

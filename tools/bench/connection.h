@@ -7,7 +7,7 @@
 #include <string>
 
 #include "protocol/transport/socket.h"
-#include "protocol/wire/messages.h"
+#include "protocol/wire/client.h"
 
 namespace genai::bench {
 
@@ -21,10 +21,10 @@ class Connection {
 
   std::uint64_t next_request() { return ++request_; }
   /// Throws also when the dispatcher does not read, or the connection is lost.
-  void send(const Message& message);
+  void send(const ClientRequest& message);
   /// What waits, or nothing once `timeout` or a short time has passed.
-  std::optional<Message> receive(Duration timeout = kNever);
-  Message must_receive();
+  std::optional<ClientReply> receive(Duration timeout = kNever);
+  ClientReply must_receive();
 
   ValueMap stats();
   /// Waits until `count` nodes whose ids begin with `prefix` are online, 30 s at most.

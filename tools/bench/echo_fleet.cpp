@@ -75,7 +75,7 @@ void EchoFleet::drain() {
 }
 
 void EchoFleet::on_frame(std::size_t node, const Blob& frame) {
-  const auto message = decode(frame, Direction::kToNode);
+  const auto message = decode<ToNode>(frame);
   if (!message) return;
   Node& self = nodes_[node];
   if (std::holds_alternative<msg::Welcome>(*message)) self.joined = true;

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "protocol/base/time.h"
-#include "protocol/wire/messages.h"
+#include "protocol/wire/node.h"
 #include "tools/bench/hub.h"
 
 namespace genai::bench {

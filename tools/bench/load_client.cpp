@@ -76,7 +76,7 @@ void LoadClient::on_deliver(const msg::Deliver& message) {
   connection_.send(std::move(ack));
 }
 
-void LoadClient::on_message(const Message& message) {
+void LoadClient::on_message(const ClientReply& message) {
   if (const auto* accepted = std::get_if<msg::Accepted>(&message)) on_accepted(*accepted);
   if (const auto* deliver = std::get_if<msg::Deliver>(&message)) on_deliver(*deliver);
 }

@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "protocol/wire/messages.h"
+#include "protocol/wire/client.h"
 #include "tools/bench/calibration.h"
 #include "tools/bench/connection.h"
 #include "tools/bench/latencies.h"
@@ -45,7 +45,7 @@ class LoadClient {
 
  private:
   void submit(std::size_t count);
-  void on_message(const Message& message);
+  void on_message(const ClientReply& message);
   void on_accepted(const msg::Accepted& message);
   void on_deliver(const msg::Deliver& message);
 

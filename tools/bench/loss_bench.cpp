@@ -38,7 +38,7 @@ class Fleet {
       msg::Delta::StateChanged lost{session, ProviderState::kLost, "silent"};
       delta.changes.emplace_back(std::in_place_type<msg::Delta::StateChanged>, std::move(lost));
     }
-    const Blob frame(encode(Message(delta)));
+    const Blob frame(encode(delta));
     const Duration begin = transport::read_clock().mono;
     core_.on_link_frame(0, frame, now_);
     core_.tick(now_);
@@ -50,7 +50,7 @@ class Fleet {
   }
 
  private:
-  void from_broker(const Message& message) {
+  void from_broker(const LinkToDispatcher& message) {
     core_.on_link_frame(0, Blob(encode(message)), now_);
     core_.tick(now_);
   }
@@ -59,7 +59,7 @@ class Fleet {
     for (std::size_t i = 0; i < tasks; ++i) {
       message.tasks.push_back({*TaskId::parse("task-" + std::to_string(i)), {}, Blob()});
       if (message.tasks.size() < limits::kMaxBatchEntries && i + 1 < tasks) continue;
-      core_.on_client_frame("client", Identity::anyone(), Blob(encode(Message(message))), now_);
+      core_.on_client_frame("client", Identity::anyone(), Blob(encode(message)), now_);
       message.tasks.clear();
     }
     core_.tick(now_);
@@ -71,11 +71,11 @@ class Fleet {
       const auto* parcels = std::get_if<msg::ToNodes>(&message);
       if (!parcels) continue;
       for (const auto& [session, frame] : parcels->parcels) {
-        const auto assign = decode(frame, Direction::kToNode);
+        const auto assign = decode<ToNode>(frame);
         msg::AssignAck ack;
         for (const auto& entry : std::get<msg::Assign>(*assign).entries)
           ack.entries.push_back({entry.ref, ErrorCode::kOk, ""});
-        answers.parcels.push_back({session, Blob(encode(Message(ack)))});
+        answers.parcels.push_back({session, Blob(encode(ack))});
       }
     }
     from_broker(answers);

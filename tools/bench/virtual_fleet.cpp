@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "protocol/base/limits.h"
+#include "protocol/wire/codec.h"
 #include "tools/bench/window.h"
 
 namespace genai::bench {
@@ -113,12 +114,12 @@ Duration VirtualFleet::next_deadline() const {
 
 // ---- the broker and its nodes
 
-void VirtualFleet::hear_broker(const Message& message) {
+void VirtualFleet::hear_broker(const LinkToBroker& message) {
   if (std::holds_alternative<msg::LinkHello>(message)) return send_snapshot();
   const auto* parcels = std::get_if<msg::ToNodes>(&message);
   if (!parcels) return;
   for (const msg::Parcel& parcel : parcels->parcels) {
-    auto inner = decode(parcel.frame, Direction::kToNode);
+    auto inner = decode<ToNode>(parcel.frame);
     if (!inner) throw std::runtime_error("undecodable: " + inner.error().detail);
     in_flight_.push_back({now_.mono + kHop, parcel.session, std::move(*inner)});
   }
@@ -140,7 +141,7 @@ void VirtualFleet::beat_all() {
 
 void VirtualFleet::send_from(const SessionId& session, VirtualNode& node) {
   msg::FromNodes parcels;
-  for (const Message& message : node.take_messages())
+  for (const FromNode& message : node.take_messages())
     parcels.parcels.push_back({session, Blob(encode(message))});
   if (!parcels.parcels.empty()) send_link(parcels);
   if (node.take_memory_changed())
@@ -157,7 +158,7 @@ void VirtualFleet::send_change(msg::Delta::Change change) {
   send_link(msg::Delta{kBroker, ++delta_, {std::move(change)}});
 }
 
-void VirtualFleet::send_link(const Message& message) {
+void VirtualFleet::send_link(const LinkToDispatcher& message) {
   core_.on_link_frame(0, Blob(encode(message)), now_);
 }
 
@@ -179,7 +180,7 @@ void VirtualFleet::submit_now(const std::vector<VirtualTask>& tasks) {
   }
 }
 
-void VirtualFleet::hear_client(const Message& message) {
+void VirtualFleet::hear_client(const ClientReply& message) {
   if (const auto* accepted = std::get_if<msg::Accepted>(&message)) return on_accepted(*accepted);
   if (const auto* deliver = std::get_if<msg::Deliver>(&message)) return on_deliver(*deliver);
   throw std::runtime_error("an unexpected answer from the dispatcher");
@@ -211,7 +212,7 @@ VirtualTrip& VirtualFleet::trip(const TaskId& id) {
   return trips_[*number];
 }
 
-void VirtualFleet::send_client(const Message& message) {
+void VirtualFleet::send_client(const ClientRequest& message) {
   core_.on_client_frame(kClient, Identity::anyone(), Blob(encode(message)), now_);
 }
 

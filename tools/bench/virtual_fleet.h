@@ -57,8 +57,8 @@ class VirtualFleet {
   void settle();
   bool apply_effects();
   void advance();
-  void hear_client(const Message& message);
-  void hear_broker(const Message& message);
+  void hear_client(const ClientReply& message);
+  void hear_broker(const LinkToBroker& message);
   void on_accepted(const msg::Accepted& message);
   void on_deliver(const msg::Deliver& message);
   void join_now(NodeTraits traits);
@@ -67,8 +67,8 @@ class VirtualFleet {
   void send_from(const SessionId& session, VirtualNode& node);
   void send_snapshot();
   void send_change(msg::Delta::Change change);
-  void send_link(const Message& message);
-  void send_client(const Message& message);
+  void send_link(const LinkToDispatcher& message);
+  void send_client(const ClientRequest& message);
   VirtualTrip& trip(const TaskId& id);
   Duration elapsed() const;
   Duration next_deadline() const;
@@ -76,7 +76,7 @@ class VirtualFleet {
   struct InFlight {
     Duration arrives;
     SessionId session;
-    Message message;
+    ToNode message;
   };
 
   const std::uint64_t seed_;

@@ -24,7 +24,7 @@ VirtualNode::VirtualNode(NodeTraits traits, Draw draw)
   for (const std::string& model : traits_.loaded) memory_.push_back({model, Duration{0}, true});
 }
 
-void VirtualNode::handle(const Message& message) {
+void VirtualNode::handle(const ToNode& message) {
   if (const auto* assign = std::get_if<msg::Assign>(&message)) {
     msg::AssignAck ack;
     for (const auto& entry : assign->entries) {

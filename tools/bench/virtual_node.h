@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "protocol/base/time.h"
-#include "protocol/wire/messages.h"
+#include "protocol/wire/node.h"
 #include "tools/bench/draw.h"
 
 namespace genai::bench {
@@ -34,12 +34,12 @@ class VirtualNode {
 
   /// An ASSIGN, ABORT or RESULT_ACK; KEEP says nothing new here. Throws std::logic_error for the
   /// rest and for a task that this node cannot run: the dispatcher should have known.
-  void handle(const Message& message);
+  void handle(const ToNode& message);
   /// Ends what is due, then starts what has room, in the order of assignment.
   void tick(Duration now);
   /// When tick is due next; at once after handle.
   Duration next_deadline() const;
-  std::vector<Message> take_messages() { return std::exchange(messages_, {}); }
+  std::vector<FromNode> take_messages() { return std::exchange(messages_, {}); }
 
   PublicMetaInfo meta() const;
   std::vector<AssignmentRef> held() const;
@@ -80,7 +80,7 @@ class VirtualNode {
   std::vector<Job> jobs_;       // in the order of assignment
   std::vector<Loaded> memory_;  // the longest unused first
   bool memory_changed_ = false;
-  std::vector<Message> messages_;
+  std::vector<FromNode> messages_;
   std::uint64_t loads_ = 0, errors_ = 0;
 };
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "genai/client/types.h"
-#include "protocol/wire/messages.h"
+#include "protocol/wire/client.h"
 
 namespace genai::client {
 

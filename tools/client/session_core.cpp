@@ -9,6 +9,7 @@
 
 #include "protocol/base/limits.h"
 #include "protocol/base/planted.h"
+#include "protocol/wire/codec.h"
 
 namespace genai::client {
 namespace {
@@ -60,7 +61,7 @@ void SessionCore::watch(const std::vector<TaskId>& ids, msg::WatchLevel level, c
   }
 }
 
-void SessionCore::ask(std::uint64_t number, Message message, const Now& now) {
+void SessionCore::ask(std::uint64_t number, ClientRequest message, const Now& now) {
   if (!waits()) heard_at_ = now.mono;
   send_unsent(now);  // a CANCEL must not overtake the SUBMIT of its task
   send(message);
@@ -97,7 +98,7 @@ void SessionCore::send_batch(std::vector<TaskId> ids, const Now& now) {
 }
 
 void SessionCore::handle(const Blob& frame, const Now& now) {
-  auto message = decode(frame, Direction::kToClient);
+  auto message = decode<ClientReply>(frame);
   if (!message) {
     effects_.notices.push_back("the dispatcher sent what cannot be read: " +
                                message.error().detail);
@@ -105,14 +106,7 @@ void SessionCore::handle(const Blob& frame, const Now& now) {
   }
   heard_at_ = now.mono;
   if (std::exchange(silent_, false)) effects_.notices.push_back("the dispatcher answers again");
-  std::visit(
-      [&](auto& body) {
-        if constexpr (requires { this->on(body, now); })
-          this->on(body, now);
-        else if constexpr (requires { body.request; })
-          this->on_reply(body);
-      },
-      *message);
+  std::visit([&](auto& body) { on(body, now); }, *message);
 }
 
 template <class M>

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "protocol/base/time.h"
-#include "protocol/wire/codec.h"
+#include "protocol/wire/client.h"
 
 namespace genai::client {
 
@@ -30,7 +30,7 @@ struct Effects {
   std::vector<std::string> notices;
   std::vector<msg::Acceptance> verdicts;  // on submissions
   std::vector<std::variant<msg::Deliver::Entry, msg::Update::Entry>> events;
-  std::unordered_map<std::uint64_t, Message> replies;  // to request()
+  std::unordered_map<std::uint64_t, ClientReply> replies;  // to request()
 };
 
 /// Not thread-safe. After any call, carry out take_effects().
@@ -89,7 +89,7 @@ class SessionCore {
     msg::WatchLevel level = msg::WatchLevel::kResult;
   };
   struct Pending {
-    Message message;
+    ClientRequest message;
     Duration repeat_at;
   };
   struct Batch {  // a SUBMIT under way
@@ -104,10 +104,16 @@ class SessionCore {
   void on(msg::ErrorReply& message, const Now& now);
   std::size_t watched_tasks() const;
   void on(msg::Tasks& message, const Now& now);
+  void on(msg::Cancelled& message, const Now&) { on_reply(message); }
+  void on(msg::Purged& message, const Now&) { on_reply(message); }
+  void on(msg::Reprioritised& message, const Now&) { on_reply(message); }
+  void on(msg::NodeList& message, const Now&) { on_reply(message); }
+  void on(msg::Stats& message, const Now&) { on_reply(message); }
+  void on(msg::Done& message, const Now&) { on_reply(message); }
   template <class M>
   void on_reply(M& message);
 
-  void ask(std::uint64_t number, Message message, const Now& now);
+  void ask(std::uint64_t number, ClientRequest message, const Now& now);
   void send_unsent(const Now& now);
   void send_batch(std::vector<TaskId> ids, const Now& now);
   void watch_again(const Now& now);
@@ -117,7 +123,7 @@ class SessionCore {
   void end_failed(const TaskId& id, ErrorCode code, const std::string& why);
   void renew(const Now& now);
   bool waits() const { return !open_.empty() || !pending_.empty(); }
-  void send(const Message& message) { effects_.frames.push_back(encode(message)); }
+  void send(const ClientRequest& message) { effects_.frames.push_back(encode(message)); }
 
   std::unordered_map<TaskId, Open> open_;
   // Results that were handed on and are not acknowledged: still watched; watched no longer; and

@@ -1,5 +1,5 @@
 #include "genai/client/types.h"
-#include "protocol/wire/messages.h"
+#include "protocol/wire/task_status.h"
 
 namespace genai::client {
 

@@ -7,14 +7,13 @@
 #include <vector>
 
 #include "protocol/base/limits.h"
-#include "protocol/wire/codec.h"
-#include "protocol/wire/messages.h"
+#include "protocol/wire/node.h"
 
 namespace genai::node {
 
 class Outbox {
  public:
-  void put(Message message) { messages_.push_back({std::move(message), SIZE_MAX}); }
+  void put(FromNode message) { messages_.push_back({std::move(message), SIZE_MAX}); }
 
   /// An entry of a list message M; `bytes` is about what it will take.
   template <class M>
@@ -36,7 +35,7 @@ class Outbox {
   static constexpr std::size_t kSmallEntryBytes = 128;
 
   struct Open {
-    Message message;
+    FromNode message;
     std::size_t bytes;
   };
 

@@ -30,21 +30,15 @@ SessionCore::SessionCore(CoreConfig config, const Now& started)
 void SessionCore::handle_frame(const Blob& frame, const Now& now, Effects& effects) {
   if (phase_ == Phase::kEnded) return;
   heard_ = now.mono;
-  const auto message = decode(frame, Direction::kToNode);
+  const auto message = decode<ToNode>(frame);
   if (!message) {
-    static const std::uint64_t kErrorType = type_number(msg::ErrorReply{});
     effects.events.push_back({Kind::kProtocolError, {}, 0, 0, message.error().detail});
-    if (joined() && peek_type(frame.view(), Direction::kToNode) != kErrorType)
+    if (joined() && peek_type(frame.view(), Direction::kToNode) != msg::ErrorReply::kKind.number)
       outbox_.put(msg::ErrorReply{peek_request(frame.view()), message.error().code,
                                   message.error().detail});
     return;
   }
-  std::visit(
-      [&](const auto& body) {
-        // HEARTBEAT_REPLY and KEEP ask for nothing: that they came is all.
-        if constexpr (requires { this->on(body, now, effects); }) this->on(body, now, effects);
-      },
-      *message);
+  std::visit([&](const auto& body) { on(body, now, effects); }, *message);
 }
 
 void SessionCore::handle_unsent(const Now& now) {

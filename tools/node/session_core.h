@@ -12,7 +12,7 @@
 #include "genai/node.h"
 #include "protocol/base/blob.h"
 #include "protocol/base/time.h"
-#include "protocol/wire/messages.h"
+#include "protocol/wire/node.h"
 #include "tools/node/outbox.h"
 
 namespace genai::node {
@@ -124,6 +124,7 @@ class SessionCore {
   void on(const msg::Welcome& welcome, const Now& now, Effects& effects);
   void on(const msg::Goodbye&, const Now& now, Effects& effects);
   void on(const msg::ErrorReply& error, const Now& now, Effects& effects);
+  void on(const msg::HeartbeatReply&, const Now&, Effects&) {}  // that it came is all
   void rejoin(const std::string& why, const Now& now, Effects& effects);
   void on_refused(const Error& error, const Now& now, Effects& effects);
   void give_way(const std::string& why, Effects& effects);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "genai/node.h"
+#include "protocol/wire/assignment_ref.h"
 #include "tools/node/execution.h"
 #include "tools/node/mailbox.h"
 #include "tools/node/session_core.h"

@@ -25,7 +25,7 @@ struct Bench {
     tell(msg::Abort{{{ref(id), code}}});
     return std::get<msg::AbortAck>(said.back()).entries.at(0).outcome;
   }
-  void tell(const Message& message) {
+  void tell(const ToNode& message) {
     node.handle(message);
     tick();
   }
@@ -35,7 +35,7 @@ struct Bench {
   }
   void tick() {
     node.tick(now);
-    for (Message& message : node.take_messages()) {
+    for (FromNode& message : node.take_messages()) {
       if (const auto* result = std::get_if<msg::Result>(&message))
         for (const auto& entry : result->entries) results.emplace_back(entry, to_ms(now));
       said.push_back(std::move(message));
@@ -52,7 +52,7 @@ struct Bench {
 
   VirtualNode node;
   Duration now{0};
-  std::vector<Message> said;
+  std::vector<FromNode> said;
   std::vector<std::pair<msg::Result::Entry, std::uint64_t>> results;
   std::size_t most_running = 0;
 };
@@ -90,7 +90,7 @@ TEST_CASE("a virtual node acknowledges each assignment and runs a repeated one o
   Bench b({});
   b.assign("a", 1000);
   b.assign("a", 1000);
-  CHECK(std::ranges::count_if(b.said, [](const Message& message) {
+  CHECK(std::ranges::count_if(b.said, [](const FromNode& message) {
           return std::holds_alternative<msg::AssignAck>(message);
         }) == 2);
   b.run_until(10'000);

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "broker/core.h"
-#include "protocol/wire/codec.h"
+#include "protocol/wire/messages.h"
 
 namespace genai::broker::test {
 
@@ -116,7 +116,7 @@ class World {
     REQUIRE(!link.empty());
     const Sent sent = link.front();
     link.pop_front();
-    INFO("got " << type_name(sent.message));
+    INFO("got " << kind_of(sent.message).name);
     REQUIRE(sent.peer == peer);
     REQUIRE(std::holds_alternative<M>(sent.message));
     return std::get<M>(sent.message);
@@ -177,7 +177,7 @@ class World {
 template <class M>
 M only(const std::vector<World::Sent>& sent) {
   REQUIRE(sent.size() == 1);
-  INFO("got " << type_name(sent[0].message));
+  INFO("got " << kind_of(sent[0].message).name);
   REQUIRE(std::holds_alternative<M>(sent[0].message));
   return std::get<M>(sent[0].message);
 }

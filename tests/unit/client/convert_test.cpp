@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "protocol/wire/codec.h"
+#include "protocol/wire/messages.h"
 
 using namespace genai;
 using namespace genai::client;

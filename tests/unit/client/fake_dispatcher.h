@@ -12,7 +12,7 @@
 
 #include "protocol/base/limits.h"
 #include "protocol/transport/socket.h"
-#include "protocol/wire/codec.h"
+#include "protocol/wire/messages.h"
 
 namespace genai::client::test {
 

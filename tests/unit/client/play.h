@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "protocol/wire/codec.h"
+#include "protocol/wire/messages.h"
 #include "tools/client/calls.h"
 
 namespace genai::client::test {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 
+#include "protocol/wire/messages.h"
 #include "tools/client/session_core.h"
 
 namespace genai::client {

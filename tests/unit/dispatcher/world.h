@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "dispatcher/core.h"
+#include "protocol/wire/messages.h"
 
 namespace genai::dispatcher::test {
 

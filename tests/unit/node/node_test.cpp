@@ -9,7 +9,7 @@
 #include "protocol/base/limits.h"
 #include "protocol/transport/socket.h"
 #include "protocol/transport/system.h"
-#include "protocol/wire/codec.h"
+#include "protocol/wire/messages.h"
 
 namespace genai::node {
 namespace {

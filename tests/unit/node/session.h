@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "protocol/wire/codec.h"
+#include "protocol/wire/messages.h"
 #include "tools/node/session_core.h"
 
 namespace genai::node::test {
@@ -89,7 +89,7 @@ class Session {
     REQUIRE(!sent.empty());
     const Message message = sent.front();
     sent.pop_front();
-    INFO("got " << type_name(message));
+    INFO("got " << kind_of(message).name);
     REQUIRE(std::holds_alternative<M>(message));
     return std::get<M>(message);
   }

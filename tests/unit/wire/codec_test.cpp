@@ -1,10 +1,9 @@
 // Round trips and damage; the vectors in tests/golden hold the exact bytes.
-#include "protocol/wire/codec.h"
-
 #include <catch2/catch.hpp>
 #include <random>
 
 #include "protocol/base/limits.h"
+#include "protocol/wire/messages.h"
 
 using namespace genai;
 

@@ -2,7 +2,7 @@
 // What each real message takes from other releases stands in tests/golden/growth.json.
 #include <catch2/catch.hpp>
 
-#include "protocol/wire/codec.h"
+#include "protocol/wire/messages.h"
 #include "protocol/wire/reader.h"
 #include "protocol/wire/writer.h"
 
@@ -13,6 +13,14 @@ struct Before {
   std::uint64_t number = 0;
   std::vector<AssignmentRef> refs = {};
   std::string reason = "none";
+
+  template <class Ar>
+  void fields(Ar& ar) {
+    ar.uint("number", number);
+    ar.list("refs", refs, 0, 10);
+    ar.optional();
+    ar.text("reason", reason, 100);
+  }
 };
 /// ... and as a later one does.
 struct After {
@@ -22,26 +30,19 @@ struct After {
   std::uint8_t priority = 5;
   std::vector<std::string> tags = {};
   double share = 0.5;
-};
 
-template <class Ar>
-void fields(Ar& ar, Before& m) {
-  ar.uint("number", m.number);
-  ar.list("refs", m.refs, 0, 10);
-  ar.optional();
-  ar.text("reason", m.reason, 100);
-}
-template <class Ar>
-void fields(Ar& ar, After& m) {
-  ar.uint("number", m.number);
-  ar.list("refs", m.refs, 0, 10);
-  ar.optional();
-  ar.text("reason", m.reason, 100);
-  ar.appended();
-  ar.uint("priority", m.priority, 0, 9);
-  ar.list("tags", m.tags, 0, 10);
-  ar.real("share", m.share, 0, 1);
-}
+  template <class Ar>
+  void fields(Ar& ar) {
+    ar.uint("number", number);
+    ar.list("refs", refs, 0, 10);
+    ar.optional();
+    ar.text("reason", reason, 100);
+    ar.appended();
+    ar.uint("priority", priority, 0, 9);
+    ar.list("tags", tags, 0, 10);
+    ar.real("share", share, 0, 1);
+  }
+};
 
 namespace {
 

@@ -5,7 +5,7 @@
 #include <functional>
 #include <msgpack.hpp>
 
-#include "protocol/wire/codec.h"
+#include "protocol/wire/messages.h"
 
 using namespace genai;
 
@@ -21,7 +21,7 @@ std::string frame(std::uint32_t fields, const Fill& fill) {
   Packer packer(buffer);
   packer.pack_array(fields + 2);
   packer.pack(limits::kProtocolVersion);
-  packer.pack(type_number(M{}));
+  packer.pack(M::kKind.number);
   fill(packer);
   return {buffer.data(), buffer.size()};
 }

@@ -11,7 +11,7 @@ namespace {
 
 using State = StoreReport::State;
 using Reading = Committer::Reading;
-using Needs = Committer::Needs;
+using CommitNeeds = Committer::Needs;
 
 /// A committer alone, on virtual time. What it is told is made up, and messages are numbers.
 struct Bench {
@@ -48,7 +48,7 @@ struct Bench {
     take();
   }
   void change(std::size_t size) {
-    REQUIRE(committer.needs(now) == Needs::kChanges);
+    REQUIRE(committer.needs(now) == CommitNeeds::kChanges);
     committer.handle(Committer::Changes{batch_of(size)}, now);
     take();
   }
@@ -59,7 +59,7 @@ struct Bench {
     REQUIRE(writing);
   }
   void free(std::size_t size) {
-    REQUIRE(committer.needs(now) == Needs::kFrees);
+    REQUIRE(committer.needs(now) == CommitNeeds::kFrees);
     committer.handle(Committer::Frees{batch_of(size, 100)}, now);
     take();
   }
@@ -126,7 +126,7 @@ TEST_CASE("messages leave in order, each after the commit that it rests on") {
   CHECK(b.take_released().empty());
   b.pass({3}, Bench::kAtOnce);  // while that runs
   b.pass({4}, Bench::kAtOnce);
-  CHECK(b.committer.needs(b.now) == Needs::kNothing);
+  CHECK(b.committer.needs(b.now) == CommitNeeds::kNothing);
   b.done();
   CHECK(b.take_released() == Numbers{1, 2});
   b.change(2);
@@ -158,7 +158,7 @@ TEST_CASE("changes that nobody waits for hold no message up, and are written in 
   const Duration due = b.now.mono + from_ms(500);
   b.pass({1}, due);
   CHECK(b.take_released() == Numbers{1});
-  CHECK(b.committer.needs(b.now) == Needs::kNothing);
+  CHECK(b.committer.needs(b.now) == CommitNeeds::kNothing);
   CHECK(b.committer.next_deadline() == due);
   b.advance(from_ms(500));
   b.change(1);
@@ -231,7 +231,7 @@ TEST_CASE("a batch that does not fit is tried again after a second, with whateve
   REQUIRE(b.committer.stuck());
   CHECK(b.committer.stuck()->erased == Numbers{1, 2});
   b.pass({2}, Bench::kAtOnce);  // waits behind it, and its changes gather
-  CHECK(b.committer.needs(b.now) == Needs::kNothing);
+  CHECK(b.committer.needs(b.now) == CommitNeeds::kNothing);
   const Duration retry_at = b.committer.next_deadline();
   CHECK(retry_at == b.now.mono + Committer::kRetry);
   b.advance(Committer::kRetry);
@@ -283,7 +283,7 @@ TEST_CASE("the store is looked at when nothing is written: more often while room
   REQUIRE(b.looking);
   CHECK(b.committer.is_idle());  // it holds nothing up, nor a stop
   b.pass({1}, Bench::kAtOnce);   // one at a time
-  CHECK(b.committer.needs(b.now) == Needs::kNothing);
+  CHECK(b.committer.needs(b.now) == CommitNeeds::kNothing);
   b.done();
   CHECK(b.committer.report().commits == 0);
   b.change(1);
@@ -304,7 +304,7 @@ TEST_CASE("a look finds the disk full: there is nothing to try again, only to lo
   CHECK(b.take_states() == States{State::kFull});
   CHECK(!b.committer.stuck());
   b.advance(Committer::kRetry);
-  CHECK(b.committer.needs(b.now) == Needs::kNothing);
+  CHECK(b.committer.needs(b.now) == CommitNeeds::kNothing);
   b.expire();
   REQUIRE(b.looking);
   b.done();
@@ -323,7 +323,7 @@ TEST_CASE("after a failure for good nothing is written, read or said any more") 
   b.advance(from_ms(60'000));
   b.expire();
   CHECK(b.take_released().empty());
-  CHECK(b.committer.needs(b.now) == Needs::kNothing);
+  CHECK(b.committer.needs(b.now) == CommitNeeds::kNothing);
   CHECK(b.committer.next_deadline() == kNever);
   CHECK(b.committer.reading() == Reading::kNothing);
   CHECK((!b.writing && !b.looking));

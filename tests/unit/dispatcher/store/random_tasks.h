@@ -10,7 +10,7 @@
 
 #include "dispatcher/store/store.h"
 #include "dispatcher/tasks/digest.h"
-#include "protocol/wire/codec.h"
+#include "protocol/wire/messages.h"
 
 namespace genai::dispatcher::store {
 

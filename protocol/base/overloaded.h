@@ -1,0 +1,13 @@
+// Several functions as one, for std::visit.
+#pragma once
+
+namespace genai {
+
+template <class... Fs>
+struct Overloaded : Fs... {
+  using Fs::operator()...;
+};
+template <class... Fs>
+Overloaded(Fs...) -> Overloaded<Fs...>;
+
+}  // namespace genai

@@ -1,0 +1,31 @@
+// ERROR: the one message that everybody may send to everybody.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "protocol/base/errors.h"
+#include "protocol/base/limits.h"
+#include "protocol/wire/kind.h"
+
+namespace genai::msg {
+
+using namespace limits;
+
+/// It is never answered.
+struct ErrorReply {
+  static constexpr MessageKind kKind{99, "ERROR", Way::kAny};
+  std::uint64_t request = 0;  // 0: the request is not known
+  ErrorCode code = ErrorCode::kMalformed;
+  std::string detail;
+
+  template <class Ar>
+  void fields(Ar& ar) {
+    ar.uint("request", request);
+    ar.code("code", code);
+    ar.optional();
+    ar.text("detail", detail, kMaxTextBytes);
+  }
+};
+
+}  // namespace genai::msg
