@@ -7,12 +7,14 @@
 #include <string>
 
 #include "dispatcher/placement/quota.h"
+#include "dispatcher/tasks/retention.h"
 #include "protocol/base/limits.h"
 #include "protocol/base/time.h"
 
 namespace genai::dispatcher {
 
-struct Config {
+/// With how long and how much is kept of tasks that have ended.
+struct Config : Retention {
   // Whether changes are gathered for a store.
   bool durable = false;
 
@@ -39,14 +41,8 @@ struct Config {
   Duration abort_resend = from_ms(2000);   // ABORT without ABORT_ACK
 
   // Limits of what is kept.
-  std::size_t max_tasks = 1'000'000;                             // not terminal
-  std::size_t max_queued_bytes = std::size_t{4} << 30;           // of their payloads and specs
-  Duration result_retention = from_ms(24ull * 3600 * 1000);      // results nobody acknowledged
-  std::size_t max_result_bytes = std::size_t{1} << 30;           // of kept results
-  Duration failed_retention = from_ms(7ull * 24 * 3600 * 1000);  // Failed tasks, to be replayed
-  std::size_t max_failed_bytes = std::size_t{1} << 30;           // of Failed tasks
-  Duration history_retention = from_ms(3600ull * 1000);  // terminal tasks without their data
-  std::size_t max_history = 200'000;
+  std::size_t max_tasks = 1'000'000;                    // not terminal
+  std::size_t max_queued_bytes = std::size_t{4} << 30;  // of their payloads and specs
 };
 
 }  // namespace genai::dispatcher

@@ -46,8 +46,9 @@ Core::Core(const Config& config, InstanceId instance, std::uint64_t epoch,
       instance_(instance),
       epoch_(epoch),
       started_(now.mono),
-      journal_(config.durable),
-      tasks_(journal_),
+      changes_(config.durable),
+      tasks_(changes_),
+      journal_(changes_, tasks_),
       measures_(config_.queue_length_only),
       tenants_(config_.quotas),
       backlog_(config_, measures_, tenants_),
@@ -91,7 +92,7 @@ void Core::register_gauges() {
 // ---------------------------------------------------------------------
 
 void Core::assign(Task& task, Provider& provider, std::string_view reason, const Now& now) {
-  backlog_.remove(task);
+  backlog_.remove(*task.entry);
   const std::uint32_t number =
       task.issued.empty() || GENAI_PLANTED(kReuseAttempt) ? 1 : task.issued.back().number + 1;
   if (task.issued.size() == kMaxIssued) task.issued.erase(task.issued.begin());
@@ -100,7 +101,7 @@ void Core::assign(Task& task, Provider& provider, std::string_view reason, const
   tasks_.move(task, TaskStatus::kScheduled, reason, now, provider.node_id, number);
   tasks_.set_phase_end(task, now.mono + config_.assign_ack);
   occupy(task, provider, now);
-  task.seen_whole = true;
+  task.entry->seen_whole = true;
   if (number == 1) queue_ms_.observe(1000 * seconds(now.mono - task.accepted_at));
   outbox_.assign(provider, task, ref_of(task));
   notify(task);
@@ -124,17 +125,17 @@ void Core::adopt(Task& task, Provider& provider, IssuedAttempt& attempt, const N
 }
 
 void Core::occupy(Task& task, Provider& provider, const Now& now) {
-  providers_.give(provider, task, now.mono);
-  backlog_.placed(task);
-  task.asked_back = false;
-  task.seen_whole = false;
+  providers_.give(provider, *task.entry, now.mono);
+  backlog_.placed(*task.entry);
+  task.entry->asked_back = false;
+  task.entry->seen_whole = false;
 }
 
 /// A prefetched task waits for those before it, so its clock allows for them too.
 void Core::start_clock(Task& task, const Provider& provider, const Now& now) {
   task.acknowledged_at = now.mono;
   const Duration limit =
-      task.spec.time_limit_ms ? from_ms(task.spec.time_limit_ms) : config_.time_limit;
+      task.spec.time_limit_ms() ? from_ms(task.spec.time_limit_ms()) : config_.time_limit;
   const auto rounds = 1 + (provider.outstanding() - 1) / provider.meta.slots;
   tasks_.set_phase_end(task,
                        now.mono + limit * static_cast<std::int64_t>(rounds) + kTimeLimitGrace);
@@ -142,24 +143,26 @@ void Core::start_clock(Task& task, const Provider& provider, const Now& now) {
 
 /// An Unscheduled task is about to be something else.
 void Core::leave_queue(Task& task) {
-  if (!task.recovering) return backlog_.remove(task);
+  if (!task.recovering) return backlog_.remove(*task.entry);
   task.recovering = false;
   recovering_.erase(task.sequence);
 }
 
 Provider* Core::detach(Task& task, const Now& now) {
+  GENAI_CHECK(task.is_assigned());
   Provider* provider = providers_.find(task.attempt(task.current)->session);
   GENAI_CHECK(provider != nullptr);
-  const bool begun = task.begun_at != Duration{0};
-  providers_.take(*provider, task, now.mono);
-  backlog_.unplaced(task, begun ? seconds(now.mono - task.begun_at) : 0);
-  task.fraction = 0;
-  task.progress_text.clear();
+  QueueEntry& entry = *task.entry;
+  const bool begun = entry.begun_at != Duration{0};
+  providers_.take(*provider, entry, now.mono);
+  backlog_.unplaced(entry, begun ? seconds(now.mono - entry.begun_at) : 0);
+  if (!progress_.empty()) progress_.erase(task.handle);
   return provider;
 }
 
 bool Core::used_up(const Task& task) const {
-  const std::uint32_t faults = task.spec.max_attempts ? task.spec.max_attempts : config_.max_faults;
+  const std::uint32_t faults =
+      task.spec.max_attempts() ? task.spec.max_attempts() : config_.max_faults;
   return task.faults >= faults || task.losses >= config_.max_losses ||
          task.drains >= config_.max_drains;
 }
@@ -187,18 +190,18 @@ void Core::requeue(Task& task, Cause cause, ErrorCode code, const std::string& r
   tasks_.move(task, TaskStatus::kUnscheduled, with_what_was_said(reason, said), now, ended.node_id,
               ended.number);
   if (cause == Cause::kFault) hold_back(task, now);
-  backlog_.add(task, now.mono);
-  if (GENAI_PLANTED(kRequeueTwice)) backlog_.add(task, now.mono);
+  backlog_.add(*task.entry, now.mono);
+  if (GENAI_PLANTED(kRequeueTwice)) backlog_.add(*task.entry, now.mono);
   notify(task);
 }
 
 /// After an error the task waits for longer and longer, since trouble passes. Only the first one
 /// may be that of its node alone: then it goes to another one at once.
 void Core::hold_back(Task& task, const Now& now) {
-  if (task.faults == 1 && scheduler_.has_untried(task, now)) return;
+  if (task.faults == 1 && scheduler_.has_untried(*task.entry, now)) return;
   // What is left of its time must be enough to try it again.
   const Duration most = (task.expires_at - now.mono) / 2;
-  task.not_before = now.mono + std::min(retry_delay(task.sequence, task.faults), most);
+  task.entry->not_before = now.mono + std::min(retry_delay(task.sequence, task.faults), most);
 }
 
 /// Its node gave the task back, or left. Each node is charged once, and only for what it had taken:
@@ -219,8 +222,9 @@ void Core::finish(Task& task, TaskStatus status, ErrorCode code, std::string rea
     leave_queue(task);
   else
     detach(task, now);
-  if (status == TaskStatus::kCompleted) scheduler_.observe(task, now);
-  backlog_.forget(task);
+  if (status == TaskStatus::kCompleted) scheduler_.observe(*task.entry, now);
+  backlog_.forget(*task.entry);
+  entries_.release(*std::exchange(task.entry, nullptr));
   task.code = code;
   if (status != TaskStatus::kCompleted) {
     task.info["error"] = clip_text(with_what_was_said(reason, said));
@@ -240,7 +244,7 @@ void Core::finish(Task& task, TaskStatus status, ErrorCode code, std::string rea
   if (!progressed_.empty()) progressed_.erase(task.sequence);
   archive_.add(task);
   notify(task);
-  for (const Watcher& watcher : task.watchers) clients_.enqueue(watcher.peer, task);
+  clients_.enqueue(task);
 }
 
 void Core::abort_attempt(Provider& provider, const AssignmentRef& ref, ErrorCode code,
@@ -328,7 +332,7 @@ void Core::expire_task(Task& task, Explanations& explanations, const Now& now) {
   const ErrorCode code = missed ? ErrorCode::kDeadlineMissed : ErrorCode::kExpired;
   abort_current(task, code, now);
   std::string reason =
-      missed ? "its deadline passed" : fmt::format("expired after {} ms", task.spec.ttl_ms);
+      missed ? "its deadline passed" : fmt::format("expired after {} ms", task.spec.whole().ttl_ms);
   if (task.status == TaskStatus::kUnscheduled)
     reason += " in the queue: " + explain(task, explanations, now);
   else
@@ -344,17 +348,19 @@ std::string Core::explain(const Task& task, Explanations& explanations, const No
   if (task.recovering)
     return "the dispatcher was restarted: waiting for " +
            task.attempt(task.current)->node_id.str() + " to report";
-  if (const Duration wait = task.not_before - now.mono; wait > Duration{0}) {
+  const QueueEntry& entry = *task.entry;
+  if (const Duration wait = entry.not_before - now.mono; wait > Duration{0}) {
     if (task.issued.empty()) return fmt::format("not to be started for another {} ms", to_ms(wait));
     return fmt::format("not to be tried again for another {} ms, after {} error{}", to_ms(wait),
                        task.faults, task.faults == 1 ? "" : "s");
   }
-  if (!task.tenant->may_run())
-    return fmt::format("tenant '{}' has {} tasks running, its limit", task.tenant->name,
-                       task.tenant->running);
-  if (std::string reason = scheduler_.reason_to_wait(task, now); !reason.empty()) return reason;
-  auto [it, missing] = explanations.try_emplace(task.group);
-  if (missing) it->second = providers_.explain(task.spec.needs, task.spec.max_cost, now.mono);
+  if (!entry.tenant->may_run())
+    return fmt::format("tenant '{}' has {} tasks running, its limit", entry.tenant->name,
+                       entry.tenant->running);
+  if (std::string reason = scheduler_.reason_to_wait(entry, now); !reason.empty()) return reason;
+  auto [it, missing] = explanations.try_emplace(entry.group);
+  if (missing)
+    it->second = providers_.explain(entry.group->key.needs, entry.group->key.max_cost, now.mono);
   return it->second;
 }
 
@@ -380,35 +386,32 @@ void Core::enforce_retention(const Now& now) {
     outbox_.note({Note::Level::kWarn,
                   "failed task forgotten: nobody replayed or purged it within the retention limits",
                   {{"task_id", task->id.str()}}});
-    forget(*task->card, now);
+    forget(task->handle, now);
   }
-  while (Card* card = archive_.overdue_history(now.mono)) forget(*card, now);
+  while (const auto task = archive_.overdue_history(now.mono)) forget(*task, now);
 }
 
 /// The task is about to be forgotten.
-void Core::unlink(Task& task) {
-  archive_.remove(task);
-  for (const Watcher& watcher : task.watchers) clients_.unwatch(watcher.peer, task);
+void Core::unlink(TaskHandle task) {
+  archive_.remove(tasks_.at(task));
+  clients_.forget(task);
 }
 
-void Core::forget(Card& card, const Now& now) {
-  if (card.task)
-    unlink(*card.task);
-  else
-    archive_.remove(card.past);
-  tasks_.expire(card, now.mono);
+void Core::forget(TaskHandle task, const Now& now) {
+  unlink(task);
+  tasks_.expire(task, now.mono);
 }
 
 void Core::schedule(const Now& now) {
   scheduler_.start();
   while (auto placement = scheduler_.next(now))
-    assign(*placement->task, *placement->provider, placement->reason, now);
+    assign(task_of(*placement->task), *placement->provider, placement->reason, now);
 }
 
 /// The attempt stays what it is until its node says that it has not begun.
 void Core::ask_back(const Now& now) {
   for (const auto& [task, provider] : scheduler_.recalls(now))
-    outbox_.abort(*provider, ref_of(*task), ErrorCode::kTakenBack);
+    outbox_.abort(*provider, ref_of(*task->record), ErrorCode::kTakenBack);
 }
 
 Duration Core::next_deadline() const {

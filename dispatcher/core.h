@@ -11,6 +11,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -21,11 +22,13 @@
 #include "dispatcher/fleet/providers.h"
 #include "dispatcher/outbox.h"
 #include "dispatcher/placement/backlog.h"
+#include "dispatcher/placement/queue_entry.h"
 #include "dispatcher/placement/scheduler.h"
 #include "dispatcher/store/journal.h"
 #include "dispatcher/store/report.h"
 #include "dispatcher/store/store.h"
 #include "dispatcher/tasks/archive.h"
+#include "dispatcher/tasks/changes.h"
 #include "dispatcher/tasks/task_table.h"
 #include "protocol/base/identity.h"
 #include "protocol/base/limits.h"
@@ -140,6 +143,7 @@ class Core {
   void raise_epoch(std::uint64_t epoch, const Now& now);
   const TaskTable& tasks() const { return tasks_; }
   const Providers& providers() const { return providers_; }
+  const Clients& clients() const { return clients_; }
 
   /// Of this process, since its start; SPEC.md, "Metrics", lists them.
   const Metrics& metrics() const { return metrics_; }
@@ -167,9 +171,11 @@ class Core {
   Provider* detach(Task& task, const Now& now);
   void abort_current(Task& task, ErrorCode code, const Now& now);
   void abort_attempt(Provider& provider, const AssignmentRef& ref, ErrorCode code, const Now& now);
-  static AssignmentRef ref_of(const Task& task) {
+  static AssignmentRef ref_of(const TaskRecord& task) {
     return {task.id, task.current, task.attempt(task.current)->epoch};
   }
+  Task& task_of(const QueueEntry& entry) { return *tasks_.present(entry.handle); }
+  void enroll(Task& task, const TaskSpec& spec, const Now& now);
 
   // Time (core.cpp).
   void end_phase(Task& task, Explanations& explanations, const Now& now);
@@ -211,8 +217,8 @@ class Core {
   void lose(Provider& provider, Cause cause, ErrorCode code, const std::string& reason,
             const Now& now);
   bool is_mass_loss(const Provider& provider, const Now& now);
-  bool follows_loss(const Task& task) const;
-  Task* culprit_of(const Provider& provider) const;
+  bool follows_loss(const TaskRecord& task) const;
+  Task* culprit_of(const Provider& provider);
   bool is_dangerous(const Task& task, const Provider& provider) const;
   void quarantine(Task& task, const Now& now);
   bool any_link_up() const;
@@ -267,8 +273,8 @@ class Core {
   msg::Acceptance replay(const std::string& peer, const msg::Replay::Entry& entry, const Now& now);
   msg::Verdict purge(const TaskId& id);
   msg::Verdict reprioritise(const TaskId& id, std::uint8_t priority, const Now& now);
-  void unlink(Task& task);
-  void forget(Card& card, const Now& now);
+  void unlink(TaskHandle task);
+  void forget(TaskHandle task, const Now& now);
   msg::Verdict cancel(const TaskId& id, const Now& now);
   void watch(const std::string& peer, msg::WatchLevel level, Task& task);
   void notify(const Task& task);
@@ -329,10 +335,12 @@ class Core {
       "run_ms", "How long tasks ran at their nodes, as far as that was seen from beginning to end.",
       kSpanBoundsMs);
 
-  Journal journal_;
+  Changes changes_;
   TaskTable tasks_;
+  Journal journal_;
   Measures measures_;
   Tenants tenants_;
+  QueueEntries entries_;
   Backlog backlog_;
   std::map<std::uint64_t, Task*> recovering_;  // by sequence
   Duration recovery_ends_ = kNever;            // set when the first link is up
@@ -342,6 +350,12 @@ class Core {
   Archive archive_;
   std::vector<Link> links_;
   Outbox outbox_;
+  /// What nodes say of the attempts that they run, until these end.
+  struct Progress {
+    double fraction = 0;
+    std::string text;
+  };
+  std::unordered_map<TaskHandle, Progress> progress_;
   std::map<std::uint64_t, const Task*> progressed_;  // since the last tick, by sequence
   Listings listings_;
   PeerRates rates_{limits::kMaxAskedPerSecond};

@@ -18,10 +18,6 @@
 namespace genai::dispatcher {
 namespace {
 
-// Connections that may follow one task. The oldest goes first: it is most likely a connection that
-// its client has long replaced.
-constexpr std::size_t kMaxWatchers = 16;
-
 template <class M>
 std::size_t units_of(const M& message) {
   constexpr std::size_t kLeast = 10;
@@ -141,7 +137,7 @@ void Core::refuse_role(const std::string& peer, const M& message, const Now& now
 Task* Core::visible(const TaskId& id) {
   Task* task = tasks_.find(id);
   const bool shown =
-      task && (may_see(*asker_, task->spec.tenant) || GENAI_PLANTED(kSeeOtherTenants));
+      task && (may_see(*asker_, task->spec.tenant()) || GENAI_PLANTED(kSeeOtherTenants));
   return shown ? task : nullptr;
 }
 
@@ -170,7 +166,6 @@ void Core::note_malformed(const char* text, const std::string& key, const std::s
 
 void Core::on_client_gone(const std::string& peer, const Now& now) {
   for (Task* task : clients_.remove(peer)) {
-    std::erase_if(task->watchers, [&](const Watcher& w) { return w.peer == peer; });
     settle_delivery(*task, now);
   }
 }
@@ -206,7 +201,7 @@ msg::Acceptance Core::submit(const std::string& peer, msg::WatchLevel level,
     return content_digest(submission.spec.raw, submission.payload.view());
   };
   if (Task* known = tasks_.find(submission.task_id)) {
-    if (known->digest != digest() || !may_see(*asker_, known->spec.tenant))
+    if (known->digest != digest() || !may_see(*asker_, known->spec.tenant()))
       return refuse(ErrorCode::kIdConflict, "this id was accepted with another content");
     watch(peer, level, *known);
     settle_delivery(*known, now);
@@ -226,10 +221,11 @@ msg::Acceptance Core::submit(const std::string& peer, msg::WatchLevel level,
 }
 
 msg::Acceptance Core::acceptance(Task& task, const Now& now) {
-  msg::Acceptance answer{task.id, ErrorCode::kOk, scheduler_.misfits(task, now)};
+  msg::Acceptance answer{task.id, ErrorCode::kOk, scheduler_.misfits(*task.entry, now)};
   if (!answer.detail.empty()) return answer;
-  answer.estimate = scheduler_.promise(task, now);
-  if (const std::string late = lateness(task, answer.estimate, now); !late.empty())
+  answer.estimate = scheduler_.promise(*task.entry, now);
+  if (const std::string late = lateness(task, task.entry->not_before, answer.estimate, now);
+      !late.empty())
     answer.detail = "late: " + late;
   return answer;
 }
@@ -281,7 +277,7 @@ Task& Core::admit(const TaskId& id, TaskSpec spec, Blob payload, const Digest& d
                   std::string_view reason, const Now& now) {
   auto task = std::make_unique<Task>();
   task->id = id;
-  task->spec = std::move(spec);
+  task->spec = KeptSpec(spec);
   task->payload = std::move(payload);
   journal_.count_bytes(task->payload.size());
   task->digest = digest;
@@ -289,26 +285,28 @@ Task& Core::admit(const TaskId& id, TaskSpec spec, Blob payload, const Digest& d
   task->accepted_at = now.mono;
   task->created_ms = to_ms(now.wall);
   task->crashes_before = crashes_;
-  set_deadlines(*task, now);
+  set_deadlines(*task, spec, now);
   Task& added = tasks_.insert(std::move(task), now, reason);
-  backlog_.enroll(added, now);
-  backlog_.add(added, now.mono);
+  enroll(added, spec, now);
+  backlog_.add(*added.entry, now.mono);
   ++accepted_total_;
   return added;
+}
+
+/// Placement has to do with it from now on.
+void Core::enroll(Task& task, const TaskSpec& spec, const Now& now) {
+  task.entry = &entries_.add();
+  task.entry->handle = task.handle;
+  backlog_.enroll(*task.entry, task, spec, task.accepted_at, now);
 }
 
 // ---- watching and delivery
 // -----------------------------------------------------------------------
 
 void Core::watch(const std::string& peer, msg::WatchLevel level, Task& task) {
-  std::erase_if(task.watchers, [&](const Watcher& w) { return w.peer == peer; });
   if (level == msg::WatchLevel::kNone) return clients_.unwatch(peer, task);
-  if (task.watchers.size() == kMaxWatchers) {
-    clients_.unwatch(task.watchers.front().peer, task);
-    task.watchers.erase(task.watchers.begin());
-  }
-  task.watchers.push_back({peer, level});
-  clients_.watch(peer, asker_->key, task);
+  tasks_.unsettle(task);
+  clients_.watch(peer, asker_->key, level, task);
   if (is_terminal(task.status)) clients_.enqueue(peer, task);
 }
 
@@ -334,15 +332,17 @@ void Core::on_client(const std::string& peer, const msg::Watch& message, const N
 
 void Core::notify(const Task& task) {
   if (is_store_full()) return;
-  for (const Watcher& watcher : task.watchers) {
-    if (watcher.level != msg::WatchLevel::kProgress) continue;
-    const bool placed = task.is_assigned();
-    outbox_.update(watcher.peer,
-                   {task.id, task.status, placed ? task.attempt(task.current)->node_id.str() : "",
-                    placed ? task.fraction : 0,
-                    placed && !task.progress_text.empty() ? task.progress_text
-                                                          : clip_text(task.log.back().reason)});
-  }
+  clients_.each_watcher(task, [&](const std::string& peer, msg::WatchLevel level) {
+    if (level != msg::WatchLevel::kProgress) return;
+    const auto progress = progress_.find(task.handle);
+    const bool has_any = progress != progress_.end();
+    outbox_.update(
+        peer,
+        {task.id, task.status, task.is_assigned() ? task.attempt(task.current)->node_id.str() : "",
+         has_any ? progress->second.fraction : 0,
+         has_any && !progress->second.text.empty() ? progress->second.text
+                                                   : clip_text(task.log.back().reason)});
+  });
 }
 
 /// However often a node tells of a task, its watchers hear of it once per tick.
@@ -367,28 +367,27 @@ void Core::on_client(const std::string& peer, const msg::DeliverAck& message, co
 
 void Core::acknowledge_delivery(const std::string& peer, const TaskId& id, const Now& now) {
   Task* task = tasks_.find_present(id);  // of one that is past all is settled
-  if (!task || !may_see(*asker_, task->spec.tenant) || !is_terminal(task->status)) return;
+  if (!task || !may_see(*asker_, task->spec.tenant()) || !is_terminal(task->status)) return;
   // Who only watches has not lost what it never got, and others may wait for it.
   const bool counts = may(*asker_, Right::kSubmit) || clients_.is_on_its_way(peer, *task);
   clients_.acknowledged(peer, *task);
-  std::erase_if(task->watchers, [&](const Watcher& w) { return w.peer == peer; });
-  task->acknowledged |= counts;
+  if (counts) clients_.acknowledge(*task);
   settle_delivery(*task, now);
 }
 
 /// The data goes when a client has it and no other waits for it.
 void Core::settle_delivery(Task& task, const Now& now) {
-  if (!is_terminal(task.status) || !task.watchers.empty()) return;
+  if (!is_terminal(task.status) || clients_.is_watched(task)) return;
   if (task.fetched) return tasks_.settle(task);
-  if (!task.acknowledged) return;
+  if (!clients_.is_acknowledged(task)) return;
   drop_result(task, now);
   ++delivered_total_;
 }
 
 void Core::drop_result(Task& task, const Now& now) {
   archive_.acknowledge(task, now.mono);
-  tasks_.settle(task);
-  journal_.note_lazily(task, now.mono);
+  if (!clients_.is_watched(task)) tasks_.settle(task);
+  changes_.note_lazily(task, now.mono);
 }
 
 /// Nobody fetched it within the retention limits. That must not read as if somebody had.
@@ -439,10 +438,11 @@ msg::Verdict Core::reprioritise(const TaskId& id, std::uint8_t priority, const N
   if (task->status != TaskStatus::kUnscheduled)
     return {id, ErrorCode::kNotQueued, std::string(name(task->status))};
   if (task->priority() == priority) return {id, ErrorCode::kOk, ""};
+  task->priority_override = priority;
   if (task->recovering)
-    task->priority_override = priority;
+    task->entry->priority = priority;
   else
-    backlog_.set_priority(*task, priority);
+    backlog_.set_priority(*task->entry, priority);
   tasks_.annotate(*task, fmt::format("priority {} from now on", priority), now);
   return {id, ErrorCode::kOk, ""};
 }

@@ -19,13 +19,15 @@ msg::Acceptance Core::replay(const std::string& peer, const msg::Replay::Entry& 
   if (!failed) return {entry.as, ErrorCode::kUnknownTask, "no task " + entry.of.str()};
   if (failed->status != TaskStatus::kFailed)
     return {entry.as, ErrorCode::kNotFailed, std::string(name(failed->status))};
-  if (const Task* known = tasks_.find(entry.as)) {
-    if (known->digest == failed->digest && known != failed) return {entry.as, ErrorCode::kOk, ""};
+  if (const TaskView known = tasks_.peek(entry.as)) {
+    if (known->digest == failed->digest && known.get() != failed)
+      return {entry.as, ErrorCode::kOk, ""};
     return {entry.as, ErrorCode::kIdConflict, "this id was accepted with another content"};
   }
-  if (auto refusal = refusal_of(peer, entry.as, failed->spec, failed->content_bytes(), now))
+  TaskSpec spec = failed->spec.whole();
+  if (auto refusal = refusal_of(peer, entry.as, spec, failed->content_bytes(), now))
     return std::move(*refusal);
-  Task& added = admit(entry.as, failed->spec, failed->payload, failed->digest,
+  Task& added = admit(entry.as, std::move(spec), failed->payload, failed->digest,
                       "replay of " + entry.of.str(), now);
   tasks_.annotate(*failed, "replayed as " + entry.as.str(), now);
   return acceptance(added, now);
@@ -42,7 +44,7 @@ msg::Verdict Core::purge(const TaskId& id) {
   if (!task) return {id, ErrorCode::kUnknownTask, "no task with this id"};
   if (task->status != TaskStatus::kFailed)
     return {id, ErrorCode::kNotFailed, std::string(name(task->status))};
-  unlink(*task);
+  unlink(task->handle);
   tasks_.erase(*task);
   return {id, ErrorCode::kOk, ""};
 }

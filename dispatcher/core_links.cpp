@@ -128,8 +128,8 @@ void Core::on_link(std::size_t broker, const msg::Undelivered& message, const No
     if (!provider || provider->broker != broker) continue;
     const ErrorCode code = entry.code == ErrorCode::kOk ? ErrorCode::kUnreachable : entry.code;
     std::vector<Task*> unsent;
-    for (Task* task : provider->tasks)
-      if (task->status == TaskStatus::kScheduled) unsent.push_back(task);
+    for (const QueueEntry* held : provider->tasks)
+      if (held->record->status == TaskStatus::kScheduled) unsent.push_back(&task_of(*held));
     for (Task* task : unsent) {
       abort_current(*task, code, now);
       requeue(*task, Cause::kNobody, code, "the broker could not hand it to the node", now);
@@ -301,10 +301,11 @@ Provider& Core::join(std::size_t broker, const msg::ProviderEntry& entry, const 
   provider->broker = broker;
   providers_.set_meta(*provider, entry.meta, now.mono);
   set_reach(*provider, reach_of(entry.state), now);
-  for (Task* task : provider->tasks) {
-    if (task->status != TaskStatus::kScheduled) continue;
-    outbox_.assign(*provider, *task, ref_of(*task));
-    tasks_.set_phase_end(*task, now.mono + config_.assign_ack);
+  for (const QueueEntry* held : provider->tasks) {
+    Task& task = task_of(*held);
+    if (task.status != TaskStatus::kScheduled) continue;
+    outbox_.assign(*provider, task, ref_of(task));
+    tasks_.set_phase_end(task, now.mono + config_.assign_ack);
   }
   return *provider;
 }
@@ -345,7 +346,8 @@ void Core::lose(Provider& provider, Cause cause, ErrorCode code, const std::stri
   outbox_.note(node_note(cause == Cause::kDrain ? "node left" : "node lost", provider, reason));
   // Only what was executing is blamed; asked before the list changes.
   std::vector<std::pair<Task*, bool>> held;
-  for (Task* task : provider.tasks) held.emplace_back(task, provider.is_executing(*task));
+  for (const QueueEntry* entry : provider.tasks)
+    held.emplace_back(&task_of(*entry), provider.is_executing(*entry));
   provider.record->lost += held.size();
   const bool crashed = cause == Cause::kLoss && !is_mass_loss(provider, now);
   if (crashed) ++crashes_;
@@ -355,7 +357,7 @@ void Core::lose(Provider& provider, Cause cause, ErrorCode code, const std::stri
     const bool blamed = executing && cause == Cause::kLoss;
     if (blamed) task->attempt(task->current)->failed = true;
     if (blamed && crashed)
-      measures_.failed(provider.record->measured, task->group->model, true, to_ms(now.wall));
+      measures_.failed(provider.record->measured, task->entry->group->model, true, to_ms(now.wall));
     if (task == culprit) {
       quarantine(*task, now);
       continue;
@@ -382,31 +384,32 @@ bool Core::is_mass_loss(const Provider& provider, const Now& now) {
     lost_of_late_.erase(losses_.front().second);
     losses_.pop_front();
   }
-  const bool explained = std::ranges::any_of(provider.tasks, [&](const Task* task) {
-    return provider.is_executing(*task) && follows_loss(*task);
+  const bool explained = std::ranges::any_of(provider.tasks, [&](const QueueEntry* entry) {
+    return provider.is_executing(*entry) && follows_loss(*entry->record);
   });
   if (explained) return false;
   if (lost_of_late_.insert(node).second) losses_.emplace_back(now.mono, node);
   return losses_.size() >= kLeast && losses_.size() >= providers_.size();
 }
 
-/// Whether the task was executed by another node that was lost of late: then it is the task that
-/// goes from node to node, and no network that fails for all of them.
-bool Core::follows_loss(const Task& task) const {
+/// Whether the task was executed by another node that was lost of late: then it
+/// is the task that goes from node to node, and no network that fails for all
+/// of them.
+bool Core::follows_loss(const TaskRecord& task) const {
   return std::ranges::any_of(task.issued, [&](const IssuedAttempt& attempt) {
     return attempt.failed && lost_of_late_.contains(attempt.node_id);
   });
 }
 
-/// The task that this and earlier nodes were lost for. Of several the one that began last: the node
-/// has lived with the others for longer.
-Task* Core::culprit_of(const Provider& provider) const {
-  Task* culprit = nullptr;
-  for (Task* task : provider.tasks)
-    if (provider.is_executing(*task) && is_dangerous(*task, provider) &&
-        (!culprit || task->begun_at >= culprit->begun_at))
-      culprit = task;
-  return culprit;
+/// The task that this and earlier nodes were lost for. Of several the one that
+/// began last: the node has lived with the others for longer.
+Task* Core::culprit_of(const Provider& provider) {
+  const QueueEntry* culprit = nullptr;
+  for (const QueueEntry* entry : provider.tasks)
+    if (provider.is_executing(*entry) && is_dangerous(task_of(*entry), provider) &&
+        (!culprit || entry->begun_at >= culprit->begun_at))
+      culprit = entry;
+  return culprit ? &task_of(*culprit) : nullptr;
 }
 
 /// Whether nodes are lost because of the task: several were lost while they executed it, and those

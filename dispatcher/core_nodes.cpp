@@ -121,8 +121,9 @@ void Core::drop_unheld(Provider& provider, const std::vector<AssignmentRef>& hel
   if (std::erase_if(provider.zombies, [&](const auto& z) { return !is_held(z.first); }))
     providers_.reindex(provider, now.mono);
   std::vector<Task*> dropped;
-  for (Task* task : provider.tasks)
-    if (task->status == TaskStatus::kSent && !is_held(ref_of(*task))) dropped.push_back(task);
+  for (const QueueEntry* held_here : provider.tasks)
+    if (held_here->record->status == TaskStatus::kSent && !is_held(ref_of(*held_here->record)))
+      dropped.push_back(&task_of(*held_here));
   for (Task* task : dropped) {
     IssuedAttempt& attempt = *task->attempt(task->current);
     attempt.open = false;
@@ -139,8 +140,7 @@ void Core::on_node(Provider& provider, const msg::Progress& message, const Now&)
     Task* task = tasks_.find(entry.ref.task_id);
     if (!issued_to(task, entry.ref, provider)) continue;
     if (task->status != TaskStatus::kSent || task->current != entry.ref.attempt) continue;
-    task->fraction = entry.fraction;
-    task->progress_text = entry.text;
+    progress_.insert_or_assign(task->handle, Progress{entry.fraction, entry.text});
     progressed_.emplace(task->sequence, task);
   }
 }
@@ -200,7 +200,7 @@ void Core::take_error(Task& task, Provider& provider, ValueMap info, const Now& 
     return finish(task, TaskStatus::kFailed, code, "the node reported an error", now, &attempt,
                   said);
   }
-  measures_.failed(provider.record->measured, task.group->model, false, to_ms(now.wall));
+  measures_.failed(provider.record->measured, task.entry->group->model, false, to_ms(now.wall));
   requeue(task, Cause::kFault, code, "the node reported an error", now, said);
   providers_.count_fault(provider, now.mono);
 }
@@ -239,7 +239,7 @@ void Core::complete(Task& task, IssuedAttempt& attempt, Provider& provider,
   if (late) {
     ++late_results_total_;
     abort_current(task, ErrorCode::kResultDiscarded, now);
-  } else if (task.begun_at != Duration{0} && task.seen_whole) {
+  } else if (task.entry->begun_at != Duration{0} && task.entry->seen_whole) {
     measure(task, provider, entry.info, now);
   }
   task.info = std::move(entry.info);
@@ -259,7 +259,7 @@ void Core::on_node(Provider& provider, const msg::AbortAck& message, const Now& 
     IssuedAttempt* attempt = issued_to(task, entry.ref, provider);
     if (!attempt) continue;
     if (task->is_assigned() && task->current == entry.ref.attempt) {
-      if (!task->asked_back || entry.outcome != msg::AbortOutcome::kStopped) continue;
+      if (!task->entry->asked_back || entry.outcome != msg::AbortOutcome::kStopped) continue;
       attempt->open = false;
       requeue(*task, Cause::kNobody, ErrorCode::kTakenBack,
               "taken back before it began: another node can begin sooner", now);
@@ -272,10 +272,11 @@ void Core::on_node(Provider& provider, const msg::AbortAck& message, const Now& 
 
 /// What the attempt took, as far as this side has seen it from beginning to end.
 void Core::measure(const Task& task, Provider& provider, const ValueMap& info, const Now& now) {
-  const double took_s = seconds(now.mono - task.begun_at);
+  const double took_s = seconds(now.mono - task.entry->begun_at);
   const double load_s = std::min(static_cast<double>(get_uint(info, "load_ms")) / 1000, took_s);
-  measures_.ran(provider.record->measured, task.group->model, task.group->key.size, took_s - load_s,
-                load_s, to_ms(now.wall));
+  const TaskClass& group = *task.entry->group;
+  measures_.ran(provider.record->measured, group.model, group.key.size, took_s - load_s, load_s,
+                to_ms(now.wall));
   run_ms_.observe(took_s * 1000);
   save_later(provider, now);
 }

@@ -58,7 +58,7 @@ void Core::on_client(const std::string& peer, const msg::StatusQuery& message, c
   msg::Tasks tasks{message.request, {}, false};
   Explanations explanations;
   for (const TaskId& id : message.ids)
-    if (const Task* task = visible(id))
+    if (const TaskView task = tasks_.peek(id); task && may_see(*asker_, task->spec.tenant()))
       tasks.tasks.push_back(Reports::task(*this, *task, true, now, explanations));
   outbox_.reply(peer, std::move(tasks));
 }
@@ -87,16 +87,13 @@ bool Core::look_on(Listing& listing, std::size_t& looks, const Now& now) {
   Explanations explanations;
   auto it = listing.after ? tasks_.after(*listing.after) : tasks_.begin();
   for (; it != tasks_.end() && looks > 0 && !listing.page.more; ++it, --looks) {
-    const Card& card = *it->second;
-    listing.after = card.id;
-    if (listing.status && card.status() != *listing.status) continue;
-    if (!may_see(listing.asker, card.tenant())) continue;
+    listing.after = TaskId::parse(it->id());
+    if (listing.status && it->status() != *listing.status) continue;
+    if (!may_see(listing.asker, it->tenant())) continue;
     if (listing.page.tasks.size() >= listing.limit)
       listing.page.more = true;
     else
-      card.look([&](const Task& task) {
-        listing.page.tasks.push_back(Reports::task(*this, task, false, now, explanations));
-      });
+      listing.page.tasks.push_back(Reports::task(*this, *TaskView(*it), false, now, explanations));
   }
   rates_.charge(listing.payer(),
                 listing.page.tasks.size() - listed + (before - looks) / kLooksPerUnit, now.mono);

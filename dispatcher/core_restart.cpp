@@ -17,11 +17,11 @@ void Core::restore(store::Page loaded, const Now& now) {
       if (task.fetched) tasks_.settle(task);
       continue;
     }
-    backlog_.enroll(task, now);
+    enroll(task, task.spec.whole(), now);
     if (task.recovering)
       recovering_.emplace(task.sequence, &task);
     else
-      backlog_.add(task, now.mono);
+      backlog_.add(*task.entry, now.mono);
   }
   tasks_.compact();  // or a long history would stand here at its full size until the last page
 }
@@ -101,7 +101,7 @@ void Core::end_recovery(const Now& now) {
   for (const auto& [sequence, task] : std::exchange(recovering_, {})) {
     tasks_.give_up(*task, now);
     ++requeued_total_;
-    backlog_.add(*task, now.mono);
+    backlog_.add(*task->entry, now.mono);
     notify(*task);
   }
 }

@@ -80,9 +80,9 @@ void Outbox::NodeQueues::bundle(std::vector<Messages::ToBroker>& out) {
   queues_.clear();
 }
 
-void Outbox::assign(const Provider& to, const Task& task, const AssignmentRef& ref) {
+void Outbox::assign(const Provider& to, const TaskRecord& task, const AssignmentRef& ref) {
   TaskSpec spec;
-  spec.raw = task.spec.raw;  // the others are in it
+  spec.raw = task.spec.raw();  // the others are in it
   nodes_.of(to).append(&msg::Assign::entries, msg::Assignment{ref, std::move(spec), task.payload},
                        task.content_bytes());
 }

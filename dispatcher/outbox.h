@@ -8,6 +8,7 @@
 
 #include "dispatcher/effects.h"
 #include "dispatcher/fleet/providers.h"
+#include "dispatcher/tasks/record.h"
 #include "protocol/wire/node.h"
 
 namespace genai::dispatcher {
@@ -18,7 +19,7 @@ namespace genai::dispatcher {
 class Outbox {
  public:
   /// With the present attempt of a Scheduled task.
-  void assign(const Provider& to, const Task& task, const AssignmentRef& ref);
+  void assign(const Provider& to, const TaskRecord& task, const AssignmentRef& ref);
   void abort(const Provider& to, const AssignmentRef& ref, ErrorCode code);
   void keep(const Provider& to, const AssignmentRef& ref);
   void ack_result(const Provider& to, const AssignmentRef& ref, ErrorCode code);

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "dispatcher/tasks/handle.h"
 #include "dispatcher/tasks/task.h"
 #include "protocol/base/identity.h"
 #include "protocol/base/time.h"
@@ -23,15 +24,36 @@ namespace genai::dispatcher {
 inline constexpr std::size_t kWindowResults = 1024;                 // limit
 inline constexpr std::size_t kWindowBytes = std::size_t{64} << 20;  // limit
 
-/// A client exists here while it watches something. What is watched must be unwatched before it is
-/// erased. Not thread-safe.
+/// Connections that may follow one task. The oldest goes first: it is most
+/// likely a connection that its client has long replaced.
+inline constexpr std::size_t kMaxWatchers = 16;
+
+/// A client exists here while it watches something. forget() a task before it
+/// is erased. Not thread-safe.
 class Clients {
  public:
   explicit Clients(Duration resend) : resend_(resend) {}
 
   /// `key`: of the peer's connection, or empty.
-  void watch(const std::string& peer, const std::string& key, Task& task);
+  void watch(const std::string& peer, const std::string& key, msg::WatchLevel level, Task& task);
   void unwatch(const std::string& peer, const Task& task);
+  bool is_watched(const Task& task) const { return first_of(task.handle) != kNone; }
+  std::size_t watchers(const Task& task) const;
+  /// Calls `f` with each peer that watches the task and the level, in the order
+  /// in which they came.
+  template <class F>
+  void each_watcher(const Task& task, F f) const {
+    for (WatchId id = first_of(task.handle); id != kNone; id = watches_[id].next_of_task)
+      f(*watches_[id].client->peer, watches_[id].level);
+  }
+  void forget(TaskHandle task);
+
+  /// A client has said that it has the result of the task.
+  void acknowledge(const Task& task) { rows_[task.handle].acknowledged = true; }
+  bool is_acknowledged(const Task& task) const {
+    const Row* const row = rows_.find(task.handle);
+    return row && row->acknowledged;
+  }
 
   /// Forgets the client and returns what it watched.
   std::vector<Task*> remove(const std::string& peer);
@@ -39,8 +61,11 @@ class Clients {
   /// The result of the task should go to the peer, now or when its window has room; no change when
   /// it waits for that, or is on its way, already.
   void enqueue(const std::string& peer, Task& task);
-  /// The next result to send to a peer, if its window has room; call until it returns nothing. The
-  /// caller says by sent() how large it was, or by unwatch() that it is gone.
+  /// The task has ended: the same, to each that watches it.
+  void enqueue(Task& task);
+  /// The next result to send to a peer, if its window has room; call until it
+  /// returns nothing. The caller says by sent() how large it was, or by
+  /// unwatch() that it is gone.
   Task* next(const std::string& peer);
   void sent(const std::string& peer, const Task& task, std::size_t bytes, Duration now);
   /// The result arrived: frees its place in the window and ends the watch.
@@ -67,7 +92,7 @@ class Clients {
   /// Tasks that the peer watches.
   std::size_t watched(const std::string& peer) const {
     const auto it = clients_.find(peer);
-    return it == clients_.end() ? 0 : it->second.watched.size();
+    return it == clients_.end() ? 0 : it->second.watched;
   }
   bool is_idle() const;
   std::vector<std::string> peers() const;
@@ -76,14 +101,23 @@ class Clients {
 
  private:
   using Sequence = std::uint64_t;  // of a task: never used twice, and cheap to look up
+  using WatchId = std::uint32_t;
+  static constexpr WatchId kNone = UINT32_MAX;
+  struct Queued {
+    Sequence sequence;
+    TaskHandle task;
+  };
   struct Client {
+    const std::string* peer = nullptr;  // never null: its name in clients_
     std::string key;
-    tsl::robin_map<Sequence, Task*> watched;
-    std::deque<Sequence> queue;       // may hold what is not watched any more
+    WatchId first = kNone;
+    std::size_t watched = 0;
+    std::deque<Queued> queue;         // may hold what is not watched any more
     tsl::robin_set<Sequence> queued;  // what is in it: each once
     struct Sent {
       std::size_t bytes;
       Duration at;
+      TaskHandle task;
     };
     tsl::robin_map<Sequence, Sent> unacked;
     std::deque<std::pair<Duration, Sequence>> sent;  // in order; may hold what is not unacked
@@ -91,12 +125,38 @@ class Clients {
     Duration resend_at = kNever;
     unsigned resends = 0;
   };
-  void set_deadline(const std::string& peer, Client& client, Duration at);
+  /// That a client watches a task: in the list of each.
+  struct Watch {
+    Task* task;
+    Client* client;
+    WatchId next_of_task, next_of_client, previous_of_client;
+    msg::WatchLevel level;
+  };
+  struct Row {
+    WatchId first = kNone;
+    bool acknowledged = false;
+  };
+  WatchId first_of(TaskHandle task) const {
+    const Row* const row = rows_.find(task);
+    return row ? row->first : kNone;
+  }
+  Client& client_of(const std::string& peer);
+  /// kNone: it does not watch the task.
+  WatchId find(const Client& client, TaskHandle task) const;
+  WatchId add(Client& client, msg::WatchLevel level, Task& task);
+  void erase(WatchId id);
+  void unwatch(Client& client, const Task& task);
+  void enqueue(Client& client, const Task& task);
+  bool is_waiting(const Client& client, const Queued& queued) const;
+  void set_deadline(Client& client, Duration at);
   static void drop_acknowledged(Client& client);
-  void forget_unacked(const std::string& peer, Client& client, Sequence sequence);
+  void forget_unacked(Client& client, Sequence sequence);
 
   Duration resend_;
   std::unordered_map<std::string, Client> clients_;
+  std::deque<Watch> watches_;
+  WatchId free_ = kNone;  // a list by next_of_task
+  ByHandle<Row> rows_;
   std::map<Duration, std::unordered_set<std::string>> deadlines_;
   std::unordered_set<std::string> ready_;
 };

@@ -47,14 +47,16 @@ ValueMap Reports::task(Core& core, const Task& task, bool with_log, const Now& n
                {"drains", task.drains},
                {"created_ms", task.created_ms},
                {"age_ms", to_ms(until - task.accepted_at)}};
-  if (!task.spec.label.empty()) map["label"] = task.spec.label;
-  if (!task.spec.needs.model.empty()) map["model"] = task.spec.needs.model;
+  if (!task.spec.label().empty()) map["label"] = task.spec.label();
+  if (!task.spec.model().empty()) map["model"] = task.spec.model();
   if (task.is_assigned()) {
     map["node_id"] = task.attempt(task.current)->node_id.str();
-    map["fraction"] = task.fraction;
-    if (!task.progress_text.empty()) map["text"] = task.progress_text;
+    const auto progress = core.progress_.find(task.handle);
+    const bool has_any = progress != core.progress_.end();
+    map["fraction"] = has_any ? progress->second.fraction : 0.0;
+    if (has_any && !progress->second.text.empty()) map["text"] = progress->second.text;
   }
-  if (!task.spec.tenant.empty()) map["tenant"] = task.spec.tenant;
+  if (!task.spec.tenant().empty()) map["tenant"] = task.spec.tenant();
   map["priority"] = task.priority();
   if (task.status == TaskStatus::kUnscheduled) {
     map["waiting"] = core.explain(task, explanations, now);
@@ -84,19 +86,20 @@ ValueMap Reports::task(Core& core, const Task& task, bool with_log, const Now& n
 
 /// When it is expected to end as things are now, and whether that is too late.
 void Reports::add_outlook(ValueMap& map, Core& core, const Task& task, const Now& now) {
-  const msg::Estimate estimate = core.scheduler_.estimate(task, now);
+  const msg::Estimate estimate =
+      task.recovering ? msg::Estimate{} : core.scheduler_.estimate(*task.entry, now);
   if (estimate != msg::Estimate{}) {
     map["finish_p50_ms"] = estimate.finish_p50_ms;
     map["finish_p95_ms"] = estimate.finish_p95_ms;
   }
-  if (std::string late = lateness(task, estimate, now); !late.empty())
+  if (std::string late = lateness(task, task.entry->not_before, estimate, now); !late.empty())
     map["late"] = std::move(late);
 }
 
 ValueList Reports::candidates_of(Core& core, const Task& task, const Now& now) {
   constexpr std::size_t kShown = 8;
   ValueList list;
-  for (const Candidate& candidate : core.scheduler_.candidates(task, kShown, now)) {
+  for (const Candidate& candidate : core.scheduler_.candidates(*task.entry, kShown, now)) {
     const Offer& offer = candidate.offer;
     list.emplace_back(ValueMap{{"node_id", candidate.provider->node_id.str()},
                                {"state", candidate.obstacle},

@@ -43,10 +43,10 @@ std::string_view name(Reach reach) {
   return kNames[static_cast<std::size_t>(reach)];
 }
 
-bool Provider::is_executing(const Task& task) const {
+bool Provider::is_executing(const QueueEntry& task) const {
   std::size_t position = 0;
-  for (const Task* t : tasks) {
-    if (t->status != TaskStatus::kSent) continue;
+  for (const QueueEntry* t : tasks) {
+    if (t->record->status != TaskStatus::kSent) continue;
     if (t == &task) return position < meta.slots;
     ++position;
   }
@@ -241,7 +241,7 @@ void Providers::set_meta(Provider& provider, const PublicMetaInfo& meta, Duratio
 void Providers::recount(Provider& provider, Duration now) {
   provider.executing_due_s = provider.waiting_s = 0;
   for (std::size_t i = 0; i < provider.tasks.size(); ++i) {
-    Task& task = *provider.tasks[i];
+    QueueEntry& task = *provider.tasks[i];
     if (i >= provider.meta.slots)
       provider.waiting_s += task.expected_s;
     else if (task.begun_at == Duration{0})
@@ -256,12 +256,12 @@ void Providers::recount(Provider& provider, Duration now) {
 }
 
 /// The task is now among those the node executes.
-void Providers::begin(Provider& provider, Task& task, Duration now) {
+void Providers::begin(Provider& provider, QueueEntry& task, Duration now) {
   task.begun_at = now;
   provider.executing_due_s += seconds(now) + task.expected_s;
 }
 
-void Providers::give(Provider& provider, Task& task, Duration now) {
+void Providers::give(Provider& provider, QueueEntry& task, Duration now) {
   const ModelId model = task.group->model;
   const Expectation expected =
       measures_.expect(provider.record->measured, model, task.group->key.size);
@@ -290,7 +290,7 @@ void Providers::give(Provider& provider, Task& task, Duration now) {
   reindex(provider, now);
 }
 
-void Providers::take(Provider& provider, Task& task, Duration now) {
+void Providers::take(Provider& provider, QueueEntry& task, Duration now) {
   const auto it = std::ranges::find(provider.tasks, &task);
   GENAI_CHECK(it != provider.tasks.end());
   const auto position = static_cast<std::size_t>(it - provider.tasks.begin());
@@ -303,7 +303,7 @@ void Providers::take(Provider& provider, Task& task, Duration now) {
   } else {
     provider.executing_due_s -= seconds(task.begun_at) + task.expected_s;
     if (provider.tasks.size() >= slots) {
-      Task& next = *provider.tasks[slots - 1];
+      QueueEntry& next = *provider.tasks[slots - 1];
       provider.waiting_s -= next.expected_s;
       begin(provider, next, now);
     }
@@ -426,9 +426,9 @@ void Providers::check_invariants() const {
     double committed = 0, due = 0, waiting = 0;
     std::size_t unknown = 0;
     for (std::size_t i = 0; i < provider->tasks.size(); ++i) {
-      const Task& task = *provider->tasks[i];
-      GENAI_CHECK(task.is_assigned());
-      GENAI_CHECK(task.attempt(task.current)->session == session);
+      const QueueEntry& task = *provider->tasks[i];
+      GENAI_CHECK(task.record->is_assigned());
+      GENAI_CHECK(task.record->attempt(task.record->current)->session == session);
       committed += task.expected_s;
       unknown += !task.expectation_known;
       (i < provider->meta.slots ? due : waiting) +=

@@ -11,14 +11,16 @@
 #include "dispatcher/config.h"
 #include "dispatcher/placement/measures.h"
 #include "dispatcher/placement/ranking.h"
-#include "dispatcher/tasks/task.h"
 #include "protocol/base/time.h"
 #include "protocol/wire/link.h"
 #include "protocol/wire/task_spec.h"
 
 namespace genai::dispatcher {
 
-/// What outlives a session: the account of a node under its id (PrivateMetaInfo).
+struct QueueEntry;
+
+/// What outlives a session: the account of a node under its id
+/// (PrivateMetaInfo).
 struct NodeRecord {
   std::uint64_t assigned = 0;
   std::uint64_t completed = 0;
@@ -44,8 +46,9 @@ struct Provider {
   std::uint64_t since_ms = 0;
   NodeRecord* record = nullptr;
 
-  /// Scheduled or Sent here, in the order of assignment: a node works on the first `slots`.
-  std::vector<Task*> tasks;
+  /// Scheduled or Sent here, in the order of assignment: a node works on the
+  /// first `slots`.
+  std::vector<QueueEntry*> tasks;
   /// Aborted here but not yet acknowledged: they still occupy the node.
   struct Zombie {
     ErrorCode code;
@@ -87,7 +90,7 @@ struct Provider {
   bool is_on_trial() const;
   /// What is wrong with it, for people; empty: nothing.
   std::string trouble() const;
-  bool is_executing(const Task& task) const;
+  bool is_executing(const QueueEntry& task) const;
   bool holds(ModelId model) const;
   /// All slots are taken by what was measured: its wait ends at a certain time. Else its wait is
   /// what it has to do per slot, and does not change as time passes.
@@ -120,8 +123,8 @@ class Providers {
   /// The node says what is in its memory.
   void set_loaded(Provider& provider, const std::vector<std::string>& models, Duration now);
 
-  void give(Provider& provider, Task& task, Duration now);
-  void take(Provider& provider, Task& task, Duration now);
+  void give(Provider& provider, QueueEntry& task, Duration now);
+  void take(Provider& provider, QueueEntry& task, Duration now);
 
   void count_success(Provider& provider, Duration now);
   /// After three failures in a row a node rests: 1 s, doubled with each further one up to 32 s,
@@ -196,7 +199,7 @@ class Providers {
   void log_change(std::size_t index);
   double reload_s(const Provider& provider) const;
   void recount(Provider& provider, Duration now);
-  void begin(Provider& provider, Task& task, Duration now);
+  void begin(Provider& provider, QueueEntry& task, Duration now);
 
   const Config& config_;
   Measures& measures_;

@@ -20,6 +20,9 @@ constexpr std::size_t kMaxIdleEntries = 1'000'000;
 /// times and sequences there, since whoever asks for many must not cost a walk over all of them.
 double position(const TenantQueue& queue, const TenantQueue::Key& place) {
   constexpr std::size_t kCounted = 256;
+  // Who has just come is mostly the last.
+  if (const TenantQueue::Key last = queue.tasks.rbegin()->first; place >= last)
+    return static_cast<double>(queue.tasks.size() - (place == last ? 1 : 0));
   std::size_t counted = 0;
   auto it = queue.tasks.begin();
   for (; it != queue.tasks.end() && counted < kCounted; ++it, ++counted)
@@ -50,9 +53,13 @@ bool Backlog::has_class_for(const TaskSpec& spec, std::size_t providers) const {
   return classes_.size() - idle_.size() < most || !is_new_kind(spec);
 }
 
-void Backlog::enroll(Task& task, const Now& now) {
-  const auto key = key_of(task.spec);
-  const ModelId model = measures_.model(task.spec.needs.model);
+void Backlog::enroll(QueueEntry& task, const TaskRecord& record, const TaskSpec& spec,
+                     Duration accepted_at, const Now& now) {
+  task.record = &record;
+  task.priority = record.priority();
+  task.accepted_at = accepted_at;
+  const auto key = key_of(spec);
+  const ModelId model = measures_.model(spec.needs.model);
   TaskClass& group = classes_.try_emplace(key, key, model).first->second;
   if (group.members++ == 0 && group.is_idle) {
     idle_.erase(group.idle);
@@ -60,17 +67,17 @@ void Backlog::enroll(Task& task, const Now& now) {
   }
   task.group = &group;
   // The reference is first come, first served.
-  task.tenant = &tenants_.of(config_.queue_length_only ? "" : task.spec.tenant);
+  task.tenant = &tenants_.of(config_.queue_length_only ? "" : spec.tenant);
   ++task.tenant->members;
-  task.tenant->bytes += task.content_bytes();
-  const Duration start = earliest_start(task, now);
+  task.tenant->bytes += record.content_bytes();
+  const Duration start = earliest_start(spec, accepted_at, now);
   task.not_before = start > now.mono ? start : Duration{0};
 }
 
-void Backlog::forget(Task& task) {
+void Backlog::forget(QueueEntry& task) {
   TaskClass& group = *task.group;
   --task.tenant->members;
-  task.tenant->bytes -= task.content_bytes();
+  task.tenant->bytes -= task.record->content_bytes();
   tenants_.release(*task.tenant);
   task.tenant = nullptr;
   task.group = nullptr;
@@ -87,40 +94,40 @@ void Backlog::forget(Task& task) {
   }
 }
 
-TenantQueue::Key Backlog::place_of(const Task& task) const {
-  const auto credit = task.priority() * static_cast<std::int64_t>(to_ms(config_.priority_step));
-  return {static_cast<std::int64_t>(task.created_ms) - credit, task.sequence};
+TenantQueue::Key Backlog::place_of(const QueueEntry& task) const {
+  const auto credit = task.priority * static_cast<std::int64_t>(to_ms(config_.priority_step));
+  return {static_cast<std::int64_t>(task.record->created_ms) - credit, task.record->sequence};
 }
 
-void Backlog::add(Task& task, Duration now) {
+void Backlog::add(QueueEntry& task, Duration now) {
   if (task.tenant->queued++ == 0) reorder(*task.tenant, [&] { tenants_.wake(*task.tenant); });
   if (task.not_before > now)
-    delayed_.emplace(std::pair{task.not_before, task.sequence}, &task);
+    delayed_.emplace(std::pair{task.not_before, task.record->sequence}, &task);
   else
     enter(task);
 }
 
-void Backlog::remove(Task& task) {
+void Backlog::remove(QueueEntry& task) {
   --task.tenant->queued;
-  if (delayed_.erase({task.not_before, task.sequence}) == 0) leave(task);
+  if (delayed_.erase({task.not_before, task.record->sequence}) == 0) leave(task);
 }
 
-void Backlog::set_priority(Task& task, int priority) {
-  const bool delayed = delayed_.contains({task.not_before, task.sequence});
+void Backlog::set_priority(QueueEntry& task, int priority) {
+  const bool delayed = delayed_.contains({task.not_before, task.record->sequence});
   if (!delayed) leave(task);
-  task.priority_override = priority;
+  task.priority = priority;
   if (!delayed) enter(task);
 }
 
 void Backlog::release_due(Duration now) {
   while (!delayed_.empty() && delayed_.begin()->first.first <= now) {
-    Task& task = *delayed_.begin()->second;
+    QueueEntry& task = *delayed_.begin()->second;
     delayed_.erase(delayed_.begin());
     enter(task);
   }
 }
 
-void Backlog::enter(Task& task) {
+void Backlog::enter(QueueEntry& task) {
   TaskClass& group = *task.group;
   TenantQueue& queue = group.queues[task.tenant->name];
   if (queue.tasks.empty()) {
@@ -136,7 +143,7 @@ void Backlog::enter(Task& task) {
   ++ready_;
 }
 
-void Backlog::leave(Task& task) {
+void Backlog::leave(QueueEntry& task) {
   TaskClass& group = *task.group;
   const auto it = group.queues.find(task.tenant->name);
   GENAI_CHECK(it != group.queues.end());
@@ -177,14 +184,14 @@ void Backlog::reorder(Tenant& tenant, Change change) {
       queue->group->order.erase(queue);
 }
 
-void Backlog::placed(Task& task) {
+void Backlog::placed(QueueEntry& task) {
   reorder(*task.tenant, [&] {
     ++task.tenant->running;
     tenants_.serve(*task.tenant, task.expected_s);
   });
 }
 
-void Backlog::unplaced(Task& task, double executed_s) {
+void Backlog::unplaced(QueueEntry& task, double executed_s) {
   reorder(*task.tenant, [&] {
     --task.tenant->running;
     tenants_.correct(*task.tenant, executed_s - task.expected_s);
@@ -196,7 +203,7 @@ std::size_t Backlog::queued_of(ModelId model) const {
   return it == queued_of_.end() ? 0 : it->second;
 }
 
-double Backlog::ahead_of(const Task& task, double share) const {
+double Backlog::ahead_of(const QueueEntry& task, double share) const {
   const TaskClass& group = *task.group;
   double ahead = 0, elsewhere = static_cast<double>(ready_ - group.queued);
   if (const auto own = group.queues.find(task.tenant->name); own != group.queues.end()) {
@@ -229,7 +236,7 @@ void Backlog::check_invariants() const {
       of_class += queue.tasks.size();
       queued[queue.tenant] += queue.tasks.size();
       for (const auto& [place, task] : queue.tasks) {
-        GENAI_CHECK(task->status == TaskStatus::kUnscheduled && task->group == &group);
+        GENAI_CHECK(task->record->status == TaskStatus::kUnscheduled && task->group == &group);
         GENAI_CHECK(place == place_of(*task) && task->tenant == queue.tenant);
       }
     }

@@ -15,9 +15,9 @@
 
 #include "dispatcher/config.h"
 #include "dispatcher/placement/measures.h"
+#include "dispatcher/placement/queue_entry.h"
 #include "dispatcher/placement/ranking.h"
 #include "dispatcher/placement/tenants.h"
-#include "dispatcher/tasks/task.h"
 #include "protocol/base/time.h"
 
 namespace genai::dispatcher {
@@ -32,7 +32,7 @@ struct TenantQueue {
   using Key = std::pair<std::int64_t, std::uint64_t>;  // ms, then sequence
   Tenant* tenant = nullptr;
   TaskClass* group = nullptr;
-  absl::btree_map<Key, Task*> tasks;
+  absl::btree_map<Key, QueueEntry*> tasks;
 
   Key head() const { return tasks.begin()->first; }
 };
@@ -81,13 +81,15 @@ class Backlog {
   /// Whether a task of that kind would need a class that is not there.
   bool is_new_kind(const TaskSpec& spec) const { return !classes_.contains(key_of(spec)); }
   Tenant& tenant_of(const TaskSpec& spec) { return tenants_.of(spec.tenant); }
-  /// Enters a task's class and tenant; it stays a member of both until it is terminal.
-  void enroll(Task& task, const Now& now);
-  void forget(Task& task);
+  /// Makes the entry that of a task, and enters the class and tenant of the
+  /// task; it stays a member of both until forget().
+  void enroll(QueueEntry& task, const TaskRecord& record, const TaskSpec& spec,
+              Duration accepted_at, const Now& now);
+  void forget(QueueEntry& task);
 
-  void add(Task& task, Duration now);
-  void remove(Task& task);  // must be in it
-  void set_priority(Task& task, int priority);
+  void add(QueueEntry& task, Duration now);
+  void remove(QueueEntry& task);  // must be in it
+  void set_priority(QueueEntry& task, int priority);
 
   /// Moves those whose time has come into their queues.
   void release_due(Duration now);
@@ -95,19 +97,20 @@ class Backlog {
     return delayed_.empty() ? kNever : delayed_.begin()->first.first;
   }
 
-  /// The task was placed, and its tenant is charged what it is expected to take.
-  void placed(Task& task);
+  /// The task was placed, and its tenant is charged what it is expected to
+  /// take.
+  void placed(QueueEntry& task);
   /// It has left its place after it was executed for so long.
-  void unplaced(Task& task, double executed_s);
+  void unplaced(QueueEntry& task, double executed_s);
 
   /// Of those that wait for a provider (not those whose time has yet to come).
   std::size_t ready() const { return ready_; }
   std::size_t size() const { return ready_ + delayed_.size(); }
   bool empty() const { return size() == 0; }
   std::size_t queued_of(ModelId model) const;
-  /// About how many queued tasks will be placed before this one. `share`: how many of those of
-  /// other classes compete with it.
-  double ahead_of(const Task& task, double share) const;
+  /// About how many queued tasks will be placed before this one. `share`: how
+  /// many of those of other classes compete with it.
+  double ahead_of(const QueueEntry& task, double share) const;
 
   /// Classes that have queued tasks, in no order.
   const std::vector<TaskClass*>& active() const { return active_; }
@@ -118,9 +121,9 @@ class Backlog {
   using Classes = std::map<TaskClass::Key, TaskClass>;
 
   static TaskClass::Key key_of(const TaskSpec& spec);
-  TenantQueue::Key place_of(const Task& task) const;
-  void enter(Task& task);
-  void leave(Task& task);
+  TenantQueue::Key place_of(const QueueEntry& task) const;
+  void enter(QueueEntry& task);
+  void leave(QueueEntry& task);
   void set_active(TaskClass& group, bool active);
   /// Runs `change`, which may change the tenant's turn or whether it may run.
   template <class Change>
@@ -132,7 +135,7 @@ class Backlog {
   Classes classes_;
   std::list<TaskClass*> idle_;  // without members, the longest first
   std::vector<TaskClass*> active_;
-  std::map<std::pair<Duration, std::uint64_t>, Task*> delayed_;  // not_before, then sequence
+  std::map<std::pair<Duration, std::uint64_t>, QueueEntry*> delayed_;  // not_before, then sequence
   std::unordered_map<ModelId, std::size_t> queued_of_;
   std::size_t ready_ = 0;
 };

@@ -38,11 +38,12 @@ double finish_of(const Standing& standing, bool timed, const Now& now) {
   return timed ? standing.finish - seconds(now.mono) : standing.finish;
 }
 
-/// Whether it is too early to load a model for work of which nothing is known, while a provider
-/// that has it is merely busy: the task waits for that one as long as the load would take. Of both
-/// the wrong choice costs no more than the right one (ski rental; Karlin et al., "Competitive
-/// snoopy caching", 1988).
-bool is_hasty(const Ranking& ranking, const Task& task, const Standing& standing, const Now& now) {
+/// Whether it is too early to load a model for work of which nothing is known,
+/// while a provider that has it is merely busy: the task waits for that one as
+/// long as the load would take. Of both the wrong choice costs no more than the
+/// right one (ski rental; Karlin et al., "Competitive snoopy caching", 1988).
+bool is_hasty(const Ranking& ranking, const QueueEntry& task, const Standing& standing,
+              const Now& now) {
   if (standing.known || standing.load_s <= 0) return false;
   if (seconds(now.mono - task.accepted_at) >= standing.load_s) return false;
   const auto has_it = [](const Ranking::Order& order) {
@@ -91,19 +92,20 @@ class Merge {
   bool timed_ = false;
 };
 
-/// How much longer an executing task is expected to take. What is overdue is expected to take a
-/// quarter of its delay longer, as in Provider::wait_s.
-double left_of(const Task& task, const Now& now) {
+/// How much longer an executing task is expected to take. What is overdue is
+/// expected to take a quarter of its delay longer, as in Provider::wait_s.
+double left_of(const QueueEntry& task, const Now& now) {
   const double left = task.expected_s - seconds(now.mono - task.begun_at);
   const double least = task.expected_s / 8;
   return left >= least ? left : least + (least - left) / 4;
 }
 
-bool has_failed(const Task& task) {
-  return std::ranges::any_of(task.issued, [](const IssuedAttempt& a) { return a.failed; });
+bool has_failed(const QueueEntry& task) {
+  return std::ranges::any_of(task.record->issued, [](const IssuedAttempt& a) { return a.failed; });
 }
-std::ptrdiff_t failures_of(const Task& task) {
-  return std::ranges::count_if(task.issued, [](const IssuedAttempt& a) { return a.failed; });
+std::ptrdiff_t failures_of(const QueueEntry& task) {
+  return std::ranges::count_if(task.record->issued,
+                               [](const IssuedAttempt& a) { return a.failed; });
 }
 
 }  // namespace
@@ -160,7 +162,7 @@ std::optional<Placement> Scheduler::place(TaskClass& group, const Now& now) {
   std::size_t looked = 0;
   for (TenantQueue* queue : group.order) {
     for (const auto& [key, head] : queue->tasks) {
-      Task* task = head;
+      QueueEntry* task = head;
       const Choice choice = choose(group, *task, now);
       if (const Standing* standing = choice.standing) {
         // Better providers are done with so many of its class before this one would be done with
@@ -184,11 +186,12 @@ std::optional<Placement> Scheduler::place(TaskClass& group, const Now& now) {
   return std::nullopt;
 }
 
-/// What is given to a node that failed last: of the first tasks the one that has failed least, if
-/// it would go there too. So a node in trouble does not use up the attempts of one task, and what
-/// other tasks do there tells whether node or task is to blame.
-Task* Scheduler::least_tried(TaskClass& group, const TenantQueue& queue, Task* task,
-                             const Standing& at, const Now& now) {
+/// What is given to a node that failed last: of the first tasks the one that
+/// has failed least, if it would go there too. So a node in trouble does not
+/// use up the attempts of one task, and what other tasks do there tells whether
+/// node or task is to blame.
+QueueEntry* Scheduler::least_tried(TaskClass& group, const TenantQueue& queue, QueueEntry* task,
+                                   const Standing& at, const Now& now) {
   if (at.provider->record->failures == 0) return task;
   std::size_t looked = 0;
   for (const auto& [key, other] : queue.tasks) {
@@ -213,7 +216,7 @@ std::string Scheduler::reason(const TaskClass& group, const Standing& standing,
 // ---- choice
 // ---------------------------------------------------------------------------------------
 
-Scheduler::Choice Scheduler::choose(TaskClass& group, const Task& task, const Now& now) {
+Scheduler::Choice Scheduler::choose(TaskClass& group, const QueueEntry& task, const Now& now) {
   const Ranking& ranking = group.ranking;
   Merge with_room(now);
   with_room.add(ranking.free(), false);
@@ -225,12 +228,12 @@ Scheduler::Choice Scheduler::choose(TaskClass& group, const Task& task, const No
   double finish = 0;  // of the best
   bool best_is_timed = false;
   Wait why_spared = Wait::kNone;
-  for (std::size_t looked = 0; looked < kMaxLooked + task.issued.size(); ++looked) {
+  for (std::size_t looked = 0; looked < kMaxLooked + task.record->issued.size(); ++looked) {
     const Standing* standing = with_room.next();
     if (!standing) break;
     // What comes now is no better, even if it is done as early as its order says.
     if (best && (standing->cost > best->cost || with_room.finish() >= finish)) break;
-    if (task.failed_on(standing->provider->node_id)) {
+    if (task.record->failed_on(standing->provider->node_id)) {
       if (!avoided) avoided = standing;
       continue;
     }
@@ -266,9 +269,9 @@ Scheduler::Choice Scheduler::choose(TaskClass& group, const Task& task, const No
 }
 
 /// How many of the providers that serve have failed the task.
-std::size_t Scheduler::serving_where_failed(const Ranking& ranking, const Task& task) const {
+std::size_t Scheduler::serving_where_failed(const Ranking& ranking, const QueueEntry& task) const {
   std::set<NodeId> nodes;
-  for (const IssuedAttempt& attempt : task.issued) {
+  for (const IssuedAttempt& attempt : task.record->issued) {
     if (!attempt.failed) continue;
     const Provider* provider = fleet_.find_node(attempt.node_id);
     if (!provider) continue;
@@ -278,15 +281,15 @@ std::size_t Scheduler::serving_where_failed(const Ranking& ranking, const Task& 
   return nodes.size();
 }
 
-bool Scheduler::has_untried(const Task& task, const Now& now) {
+bool Scheduler::has_untried(const QueueEntry& task, const Now& now) {
   Ranking& ranking = task.group->ranking;
   ranking.refresh(fleet_, now.mono);
   return ranking.healthy() > serving_where_failed(ranking, task);
 }
 
-/// No first choice has room. Wait if there is one that is merely busy, else take what there is.
-/// Those that rest are not there.
-Scheduler::Choice Scheduler::second_choice(TaskClass& group, const Task& task,
+/// No first choice has room. Wait if there is one that is merely busy, else
+/// take what there is. Those that rest are not there.
+Scheduler::Choice Scheduler::second_choice(TaskClass& group, const QueueEntry& task,
                                            const Standing* avoided) const {
   const Ranking& ranking = group.ranking;
   // Prefetching begins with the length of the queue, not with a change of the fleet.
@@ -299,9 +302,9 @@ Scheduler::Choice Scheduler::second_choice(TaskClass& group, const Task& task,
           .rather_than = avoided};
 }
 
-/// How many tasks of the class could be done by providers that are busy now before `best` would be
-/// done with one.
-Scheduler::Elsewhere Scheduler::sooner_elsewhere(const TaskClass& group, const Task& task,
+/// How many tasks of the class could be done by providers that are busy now
+/// before `best` would be done with one.
+Scheduler::Elsewhere Scheduler::sooner_elsewhere(const TaskClass& group, const QueueEntry& task,
                                                  const Standing& best, double finish,
                                                  const Now& now) const {
   if (!best.known) return {};
@@ -315,8 +318,9 @@ Scheduler::Elsewhere Scheduler::sooner_elsewhere(const TaskClass& group, const T
     if (!other || found.tasks >= static_cast<double>(group.queued)) break;
     if (other->cost > best.cost || (other->cost == best.cost && busy.finish() > finish - worth))
       break;
-    if (task.failed_on(other->provider->node_id)) continue;
-    // Behind the head of its order it may be overdue, and done later than was thought.
+    if (task.record->failed_on(other->provider->node_id)) continue;
+    // Behind the head of its order it may be overdue, and done later than was
+    // thought.
     const double there = group.ranking.finish_s(fleet_.offer(*other->provider, group, now.mono));
     const bool cheaper = other->cost < best.cost;
     if (!cheaper && there > finish - worth) continue;
@@ -346,7 +350,7 @@ std::vector<Scheduler::Recall> Scheduler::recalls(const Now& now) {
   std::size_t looked = 0;
   for (const auto& [ordinal, provider] : fleet_.prefetching()) {
     if (++looked > kMaxRecalls) break;
-    Task& task = *provider->tasks.back();
+    QueueEntry& task = *provider->tasks.back();
     TaskClass& group = *task.group;
     // What is queued goes first to whoever is free.
     if (task.asked_back || group.queued != 0 || provider->reach != Reach::kOnline) continue;
@@ -354,7 +358,8 @@ std::vector<Scheduler::Recall> Scheduler::recalls(const Now& now) {
     const double here = provider->wait_s(now.mono);
     for (const Standing& there : group.ranking.free()) {
       if (there.finish * kWorthMoving + kWorthWaitingSeconds >= here) break;
-      if (taken.contains(there.provider) || task.failed_on(there.provider->node_id)) continue;
+      if (taken.contains(there.provider) || task.record->failed_on(there.provider->node_id))
+        continue;
       taken.insert(there.provider);
       task.asked_back = true;
       recalls.push_back({&task, provider});
@@ -367,10 +372,10 @@ std::vector<Scheduler::Recall> Scheduler::recalls(const Now& now) {
 // ---- estimates and explanations
 // -------------------------------------------------------------------
 
-msg::Estimate Scheduler::estimate(const Task& task, const Now& now) {
-  if (is_terminal(task.status) || task.recovering) return {};
+msg::Estimate Scheduler::estimate(const QueueEntry& task, const Now& now) {
+  if (!task.group) return {};
   const auto outlook =
-      task.is_assigned() ? outlook_at_provider(task, now) : outlook_in_queue(task, now);
+      task.record->is_assigned() ? outlook_at_provider(task, now) : outlook_in_queue(task, now);
   if (!outlook) return {};
   const auto ms = [&](double after) {
     return static_cast<std::uint64_t>(std::min((outlook->delay + after) * 1000 + 1, 1e15));
@@ -379,7 +384,7 @@ msg::Estimate Scheduler::estimate(const Task& task, const Now& now) {
           ms(calibration_.p50(outlook->finish)), ms(calibration_.p95(outlook->finish))};
 }
 
-msg::Estimate Scheduler::promise(Task& task, const Now& now) {
+msg::Estimate Scheduler::promise(QueueEntry& task, const Now& now) {
   const msg::Estimate told = estimate(task, now);
   if (told == msg::Estimate{} || task.finish_p95_s > 0) return told;
   const double age = seconds(now.mono - task.accepted_at);
@@ -388,7 +393,8 @@ msg::Estimate Scheduler::promise(Task& task, const Now& now) {
   return told;
 }
 
-std::optional<Scheduler::Outlook> Scheduler::outlook_in_queue(const Task& task, const Now& now) {
+std::optional<Scheduler::Outlook> Scheduler::outlook_in_queue(const QueueEntry& task,
+                                                              const Now& now) {
   TaskClass& group = *task.group;
   if (!measures_.fleet_run(group.model, group.key.size)) return std::nullopt;
   Ranking& ranking = group.ranking;
@@ -413,13 +419,14 @@ std::optional<Scheduler::Outlook> Scheduler::outlook_in_queue(const Task& task, 
   return outlook;
 }
 
-/// Its node executes the first of its tasks at once, and each of the others when a slot is free.
-std::optional<Scheduler::Outlook> Scheduler::outlook_at_provider(const Task& task,
+/// Its node executes the first of its tasks at once, and each of the others
+/// when a slot is free.
+std::optional<Scheduler::Outlook> Scheduler::outlook_at_provider(const QueueEntry& task,
                                                                  const Now& now) const {
-  const Provider* provider = fleet_.find(task.attempt(task.current)->session);
+  const Provider* provider = fleet_.find(task.record->attempt(task.record->current)->session);
   if (provider->reach == Reach::kUnreachable || !task.expectation_known) return std::nullopt;
   std::vector<double> slots;  // when each is free
-  for (const Task* other : provider->tasks) {
+  for (const QueueEntry* other : provider->tasks) {
     Outlook outlook;
     if (slots.size() < provider->meta.slots) {
       outlook.finish = left_of(*other, now);
@@ -434,24 +441,25 @@ std::optional<Scheduler::Outlook> Scheduler::outlook_at_provider(const Task& tas
   return std::nullopt;
 }
 
-void Scheduler::observe(const Task& task, const Now& now) {
+void Scheduler::observe(const QueueEntry& task, const Now& now) {
   if (task.finish_p95_s <= 0) return;
   calibration_.observe(task.finish_p50_s, task.finish_p95_s, seconds(now.mono - task.accepted_at));
 }
 
-std::string Scheduler::misfits(const Task& task, const Now& now) {
+std::string Scheduler::misfits(const QueueEntry& task, const Now& now) {
   TaskClass& group = *task.group;
   group.ranking.refresh(fleet_, now.mono);
   if (group.ranking.healthy() != 0 || !group.ranking.resting().empty()) return "";
   // A look at the whole fleet: a flood of such tasks must not stop everything else.
   if (group.obstacles_until <= now.mono) {
-    group.obstacles = fleet_.explain(task.spec.needs, task.spec.max_cost, now.mono);
+    group.obstacles = fleet_.explain(group.key.needs, group.key.max_cost, now.mono);
     group.obstacles_until = now.mono + kExplainedFor;
   }
   return group.obstacles;
 }
 
-std::vector<Candidate> Scheduler::candidates(const Task& task, std::size_t count, const Now& now) {
+std::vector<Candidate> Scheduler::candidates(const QueueEntry& task, std::size_t count,
+                                             const Now& now) {
   std::vector<Candidate> found;
   if (!task.group) return found;
   Ranking& ranking = task.group->ranking;
@@ -464,8 +472,9 @@ std::vector<Candidate> Scheduler::candidates(const Task& task, std::size_t count
   const Choice choice = choose(*task.group, task, now);
   const auto enter = [&](const Standing& standing) {
     const Provider& provider = *standing.provider;
-    std::string obstacle = fleet_.obstacle(provider, task.spec.needs, task.spec.max_cost, now.mono);
-    if (obstacle.empty() && task.failed_on(provider.node_id)) obstacle = "it failed there";
+    std::string obstacle =
+        fleet_.obstacle(provider, task.group->key.needs, task.group->key.max_cost, now.mono);
+    if (obstacle.empty() && task.record->failed_on(provider.node_id)) obstacle = "it failed there";
     if (obstacle.empty() && is_settled(standing, now)) obstacle = "serves another model";
     if (obstacle.empty() && !choice.standing) obstacle = obstacle_of(choice);
     found.push_back(

@@ -15,7 +15,7 @@ namespace genai::dispatcher {
 
 /// A task and the provider that should get it.
 struct Placement {
-  Task* task;
+  QueueEntry* task;
   Provider* provider;
   std::string reason;
 };
@@ -51,29 +51,32 @@ class Scheduler {
   /// A task that has not started, at a provider where it waits, and that another could start
   /// sooner: to be asked back. Marks it; each is asked for once.
   struct Recall {
-    Task* task;
+    QueueEntry* task;
     Provider* provider;
   };
   std::vector<Recall> recalls(const Now& now);
 
-  /// When a task is expected to start and to finish, as things are now; all 0 where nothing is
-  /// known.
-  msg::Estimate estimate(const Task& task, const Now& now);
-  /// The same, to be told to its client; the first one is remembered for observe().
-  msg::Estimate promise(Task& task, const Now& now);
+  /// When a task is expected to start and to finish, as things are now; all 0
+  /// where nothing is known.
+  msg::Estimate estimate(const QueueEntry& task, const Now& now);
+  /// The same, to be told to its client; the first one is remembered for
+  /// observe().
+  msg::Estimate promise(QueueEntry& task, const Now& now);
   /// It completed: whether the estimate held.
-  void observe(const Task& task, const Now& now);
+  void observe(const QueueEntry& task, const Now& now);
   const Calibration& calibration() const { return calibration_; }
 
-  /// Whether a provider that serves could take the task and has not failed it yet.
-  bool has_untried(const Task& task, const Now& now);
+  /// Whether a provider that serves could take the task and has not failed it
+  /// yet.
+  bool has_untried(const QueueEntry& task, const Now& now);
 
-  /// Why a queued task waits though a provider that fits is free; empty: none is.
-  std::string reason_to_wait(const Task& task, const Now& now);
+  /// Why a queued task waits though a provider that fits is free; empty: none
+  /// is.
+  std::string reason_to_wait(const QueueEntry& task, const Now& now);
   /// Why no provider that is there fits the task; empty if one does.
-  std::string misfits(const Task& task, const Now& now);
+  std::string misfits(const QueueEntry& task, const Now& now);
   /// The providers that fit, the best first, at most `count`.
-  std::vector<Candidate> candidates(const Task& task, std::size_t count, const Now& now);
+  std::vector<Candidate> candidates(const QueueEntry& task, std::size_t count, const Now& now);
 
  private:
   struct Claim {  // of a class, to be next
@@ -104,18 +107,19 @@ class Scheduler {
     double start = 0, finish = 0;  // after that
   };
 
-  std::optional<Outlook> outlook_in_queue(const Task& task, const Now& now);
-  std::optional<Outlook> outlook_at_provider(const Task& task, const Now& now) const;
+  std::optional<Outlook> outlook_in_queue(const QueueEntry& task, const Now& now);
+  std::optional<Outlook> outlook_at_provider(const QueueEntry& task, const Now& now) const;
   std::optional<Claim> claim_of(TaskClass& group) const;
   void push(TaskClass& group);
   std::optional<Placement> place(TaskClass& group, const Now& now);
-  Choice choose(TaskClass& group, const Task& task, const Now& now);
-  Choice second_choice(TaskClass& group, const Task& task, const Ranking::Standing* avoided) const;
-  Elsewhere sooner_elsewhere(const TaskClass& group, const Task& task,
+  Choice choose(TaskClass& group, const QueueEntry& task, const Now& now);
+  Choice second_choice(TaskClass& group, const QueueEntry& task,
+                       const Ranking::Standing* avoided) const;
+  Elsewhere sooner_elsewhere(const TaskClass& group, const QueueEntry& task,
                              const Ranking::Standing& best, double finish, const Now& now) const;
-  Task* least_tried(TaskClass& group, const TenantQueue& queue, Task* task,
-                    const Ranking::Standing& at, const Now& now);
-  std::size_t serving_where_failed(const Ranking& ranking, const Task& task) const;
+  QueueEntry* least_tried(TaskClass& group, const TenantQueue& queue, QueueEntry* task,
+                          const Ranking::Standing& at, const Now& now);
+  std::size_t serving_where_failed(const Ranking& ranking, const QueueEntry& task) const;
   std::string words_of(const Choice& choice, const TaskClass& group, const Now& now) const;
   static std::string obstacle_of(const Choice& choice);
   bool is_settled(const Ranking::Standing& standing, const Now& now) const;

@@ -53,7 +53,7 @@ std::string Scheduler::obstacle_of(const Choice& choice) {
   }
 }
 
-std::string Scheduler::reason_to_wait(const Task& task, const Now& now) {
+std::string Scheduler::reason_to_wait(const QueueEntry& task, const Now& now) {
   TaskClass& group = *task.group;
   group.ranking.refresh(fleet_, now.mono);
   if (group.ranking.free().empty()) return "";

@@ -22,18 +22,27 @@ std::size_t Archive::bytes_of(const Task& task) {
 
 void Archive::enter_history(Task& task) {
   keep_known_info(task.info);
-  histories_.emplace_hint(histories_.end(), history_key(task), task.card);
+  histories_.emplace_hint(histories_.end(), Key{task.fetched_at, task.sequence}, task.handle);
+}
+
+void Archive::enter(Order& order, std::size_t& bytes, Task& task) {
+  const std::size_t added = bytes_of(task);
+  order.emplace_hint(order.end(), key(task), Kept{&task, added});
+  bytes += added;
+}
+
+bool Archive::leave(Order& order, std::size_t& bytes, const Task& task) {
+  const auto it = order.find(key(task));
+  if (it == order.end()) return false;
+  bytes -= it->second.bytes;
+  order.erase(it);
+  return true;
 }
 
 void Archive::add(Task& task) {
-  if (task.status == TaskStatus::kFailed) {
-    failed_.emplace_hint(failed_.end(), key(task), &task);
-    failed_bytes_ += task.archived_bytes = bytes_of(task);
-    return;
-  }
+  if (task.status == TaskStatus::kFailed) return enter(failed_, failed_bytes_, task);
   if (task.fetched) return enter_history(task);
-  with_result_.emplace_hint(with_result_.end(), key(task), &task);
-  result_bytes_ += task.archived_bytes = bytes_of(task);
+  enter(with_result_, result_bytes_, task);
 }
 
 void Archive::acknowledge(Task& task, Duration now) {
@@ -41,54 +50,45 @@ void Archive::acknowledge(Task& task, Duration now) {
     task.fetched = true;
     return;
   }
-  if (with_result_.erase(key(task)) == 0) return;
-  result_bytes_ -= task.archived_bytes;
+  if (!leave(with_result_, result_bytes_, task)) return;
   task.result = {};
   task.fetched = true;
   task.fetched_at = now;
   enter_history(task);
 }
 
-template <class T>
-Duration Archive::ends(const Order<T>& order, Duration retention) {
-  return order.empty() ? kNever : order.begin()->first.first + retention;
-}
-
-template <class T>
-T* Archive::overdue(const Order<T>& order, Duration retention, bool over_limit, Duration now) {
-  if (order.empty()) return nullptr;
-  const bool old = ends(order, retention) <= now;
-  return old || over_limit ? order.begin()->second : nullptr;
-}
-
 Task* Archive::overdue_result(Duration now) const {
-  return overdue(with_result_, config_.result_retention, result_bytes_ > config_.max_result_bytes,
-                 now);
+  const bool is_old = ends(with_result_, limits_.result_retention) <= now;
+  const bool is_over = !with_result_.empty() && result_bytes_ > limits_.max_result_bytes;
+  return is_old || is_over ? with_result_.begin()->second.task : nullptr;
 }
 
-Card* Archive::overdue_history(Duration now) const {
-  return overdue(histories_, config_.history_retention, histories_.size() > config_.max_history,
-                 now);
+std::optional<TaskHandle> Archive::overdue_history(Duration now) const {
+  const bool is_old = ends(histories_, limits_.history_retention) <= now;
+  if (!is_old && histories_.size() <= limits_.max_history) return std::nullopt;
+  return histories_.begin()->second;
 }
 
 Task* Archive::overdue_failed(Duration now) const {
-  return overdue(failed_, config_.failed_retention, failed_bytes_ > config_.max_failed_bytes, now);
+  const bool is_old = ends(failed_, limits_.failed_retention) <= now;
+  const bool is_over = !failed_.empty() && failed_bytes_ > limits_.max_failed_bytes;
+  return is_old || is_over ? failed_.begin()->second.task : nullptr;
 }
 
-void Archive::remove(const Task& task) {
-  if (failed_.erase(key(task))) failed_bytes_ -= task.archived_bytes;
-  if (with_result_.erase(key(task))) result_bytes_ -= task.archived_bytes;
-  histories_.erase(history_key(task));
-}
-
-void Archive::remove(const PastTask& task) {
-  histories_.erase({task.fetched_at(), task.sequence()});
+void Archive::remove(const Known& known) {
+  if (const Task* const task = known.present()) {
+    leave(failed_, failed_bytes_, *task);
+    leave(with_result_, result_bytes_, *task);
+    histories_.erase({task->fetched_at, task->sequence});
+  } else {
+    histories_.erase({known.past().fetched_at(), known.past().sequence()});
+  }
 }
 
 Duration Archive::next_deadline() const {
-  return std::min({ends(with_result_, config_.result_retention),
-                   ends(histories_, config_.history_retention),
-                   ends(failed_, config_.failed_retention)});
+  return std::min({ends(with_result_, limits_.result_retention),
+                   ends(histories_, limits_.history_retention),
+                   ends(failed_, limits_.failed_retention)});
 }
 
 }  // namespace genai::dispatcher

@@ -22,16 +22,17 @@ std::string span_text(Duration span) {
   return text.empty() ? fmt::format("{} ms", left) : text;
 }
 
-std::string lateness(const Task& task, const msg::Estimate& estimate, const Now& now) {
+std::string lateness(const Task& task, Duration not_before, const msg::Estimate& estimate,
+                     const Now& now) {
   const Duration left = task.expires_at - now.mono;
   const bool by_deadline = task.deadline <= task.expires_at;
   if (left <= Duration{0})
     return fmt::format("its {} has passed", by_deadline ? "deadline" : "ttl");
-  const bool starts_late = task.not_before >= task.expires_at;
+  const bool starts_late = not_before >= task.expires_at;
   const Duration finish = from_ms(estimate.finish_p50_ms);
   if (!starts_late && finish <= left) return {};  // nearly always, so nothing was formatted yet
   return fmt::format("{} in {}, its {} in {}", starts_late ? "it may start" : "expected to end",
-                     span_text(starts_late ? task.not_before - now.mono : finish),
+                     span_text(starts_late ? not_before - now.mono : finish),
                      by_deadline ? "deadline is" : "ttl ends", span_text(left));
 }
 

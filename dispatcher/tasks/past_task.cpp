@@ -25,13 +25,13 @@ class Packer {
     static_assert(std::is_trivially_copyable_v<T>);
     out_.append(reinterpret_cast<const char*>(&value), sizeof value);
   }
-  void put(const TaskId&) {}  // its owner knows it
+  void put(const TaskId&) {}  // stands behind the head
   void put(const std::string& text) { put_text(text); }
-  void put(const TaskSpec& spec) {
-    put(spec.tenant);
-    put(spec.label);
-    put(spec.needs.model);
-    put(spec.priority);
+  void put(const KeptSpec& spec) {
+    put_text(spec.tenant());
+    put_text(spec.label());
+    put_text(spec.model());
+    put(spec.priority());
   }
   void put(const ValueMap& map) { put_text(map.empty() ? std::string() : encode_map(map)); }
   void put(const TaskLog& log) { put_text(log.raw()); }
@@ -55,7 +55,7 @@ class Unpacker {
   explicit Unpacker(std::string_view from) : from_(from) {}
   void key(const char*, auto& value) { take(value); }
   void fixed(const char*, auto& value) { take(value); }
-  void shown(const char*, auto&) {}
+  void shown(const char*, const auto&) {}
   void changing(const char*, auto& value) { take(value); }
   void data(const char*, Blob&) {}
 
@@ -80,11 +80,11 @@ class Unpacker {
   }
   void take(TaskId&) {}
   void take(std::string& text) { text = take_text(); }
-  void take(TaskSpec& spec) {
-    take(spec.tenant);
-    take(spec.label);
-    take(spec.needs.model);
-    take(spec.priority);
+  void take(KeptSpec& spec) {
+    const std::string_view tenant = take_text(), label = take_text(), model = take_text();
+    std::uint8_t priority = 0;
+    take(priority);
+    spec = KeptSpec::told(tenant, label, model, priority);
   }
   void take(ValueMap& map) {
     if (const std::string_view text = take_text(); !text.empty()) map = *decode_map(text);
@@ -110,39 +110,41 @@ void past_fields(Ar& ar, AnyTask& task) {
   ar.fixed("fetched_at", task.fetched_at);
   ar.fixed("ended_by", task.ended_by);
   ar.fixed("is_told_whole", task.is_told_whole);
-  ar.fixed("stored.exists", task.stored.exists);
-  ar.fixed("stored.log_entries", task.stored.log_entries);
 }
 
-static_assert(limits::kMaxNameBytes <= UINT8_MAX);
+static_assert(limits::kMaxNameBytes <= UINT8_MAX && limits::kMaxIdBytes <= UINT8_MAX);
 
 }  // namespace
 
 PastTask::Head PastTask::head() const {
   Head head;
-  std::memcpy(&head, bytes_.data(), sizeof head);
+  std::memcpy(&head, bytes_.get(), sizeof head);
   return head;
 }
 
-std::string_view PastTask::tenant() const {
-  return std::string_view(bytes_).substr(sizeof(Head), head().tenant_bytes);
-}
-
 PastTask::PastTask(const Task& task, std::string& buffer) {
-  GENAI_CHECK(is_terminal(task.status) && task.fetched && task.watchers.empty());
-  buffer.clear();
+  GENAI_CHECK(is_terminal(task.status) && task.fetched);
+  const std::string_view id = task.id.view();
+  Head head{task.sequence,
+            task.fetched_at,
+            0,
+            task.status,
+            static_cast<std::uint8_t>(id.size()),
+            static_cast<std::uint8_t>(task.spec.tenant().size())};
+  buffer.assign(sizeof head, '\0').append(id).append(task.spec.tenant());
   Packer packer(buffer);
-  packer.put(Head{task.sequence, task.fetched_at, task.status, task.stored.exists,
-                  static_cast<std::uint8_t>(task.spec.tenant.size())});
-  buffer.append(task.spec.tenant);
   past_fields(packer, task);
-  bytes_ = buffer;
+  head.bytes = static_cast<std::uint32_t>(buffer.size());
+  std::memcpy(buffer.data(), &head, sizeof head);
+  bytes_ = std::make_unique_for_overwrite<char[]>(buffer.size());
+  buffer.copy(bytes_.get(), buffer.size());
 }
 
-std::unique_ptr<Task> PastTask::revive(const TaskId& id) const {
+std::unique_ptr<Task> PastTask::revive() const {
   auto task = std::make_unique<Task>();
-  task->id = id;
-  Unpacker unpacker(std::string_view(bytes_).substr(sizeof(Head) + head().tenant_bytes));
+  task->id = *TaskId::parse(id());
+  const char* const from = tenant().data() + tenant().size();
+  Unpacker unpacker({from, head().bytes - static_cast<std::size_t>(from - bytes_.get())});
   past_fields(unpacker, *task);
   GENAI_CHECK(unpacker.is_at_end());
   return task;

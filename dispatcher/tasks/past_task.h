@@ -17,32 +17,32 @@ namespace genai::dispatcher {
 class PastTask {
  public:
   PastTask() = default;  // none
-  /// `task` must be terminal and without data, watchers and changes to be written. `buffer` is
-  /// overwritten; whoever packs many keeps one.
+  /// `task` must be terminal and without data and changes to be written.
+  /// `buffer` is overwritten; whoever packs many keeps one.
   PastTask(const Task& task, std::string& buffer);
 
-  bool empty() const { return bytes_.empty(); }
+  bool empty() const { return bytes_ == nullptr; }
+  std::string_view id() const { return {bytes_.get() + sizeof(Head), head().id_bytes}; }
   TaskStatus status() const { return head().status; }
   std::uint64_t sequence() const { return head().sequence; }
   Duration fetched_at() const { return head().fetched_at; }
-  bool is_stored() const { return head().is_stored; }
-  std::string_view tenant() const;
+  std::string_view tenant() const { return {id().data() + id().size(), head().tenant_bytes}; }
 
   /// The task as it was, but for the rest of its spec.
-  std::unique_ptr<Task> revive(const TaskId& id) const;
+  std::unique_ptr<Task> revive() const;
 
  private:
   /// What is asked of one without unpacking it.
   struct Head {
     std::uint64_t sequence;
     Duration fetched_at;
+    std::uint32_t bytes;  // in all
     TaskStatus status;
-    bool is_stored;
-    std::uint8_t tenant_bytes;
+    std::uint8_t id_bytes, tenant_bytes;
   };
   Head head() const;
 
-  std::string bytes_;  // Head, tenant, then the fields of the task one after the other
+  std::unique_ptr<char[]> bytes_;  // Head, id, tenant, then the fields of the task
 };
 
 }  // namespace genai::dispatcher

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "dispatcher/tasks/digest.h"
+#include "dispatcher/tasks/kept_spec.h"
 #include "dispatcher/tasks/task_log.h"
 #include "protocol/base/blob.h"
 #include "protocol/base/errors.h"
@@ -34,12 +35,12 @@ struct IssuedAttempt {
 /// Times are Unix milliseconds. Copies share the memory of `payload` and `result`.
 struct TaskRecord {
   std::uint64_t sequence = 0;  // order of acceptance; unique
-  TaskId id;
-  Digest digest{};
-  TaskSpec spec;
   std::uint64_t created_ms = 0;
+  KeptSpec spec;
+  Blob payload;  // dropped when Completed or Aborted; a Failed task can be replayed
 
-  TaskStatus status = TaskStatus::kUnscheduled;  // only the task table changes it
+  std::vector<IssuedAttempt> issued;
+  TaskLog log;
   /// The attempt it is Scheduled or Sent with: always the last issued, unless an older one was
   /// kept when its node came back. Of an Unscheduled task: the attempt that it had when the
   /// dispatcher stopped, and that its node may still report. 0: none.
@@ -49,16 +50,17 @@ struct TaskRecord {
   std::uint32_t losses = 0;
   std::uint32_t drains = 0;
   int priority_override = -1;  // -1: as the spec says
-  std::vector<IssuedAttempt> issued;
-  TaskLog log;
+
+  // Side by side, since they leave no gaps.
+  TaskId id;
+  Digest digest{};
+  TaskStatus status = TaskStatus::kUnscheduled;  // only the task table changes it
+  bool fetched = false;  // a client acknowledged the result, or it was dropped: no data any more
 
   // Terminal.
   ErrorCode code = ErrorCode::kOk;
-  ValueMap info;  // what its node said; see told_info()
   std::uint64_t ended_ms = 0;
-  bool fetched = false;  // a client acknowledged the result, or it was dropped: no data any more
-
-  Blob payload;  // dropped when Completed or Aborted; a Failed task can be replayed
+  ValueMap info;  // what its node said; see told_info()
   Blob result;
 
   const IssuedAttempt* attempt(std::uint32_t number) const {
@@ -72,13 +74,13 @@ struct TaskRecord {
   bool is_assigned() const {
     return status == TaskStatus::kScheduled || status == TaskStatus::kSent;
   }
-  int priority() const { return priority_override >= 0 ? priority_override : spec.priority; }
+  int priority() const { return priority_override >= 0 ? priority_override : spec.priority(); }
   bool failed_on(const NodeId& node) const {
     return std::ranges::any_of(
         issued, [&](const IssuedAttempt& a) { return a.failed && a.node_id == node; });
   }
   /// Of what the client sent.
-  std::size_t content_bytes() const { return payload.size() + spec.raw.size(); }
+  std::size_t content_bytes() const { return payload.size() + spec.raw().size(); }
 
   /// Calls `ar` with the name of each field, as stores know it, and with that field of each record:
   /// with none for the names alone, with one to read or write it, with two to copy or compare them.
@@ -93,8 +95,8 @@ struct TaskRecord {
     ar.fixed("task_id", task.id...);
     ar.fixed("digest", task.digest...);
     ar.fixed("spec", task.spec...);
-    ar.shown("label", task.spec.label...);
-    ar.shown("model", task.spec.needs.model...);
+    ar.shown("label", task.spec.label()...);
+    ar.shown("model", task.spec.model()...);
     ar.fixed("created_ms", task.created_ms...);
     ar.changing("status", task.status...);
     ar.changing("current", task.current...);

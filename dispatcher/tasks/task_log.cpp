@@ -1,30 +1,68 @@
 #include "dispatcher/tasks/task_log.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <stdexcept>
+#include <type_traits>
 
 namespace genai::dispatcher {
 namespace {
 
-// Before the reason and the node id of each entry.
-struct Head {
-  std::uint64_t at_ms;
-  std::uint32_t attempt;
-  std::uint16_t reason_bytes;
-  std::uint8_t node_bytes;
-  TaskStatus status;
-};
-static_assert(sizeof(Head) == 16);
+// An entry: flags and status in a byte; the time in 6 bytes, or 8; then what the flags say: the
+// attempt in 4 bytes; the length of the node id in one, and the id; the reason by its number in
+// one, or its length in two, and the text.
+constexpr std::uint8_t kStatusBits = 0x07, kWideTime = 0x08, kHasAttempt = 0x10, kHasNode = 0x20,
+                       kUsualReason = 0x40;
+constexpr std::size_t kTimeBytes = 6;
+constexpr std::uint64_t kMostTime = (std::uint64_t{1} << (8 * kTimeBytes)) - 1;
+static_assert(kMaxTaskStatus <= kStatusBits);
 
-// Of a usual life: accepted, assigned, taken, completed.
-constexpr std::size_t kUsualBytes = 127;
+// In memory only, so the numbers may change.
+constexpr std::array<std::string_view, 4> kUsualReasons = {"accepted", "least loaded",
+                                                           "node took it", "result"};
 
-Head head_at(const char* at) {
-  Head head;
-  std::memcpy(&head, at, sizeof head);
-  return head;
+// Of a usual life, without its first entry.
+constexpr std::size_t kUsualBytes = 79;
+
+template <class T>
+void put(std::string& out, T value, std::size_t bytes = sizeof(T)) {
+  out.append(reinterpret_cast<const char*>(&value), bytes);
 }
+
+/// Takes an entry apart, and ends behind it.
+class Parser {
+ public:
+  explicit Parser(const char* at) : at_(at) {}
+  LogView entry() {
+    const auto flags = take<std::uint8_t>();
+    LogView entry{};
+    entry.status = static_cast<TaskStatus>(flags & kStatusBits);
+    entry.at_ms = take<std::uint64_t>(flags & kWideTime ? 8 : kTimeBytes);
+    if (flags & kHasAttempt) entry.attempt = take<std::uint32_t>();
+    if (flags & kHasNode) entry.node_id = text(take<std::uint8_t>());
+    entry.reason =
+        flags & kUsualReason ? kUsualReasons.at(take<std::uint8_t>()) : text(take<std::uint16_t>());
+    return entry;
+  }
+  const char* end() const { return at_; }
+
+ private:
+  template <class T>
+  T take(std::size_t bytes = sizeof(T)) {
+    T value{};  // little-endian, as whatever this runs on
+    std::memcpy(&value, at_, bytes);
+    at_ += bytes;
+    return value;
+  }
+  std::string_view text(std::size_t bytes) {
+    const std::string_view text(at_, bytes);
+    at_ += bytes;
+    return text;
+  }
+
+  const char* at_;
+};
 
 }  // namespace
 
@@ -32,15 +70,7 @@ TaskLog::TaskLog(std::initializer_list<LogEntry> entries) {
   for (const LogEntry& entry : entries) push_back(entry);
 }
 
-LogView TaskLog::Iterator::view() const {
-  const Head head = head_at(at_);
-  const char* const reason = at_ + sizeof head;
-  return {head.at_ms,
-          head.status,
-          {reason, head.reason_bytes},
-          {reason + head.reason_bytes, head.node_bytes},
-          head.attempt};
-}
+LogView TaskLog::Iterator::view() const { return Parser(at_).entry(); }
 
 LogEntry TaskLog::Iterator::operator*() const {
   const LogView seen = view();
@@ -49,8 +79,9 @@ LogEntry TaskLog::Iterator::operator*() const {
 }
 
 TaskLog::Iterator& TaskLog::Iterator::operator++() {
-  const Head head = head_at(at_);
-  at_ += sizeof head + head.reason_bytes + head.node_bytes;
+  Parser parser(at_);
+  parser.entry();
+  at_ = parser.end();
   return *this;
 }
 
@@ -58,40 +89,38 @@ void TaskLog::add(std::uint64_t at_ms, TaskStatus status, std::string_view reaso
                   const NodeId& node, std::uint32_t attempt) {
   reason = reason.substr(0, UINT16_MAX);
   const std::string_view at_node = node.view();
-  const Head head{at_ms, attempt, static_cast<std::uint16_t>(reason.size()),
-                  static_cast<std::uint8_t>(at_node.size()), status};
-  if (bytes_.empty()) bytes_.reserve(kUsualBytes);
-  last_ = static_cast<std::uint32_t>(bytes_.size());
-  bytes_.append(reinterpret_cast<const char*>(&head), sizeof head).append(reason).append(at_node);
-  ++size_;
+  const auto usual = std::ranges::find(kUsualReasons, reason);
+  const bool is_usual = usual != kUsualReasons.end(), is_wide = at_ms > kMostTime;
+  if (!bytes_.empty() && bytes_.capacity() < kUsualBytes) bytes_.reserve(kUsualBytes);
+  put(bytes_,
+      static_cast<std::uint8_t>(static_cast<std::uint8_t>(status) | (is_wide ? kWideTime : 0) |
+                                (attempt != 0 ? kHasAttempt : 0) |
+                                (at_node.empty() ? 0 : kHasNode) | (is_usual ? kUsualReason : 0)));
+  put(bytes_, at_ms, is_wide ? 8 : kTimeBytes);
+  if (attempt != 0) put(bytes_, attempt);
+  if (!at_node.empty()) {
+    put(bytes_, static_cast<std::uint8_t>(at_node.size()));
+    bytes_.append(at_node);
+  }
+  if (is_usual) {
+    put(bytes_, static_cast<std::uint8_t>(usual - kUsualReasons.begin()));
+  } else {
+    put(bytes_, static_cast<std::uint16_t>(reason.size()));
+    bytes_.append(reason);
+  }
 }
 
 void TaskLog::erase(std::size_t index) {
   const Iterator from = find(index);
   Iterator to = from;
   ++to;
-  const auto offset = static_cast<std::size_t>(from.at_ - bytes_.data());
-  const auto length = static_cast<std::size_t>(to.at_ - from.at_);
-  if (index + 1 != size_) {
-    last_ -= static_cast<std::uint32_t>(length);
-  } else {
-    last_ = index == 0 ? 0 : static_cast<std::uint32_t>(find(index - 1).at_ - bytes_.data());
-  }
-  bytes_.erase(offset, length);
-  --size_;
+  bytes_.erase(static_cast<std::size_t>(from.at_ - bytes_.data()),
+               static_cast<std::size_t>(to.at_ - from.at_));
 }
 
-TaskLog TaskLog::from_raw(std::string_view raw) {
-  TaskLog log;
-  log.bytes_ = raw;
-  for (Iterator it = log.begin(); it != log.end(); ++it) {
-    log.last_ = static_cast<std::uint32_t>(it.at_ - log.bytes_.data());
-    ++log.size_;
-  }
-  return log;
+std::size_t TaskLog::size() const {
+  return static_cast<std::size_t>(std::distance(begin(), end()));
 }
-
-TaskStatus TaskLog::last_status() const { return head_at(bytes_.data() + last_).status; }
 
 TaskLog::Iterator TaskLog::find(std::size_t index) const {
   Iterator it = begin();
@@ -99,8 +128,14 @@ TaskLog::Iterator TaskLog::find(std::size_t index) const {
   return it;
 }
 
+TaskLog::Iterator TaskLog::last() const {
+  Iterator it = begin();
+  for (Iterator next = it; next != end(); ++next) it = next;
+  return it;
+}
+
 LogEntry TaskLog::at(std::size_t index) const {
-  if (index >= size_) throw std::out_of_range("TaskLog::at");
+  if (index >= size()) throw std::out_of_range("TaskLog::at");
   return *find(index);
 }
 

@@ -33,8 +33,9 @@ struct LogView {
 };
 
 /// The entries in their order, as bytes one after the other: there are millions of tasks, each with
-/// a log that is hardly ever read. An entry costs 16 bytes, its reason and its node id. Not
-/// thread-safe.
+/// a log that is hardly ever read. An entry costs 7 bytes, its attempt, its node id and its reason,
+/// which is one byte if it is a usual one: so the log of a task that waits needs no memory of its
+/// own. Not thread-safe.
 class TaskLog {
  public:
   TaskLog() = default;
@@ -72,27 +73,31 @@ class TaskLog {
   void erase(std::size_t index);
   void clear() { *this = {}; }
 
-  std::size_t size() const { return size_; }
-  bool empty() const { return size_ == 0; }
+  /// O(size), as those below: a usual log has four.
+  std::size_t size() const;
+  bool empty() const { return bytes_.empty(); }
   LogEntry front() const { return *begin(); }
-  LogEntry back() const { return *Iterator(bytes_.data() + last_); }
-  TaskStatus last_status() const;
+  LogEntry back() const { return *last(); }
+  TaskStatus last_status() const { return last().view().status; }
   /// O(index). std::out_of_range.
   LogEntry at(std::size_t index) const;
   /// In memory.
   std::size_t bytes() const { return bytes_.size(); }
   /// To be kept in another place, and made of it again.
   std::string_view raw() const { return bytes_; }
-  static TaskLog from_raw(std::string_view raw);
+  static TaskLog from_raw(std::string_view raw) {
+    TaskLog log;
+    log.bytes_ = raw;
+    return log;
+  }
 
   friend bool operator==(const TaskLog& a, const TaskLog& b) { return a.bytes_ == b.bytes_; }
 
  private:
   Iterator find(std::size_t index) const;
+  Iterator last() const;
 
   std::string bytes_;
-  std::uint32_t size_ = 0;
-  std::uint32_t last_ = 0;  // where the last one begins
 };
 
 }  // namespace genai::dispatcher

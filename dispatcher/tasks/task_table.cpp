@@ -38,36 +38,38 @@ void append(Task& task, std::string_view reason, const Now& now, const NodeId& n
 
 }  // namespace
 
-Card* TaskTable::card_of(const TaskId& id) const {
-  const auto it = by_id_.find(id.view());
-  return it == by_id_.end() ? nullptr : *it;
-}
-
 Task* TaskTable::find(const TaskId& id) {
-  Card* const card = card_of(id);
-  if (!card) return nullptr;
-  return card->task ? card->task.get() : &revive(*card);
+  const auto it = by_id_.find(id.view());
+  if (it == by_id_.end()) return nullptr;
+  Task* const task = present(*it);
+  return task ? task : &revive(*it);
 }
 
 Task* TaskTable::find_present(const TaskId& id) {
-  Card* const card = card_of(id);
-  return card ? card->task.get() : nullptr;
+  const auto it = by_id_.find(id.view());
+  return it == by_id_.end() ? nullptr : present(*it);
 }
 
-const Task* TaskTable::find(const TaskId& id) const {
-  return const_cast<TaskTable*>(this)->find(id);
+TaskView TaskTable::peek(const TaskId& id) const {
+  const auto it = by_id_.find(id.view());
+  return it == by_id_.end() ? TaskView() : TaskView(at(*it));
+}
+
+TaskHandle TaskTable::handle_of_new() {
+  if (free_.empty()) return static_cast<TaskHandle>(rows_.size());
+  const TaskHandle handle = free_.back();
+  free_.pop_back();
+  return handle;
 }
 
 Task& TaskTable::enter(std::unique_ptr<Task> task) {
-  auto owned = std::make_unique<Card>();
-  Card& card = *owned;
   Task& added = *task;
-  card.id = added.id;
-  card.task = std::move(task);
-  added.card = &card;
-  // Ids that begin with the time, as ours do, come in their order: the end is asked first.
-  cards_.emplace_hint(cards_.end(), card.id.view(), std::move(owned));
-  const bool inserted = by_id_.insert(&card).second;
+  added.handle = handle_of_new();
+  rows_[added.handle].task_ = std::move(task);
+  // Ids that begin with the time, as ours do, come in their order: the end is
+  // asked first.
+  order_.insert(order_.end(), added.handle);
+  const bool inserted = by_id_.insert(added.handle).second;
   GENAI_CHECK(inserted);
   ++counts_[static_cast<std::size_t>(added.status)];
   if (!is_terminal(added.status)) queued_bytes_ += added.queued_bytes();
@@ -79,7 +81,7 @@ Task& TaskTable::insert(std::unique_ptr<Task> task, const Now& now, std::string_
   GENAI_CHECK(task->status == TaskStatus::kUnscheduled);
   append(*task, reason, now, {}, 0);
   Task& added = enter(std::move(task));
-  journal_.note(added);
+  changes_.note(added);
   return added;
 }
 
@@ -87,7 +89,7 @@ Task& TaskTable::restore(TaskRecord record, const Now& now) {
   auto task = std::make_unique<Task>(std::move(record));
   take_up(*task, now);
   Task& added = enter(std::move(task));
-  journal_.restored(added);
+  changes_.stored(added);
   if (!is_terminal(added.status) && added.current != 0) recover(added, now);
   return added;
 }
@@ -110,62 +112,70 @@ void TaskTable::give_up(Task& task, const Now& now) {
 }
 
 void TaskTable::erase(Task& task) {
-  journal_.erase(task);
-  remove(*task.card);
+  changes_.erase(task.handle, task.sequence);
+  remove(task.handle);
 }
 
-void TaskTable::expire(Card& card, Duration now) {
-  if (card.task)
-    journal_.erase_lazily(*card.task, now);
-  else if (card.past.is_stored())
-    journal_.erase_lazily(card.past.sequence(), now);
-  remove(card);
+void TaskTable::expire(TaskHandle task, Duration now) {
+  changes_.erase_lazily(task, at(task).sequence(), now);
+  remove(task);
 }
 
-void TaskTable::remove(Card& card) {
-  --counts_[static_cast<std::size_t>(card.status())];
-  if (card.task) {
-    Task& task = *card.task;
+void TaskTable::remove(TaskHandle handle) {
+  Known& known = rows_[handle];
+  --counts_[static_cast<std::size_t>(known.status())];
+  if (known.task_) {
+    Task& task = *known.task_;
     forget_deadline(task);
     if (!is_terminal(task.status)) queued_bytes_ -= task.queued_bytes();
-    if (task.settled_slot != Task::kNotSettled) settled_[task.settled_slot] = nullptr;
+    unsettle(task);
   }
-  by_id_.erase(card.id.view());
-  // Mostly it is among the oldest; to look for it compares ids all over the memory.
+  by_id_.erase(handle);
+  // Mostly it is among the oldest; to look for it compares ids all over the
+  // memory.
   constexpr int kOldest = 8;
-  auto place = cards_.begin();
-  for (int i = 0; i < kOldest && place != cards_.end() && place->second.get() != &card; ++i)
-    ++place;
-  if (place == cards_.end() || place->second.get() != &card) place = cards_.find(card.id.view());
-  cards_.erase(place);
+  auto place = order_.begin();
+  for (int i = 0; i < kOldest && place != order_.end() && *place != handle; ++i) ++place;
+  if (place == order_.end() || *place != handle) place = order_.find(handle);
+  order_.erase(place);
+  known = {};
+  free_.push_back(handle);
 }
 
 void TaskTable::settle(Task& task) {
-  if (task.status == TaskStatus::kFailed || task.settled_slot != Task::kNotSettled) return;
-  task.settled_slot = settled_.size();
-  settled_.push_back(&task);
+  Known& known = rows_[task.handle];
+  if (task.status == TaskStatus::kFailed || known.settled_slot_ != Known::kNotSettled) return;
+  known.settled_slot_ = static_cast<std::uint32_t>(settled_.size());
+  settled_.push_back(task.handle);
+}
+
+void TaskTable::unsettle(Task& task) {
+  Known& known = rows_[task.handle];
+  if (known.settled_slot_ == Known::kNotSettled) return;
+  settled_[known.settled_slot_] = kGone;
+  known.settled_slot_ = Known::kNotSettled;
 }
 
 void TaskTable::compact() {
   std::string buffer;
-  for (Task* task : settled_) {
-    if (!task) continue;
-    task->settled_slot = Task::kNotSettled;
-    if (!task->watchers.empty()) continue;  // settled again when they have it
-    GENAI_CHECK(task->stored.dirty_slot == Task::Stored::kClean);
-    Card& card = *task->card;
-    card.past = PastTask(*task, buffer);
-    card.task.reset();
+  for (const TaskHandle handle : settled_) {
+    if (handle == kGone) continue;
+    GENAI_CHECK(!changes_.is_noted(handle));
+    Known& known = rows_[handle];
+    known.settled_slot_ = Known::kNotSettled;
+    known.past_ = PastTask(*known.task_, buffer);
+    known.task_.reset();
   }
   settled_.clear();
 }
 
-Task& TaskTable::revive(Card& card) {
-  card.task = card.past.revive(card.id);
-  card.task->card = &card;
-  card.past = {};
-  settle(*card.task);
-  return *card.task;
+Task& TaskTable::revive(TaskHandle handle) {
+  Known& known = rows_[handle];
+  known.task_ = known.past_.revive();
+  known.task_->handle = handle;
+  known.past_ = {};
+  settle(*known.task_);
+  return *known.task_;
 }
 
 void TaskTable::move(Task& task, TaskStatus to, std::string_view reason, const Now& now,
@@ -174,7 +184,7 @@ void TaskTable::move(Task& task, TaskStatus to, std::string_view reason, const N
   // That a node acknowledged is known again from the node itself: not worth a write of its own.
   const bool forget = GENAI_PLANTED(kForgetToJournal) && to == TaskStatus::kFailed;
   if ((task.status != TaskStatus::kScheduled || to != TaskStatus::kSent) && !forget)
-    journal_.note(task);
+    changes_.note(task);
   if (!GENAI_PLANTED(kCountDrift) || !is_terminal(to))
     --counts_[static_cast<std::size_t>(task.status)];
   ++counts_[static_cast<std::size_t>(to)];
@@ -200,7 +210,7 @@ void TaskTable::annotate(Task& task, std::string_view reason, const Now& now, co
   if (queued) queued_bytes_ -= task.queued_bytes();
   append(task, reason, now, node, attempt);
   if (queued) queued_bytes_ += task.queued_bytes();
-  journal_.note(task);
+  changes_.note(task);
 }
 
 void TaskTable::set_phase_end(Task& task, Duration at) {
@@ -209,12 +219,12 @@ void TaskTable::set_phase_end(Task& task, Duration at) {
 }
 
 Duration TaskTable::next_deadline() const {
-  return deadlines_.empty() ? kNever : deadlines_.begin()->first.first;
+  return deadlines_.empty() ? kNever : deadlines_.begin()->first;
 }
 
 Task* TaskTable::next_due(Duration now) {
-  while (!deadlines_.empty() && deadlines_.begin()->first.first <= now) {
-    Task& task = *deadlines_.begin()->second;
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+    Task& task = *present(deadlines_.begin()->second);
     if (deadline(task) <= now) return &task;
     forget_deadline(task);
     note_deadline(task);
@@ -232,54 +242,62 @@ Duration TaskTable::deadline(const Task& task) {
 }
 
 void TaskTable::note_deadline(Task& task) {
+  Duration& noted = rows_[task.handle].noted_deadline_;
   const Duration at = deadline(task);
-  if (at >= task.noted_deadline) return;
+  if (at >= noted) return;
   forget_deadline(task);
-  deadlines_.emplace(std::pair{at, task.sequence}, &task);
-  task.noted_deadline = at;
+  deadlines_.emplace(at, task.handle);
+  noted = at;
 }
 
 void TaskTable::forget_deadline(Task& task) {
-  if (task.noted_deadline != kNever) deadlines_.erase({task.noted_deadline, task.sequence});
-  task.noted_deadline = kNever;
+  Duration& noted = rows_[task.handle].noted_deadline_;
+  if (noted != kNever) deadlines_.erase({noted, task.handle});
+  noted = kNever;
+}
+
+void TaskTable::check_present(const Known& known) const {
+  const Task& task = *known.task_;
+  GENAI_CHECK(&at(task.handle) == &known && known.past_.empty());
+  if (known.settled_slot_ != Known::kNotSettled) {
+    GENAI_CHECK(settled_[known.settled_slot_] == task.handle);
+    GENAI_CHECK(task.fetched && is_terminal(task.status) && task.status != TaskStatus::kFailed);
+  }
+  GENAI_CHECK(!task.log.empty() && task.log.last_status() == task.status);
+  if (is_terminal(task.status))
+    GENAI_CHECK(task.payload.empty() || task.status == TaskStatus::kFailed);
+  else
+    GENAI_CHECK(task.result.empty());
+  GENAI_CHECK((task.is_assigned() || task.recovering) == (task.current != 0));
+  if (task.current != 0) GENAI_CHECK(task.attempt(task.current) != nullptr);
+  GENAI_CHECK(known.noted_deadline_ <= deadline(task));
+  if (known.noted_deadline_ != kNever) {
+    GENAI_CHECK(!is_terminal(task.status));
+    GENAI_CHECK(deadlines_.contains({known.noted_deadline_, task.handle}));
+  }
 }
 
 void TaskTable::check_invariants() const {
   std::array<std::size_t, 6> counts{};
   std::size_t bytes = 0, deadlines = 0, settled = 0;
-  for (const auto& [id, card] : cards_) {
-    ++counts[static_cast<std::size_t>(card->status())];
-    GENAI_CHECK(id == card->id.view() && card_of(card->id) == card.get());
-    GENAI_CHECK((card->task == nullptr) != card->past.empty());
-    if (!card->task) continue;
-    const Task* const task = card->task.get();
-    GENAI_CHECK(task->id == card->id && task->card == card.get());
-    if (task->settled_slot != Task::kNotSettled) {
-      ++settled;
-      GENAI_CHECK(settled_[task->settled_slot] == task);
-      GENAI_CHECK(task->fetched && is_terminal(task->status) &&
-                  task->status != TaskStatus::kFailed);
+  for (const Known& known : *this) {
+    ++counts[static_cast<std::size_t>(known.status())];
+    GENAI_CHECK(by_id_.contains(known.id()) && &at(*by_id_.find(known.id())) == &known);
+    deadlines += known.noted_deadline_ != kNever;
+    settled += known.settled_slot_ != Known::kNotSettled;
+    if (!known.task_) {
+      GENAI_CHECK(!known.past_.empty());
+      continue;
     }
-    GENAI_CHECK(!task->log.empty() && task->log.last_status() == task->status);
-    if (is_terminal(task->status)) {
-      GENAI_CHECK(task->payload.empty() || task->status == TaskStatus::kFailed);
-    } else {
-      bytes += task->queued_bytes();
-      GENAI_CHECK(task->result.empty());
-    }
-    if (task->is_assigned()) GENAI_CHECK(task->attempt(task->current) != nullptr);
-    GENAI_CHECK(task->noted_deadline <= deadline(*task));
-    if (const Duration at = task->noted_deadline; at != kNever) {
-      ++deadlines;
-      GENAI_CHECK(!is_terminal(task->status));
-      GENAI_CHECK((deadlines_.at({at, task->sequence}) == task));
-    }
+    check_present(known);
+    if (!is_terminal(known.status())) bytes += known.task_->queued_bytes();
   }
-  GENAI_CHECK(by_id_.size() == cards_.size());
+  GENAI_CHECK(by_id_.size() == order_.size());
+  GENAI_CHECK(rows_.size() == order_.size() + free_.size());
   GENAI_CHECK(counts == counts_);
   GENAI_CHECK(bytes == queued_bytes_);
   GENAI_CHECK(deadlines == deadlines_.size());
-  for (const Task* task : settled_) settled += task == nullptr;
+  for (const TaskHandle handle : settled_) settled += handle == kGone;
   GENAI_CHECK(settled == settled_.size());
 }
 

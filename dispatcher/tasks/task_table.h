@@ -1,54 +1,83 @@
 // All tasks, and the only place that changes a task's status: illegal changes cannot happen.
 #pragma once
 
-#include <absl/container/btree_map.h>
+#include <absl/container/btree_set.h>
 #include <tsl/robin_set.h>
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
-#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "dispatcher/store/journal.h"
+#include "dispatcher/tasks/changes.h"
+#include "dispatcher/tasks/handle.h"
 #include "dispatcher/tasks/past_task.h"
 #include "dispatcher/tasks/task.h"
 
 namespace genai::dispatcher {
 
-/// What the table knows by an id: a task, or one that is past; never both.
-struct Card {
-  TaskId id;
-  std::unique_ptr<Task> task;
-  PastTask past;
+/// What is known by one id: a task, or one that is past.
+class Known {
+ public:
+  /// Null of a past task.
+  const Task* present() const { return task_.get(); }
+  const PastTask& past() const { return past_; }
 
-  TaskStatus status() const { return task ? task->status : past.status(); }
-  std::string_view tenant() const { return task ? task->spec.tenant : past.tenant(); }
-  /// Calls `f` with the task; a past one lives only that long.
-  template <class F>
-  void look(F f) const {
-    if (task)
-      f(std::as_const(*task));
-    else
-      f(std::as_const(*past.revive(id)));
-  }
+  std::string_view id() const { return task_ ? task_->id.view() : past_.id(); }
+  TaskStatus status() const { return task_ ? task_->status : past_.status(); }
+  std::string_view tenant() const { return task_ ? task_->spec.tenant() : past_.tenant(); }
+  std::uint64_t sequence() const { return task_ ? task_->sequence : past_.sequence(); }
+
+ private:
+  friend class TaskTable;
+  std::unique_ptr<Task> task_;
+  PastTask past_;
+  Duration noted_deadline_ = kNever;
+  static constexpr std::uint32_t kNotSettled = UINT32_MAX;
+  std::uint32_t settled_slot_ = kNotSettled;  // where it is noted that it becomes a past task
 };
 
-/// Notes in the journal what it changes. Not thread-safe. References to tasks stay valid until
+/// A task to be read, or none. A copy of one that is past; of any other it is
+/// valid as long as a reference to it.
+class TaskView {
+ public:
+  TaskView() = default;
+  explicit TaskView(const Known& known)
+      : copy_(known.present() ? nullptr : known.past().revive()),
+        task_(copy_ ? copy_.get() : known.present()) {}
+
+  explicit operator bool() const { return task_ != nullptr; }
+  const Task& operator*() const { return *task_; }
+  const Task* operator->() const { return task_; }
+  const Task* get() const { return task_; }
+
+ private:
+  std::unique_ptr<const Task> copy_;
+  const Task* task_ = nullptr;
+};
+
+/// Notes what it changes. Not thread-safe. References to tasks stay valid until
 /// erase(), or compact() after settle().
 class TaskTable {
  public:
-  explicit TaskTable(Journal& journal) : journal_(journal) {}
+  explicit TaskTable(Changes& changes)
+      : changes_(changes), by_id_(0, Hash{this}, Equal{this}), order_(ById{this}) {}
+  TaskTable(const TaskTable&) = delete;
 
   /// A past task is revived, until the next compact().
   Task* find(const TaskId& id);
-  const Task* find(const TaskId& id) const;
-  bool knows(const TaskId& id) const { return card_of(id) != nullptr; }
   /// Null also of a past task: for those to whom it makes no difference.
   Task* find_present(const TaskId& id);
+  bool knows(const TaskId& id) const { return by_id_.contains(id.view()); }
+  /// For those who only read: no past task is revived for them.
+  TaskView peek(const TaskId& id) const;
+  /// By the handle of a task that is known. Null: it is past.
+  Task* present(TaskHandle task) { return rows_[task].task_.get(); }
+  const Known& at(TaskHandle task) const { return *rows_.find(task); }
 
   /// A new Unscheduled task; its id must not be known yet. Deadlines must be set before.
   Task& insert(std::unique_ptr<Task> task, const Now& now, std::string_view reason = "accepted");
@@ -59,12 +88,14 @@ class TaskTable {
   void give_up(Task& task, const Now& now);
   void erase(Task& task);
   /// As erase(), but a crash may bring it back.
-  void expire(Card& card, Duration now);
+  void expire(TaskHandle task, Duration now);
 
-  /// The task has been fetched: unless somebody watches it by then, it is past from the next
-  /// compact() on. Failed tasks stay: they can be replayed.
+  /// The task has been fetched: it is past from the next compact() on. Failed
+  /// tasks stay: they can be replayed.
   void settle(Task& task);
-  /// The journal must have nothing to write of the tasks that are settled.
+  /// Somebody waits for it: not so.
+  void unsettle(Task& task);
+  /// No change of the tasks that are settled may be noted.
   void compact();
 
   /// Moves the task along an edge of DESIGN.md's drawing and logs it. An edge that is not there is
@@ -86,17 +117,40 @@ class TaskTable {
   Task* next_due(Duration now);
 
   std::size_t count(TaskStatus status) const { return counts_[static_cast<std::size_t>(status)]; }
-  std::size_t size() const { return cards_.size(); }
+  std::size_t size() const { return order_.size(); }
   std::size_t live() const;
   std::size_t queued_bytes() const { return queued_bytes_; }
 
-  /// In the order of their ids, from the first id after `after` on.
-  using Cards = absl::btree_map<std::string_view, std::unique_ptr<Card>>;
-  Cards::const_iterator after(const TaskId& after) const {
-    return cards_.upper_bound(after.view());
-  }
-  Cards::const_iterator end() const { return cards_.end(); }
-  Cards::const_iterator begin() const { return cards_.begin(); }
+ private:
+  struct ById {
+    using is_transparent = void;
+    const TaskTable* table;
+    bool operator()(auto a, auto b) const { return table->id_of(a) < table->id_of(b); }
+  };
+  using Order = absl::btree_set<TaskHandle, ById>;
+
+ public:
+  /// What is known, in the order of the ids.
+  class Iterator {
+   public:
+    const Known& operator*() const { return table_->at(*at_); }
+    const Known* operator->() const { return &**this; }
+    Iterator& operator++() {
+      ++at_;
+      return *this;
+    }
+    friend bool operator==(const Iterator& a, const Iterator& b) { return a.at_ == b.at_; }
+
+   private:
+    friend class TaskTable;
+    Iterator(const TaskTable* table, Order::const_iterator at) : table_(table), at_(at) {}
+    const TaskTable* table_;
+    Order::const_iterator at_;
+  };
+  Iterator begin() const { return {this, order_.begin()}; }
+  Iterator end() const { return {this, order_.end()}; }
+  /// From the first id after `after` on.
+  Iterator after(const TaskId& after) const { return {this, order_.upper_bound(after.view())}; }
 
   void check_invariants() const;
 
@@ -105,37 +159,40 @@ class TaskTable {
   void note_deadline(Task& task);
   void forget_deadline(Task& task);
 
+  TaskHandle handle_of_new();
   Task& enter(std::unique_ptr<Task> task);
   void recover(Task& task, const Now& now);
-  Card* card_of(const TaskId& id) const;
-  Task& revive(Card& card);
-  void remove(Card& card);
+  Task& revive(TaskHandle task);
+  void remove(TaskHandle task);
+  void check_present(const Known& known) const;
 
-  Journal& journal_;
-  Cards cards_;  // the key views the card's own id
-  // Beside the order: lookups are many.
-  static std::string_view id_of(const Card* card) { return card->id.view(); }
+  std::string_view id_of(TaskHandle task) const { return at(task).id(); }
   static std::string_view id_of(std::string_view id) { return id; }
   struct Hash {
     using is_transparent = void;
-    template <class T>
-    std::size_t operator()(const T& one) const {
-      return std::hash<std::string_view>{}(id_of(one));
+    const TaskTable* table;
+    std::size_t operator()(auto one) const {
+      return std::hash<std::string_view>{}(table->id_of(one));
     }
   };
   struct Equal {
     using is_transparent = void;
-    template <class A, class B>
-    bool operator()(const A& a, const B& b) const {
-      return id_of(a) == id_of(b);
-    }
+    const TaskTable* table;
+    bool operator()(auto a, auto b) const { return table->id_of(a) == table->id_of(b); }
   };
-  // With the hashes, so that growing it touches no task.
-  tsl::robin_set<Card*, Hash, Equal, std::allocator<Card*>, true> by_id_;
-  std::vector<Task*> settled_;  // null: gone since
-  // By time, then sequence. A deadline that moves away is noted again only when its old time has
-  // come: most tasks end before.
-  absl::btree_map<std::pair<Duration, std::uint64_t>, Task*> deadlines_;
+
+  Changes& changes_;
+  ByHandle<Known> rows_;
+  std::vector<TaskHandle> free_;  // of the handles given so far
+  // With the hashes, so that growing it touches no task. Beside the order:
+  // lookups are many.
+  tsl::robin_set<TaskHandle, Hash, Equal, std::allocator<TaskHandle>, true> by_id_;
+  Order order_;
+  static constexpr TaskHandle kGone = UINT32_MAX;
+  std::vector<TaskHandle> settled_;
+  // A deadline that moves away is noted again only when its old time has come:
+  // most tasks end before.
+  absl::btree_set<std::pair<Duration, TaskHandle>> deadlines_;
   std::array<std::size_t, 6> counts_{};
   std::size_t queued_bytes_ = 0;  // contents of tasks that are not terminal
 };

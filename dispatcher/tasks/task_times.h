@@ -9,22 +9,22 @@
 
 namespace genai::dispatcher {
 
-/// The spec may name a Unix time, and a span that begins with the acceptance. The later start
-/// counts.
-inline Duration earliest_start(const Task& task, const Now& now) {
-  const Duration named = now.mono + (from_ms(task.spec.not_before_ms) - now.wall);
-  return std::max(task.accepted_at + from_ms(task.spec.start_in_ms), named);
+/// The spec may name a Unix time, and a span that begins with the acceptance.
+/// The later start counts.
+inline Duration earliest_start(const TaskSpec& spec, Duration accepted_at, const Now& now) {
+  const Duration named = now.mono + (from_ms(spec.not_before_ms) - now.wall);
+  return std::max(accepted_at + from_ms(spec.start_in_ms), named);
 }
 
 /// Sets when the task must have ended; `accepted_at` must be set. The earlier deadline counts. The
 /// ttl of a task that is to start later begins with its start.
-inline void set_deadlines(Task& task, const Now& now) {
-  const TaskSpec& spec = task.spec;
+inline void set_deadlines(Task& task, const TaskSpec& spec, const Now& now) {
   task.deadline = kNever;
   if (spec.deadline_in_ms != 0) task.deadline = task.accepted_at + from_ms(spec.deadline_in_ms);
   if (spec.deadline_ms != 0)
     task.deadline = std::min(task.deadline, now.mono + (from_ms(spec.deadline_ms) - now.wall));
-  task.expires_at = std::min(earliest_start(task, now) + from_ms(spec.ttl_ms), task.deadline);
+  task.expires_at =
+      std::min(earliest_start(spec, task.accepted_at, now) + from_ms(spec.ttl_ms), task.deadline);
 }
 
 /// Sets the times of a task that an earlier process accepted.
@@ -38,7 +38,7 @@ inline void take_up(Task& task, const Now& now) {
   task.fetched_at = now.mono;
   // What is stored of an end is all that is told of it.
   task.is_told_whole = is_terminal(task.status) && task.info.contains("attempts");
-  set_deadlines(task, now);
+  if (!is_terminal(task.status)) set_deadlines(task, task.spec.whole(), now);
 }
 
 }  // namespace genai::dispatcher

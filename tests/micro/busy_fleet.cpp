@@ -6,6 +6,7 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "protocol/wire/codec.h"
 #include "tests/micro/binary_id.h"
 
 namespace genai::micro {
@@ -31,7 +32,7 @@ BusyFleet::BusyFleet(const Shape& shape)
   const auto running = static_cast<std::size_t>(static_cast<double>(shape.providers) * shape.busy);
   const bool is_full = shape.busy >= 1;
   const std::size_t count = is_full ? 2 * shape.providers + shape.queued : running;
-  for (std::size_t i = 0; i < count; ++i) enter(tasks_.emplace_back());
+  for (std::size_t i = 0; i < count; ++i) enter(jobs_.emplace_back());
   place();
   // Full providers end in the order in which they began, all at once: let that wear off.
   for (std::size_t i = 0; i < shape.providers; ++i) {
@@ -55,16 +56,22 @@ void BusyFleet::join(std::size_t number) {
   providers_.reindex(provider, now_.mono);
 }
 
-void BusyFleet::enter(Task& task) {
-  task = {};
-  task.sequence = ++sequence_;
-  task.created_ms = to_ms(now_.wall);
-  task.spec.needs.model = models_[draw_.below(models_.size())];
-  backlog_.enroll(task, now_);
-  backlog_.add(task, now_.mono);
+void BusyFleet::enter(Job& job) {
+  const auto handle =
+      job.record.sequence == 0 ? static_cast<TaskHandle>(jobs_.size() - 1) : job.entry.handle;
+  job = {};
+  job.record.sequence = ++sequence_;
+  job.record.created_ms = to_ms(now_.wall);
+  TaskSpec spec;
+  spec.needs.model = models_[draw_.below(models_.size())];
+  spec = make_spec(std::move(spec), {});
+  job.record.spec = KeptSpec(spec);
+  job.entry.handle = handle;
+  backlog_.enroll(job.entry, job.record, spec, Duration{0}, now_);
+  backlog_.add(job.entry, now_.mono);
 }
 
-void BusyFleet::begin(Provider& provider, Task& task) {
+void BusyFleet::begin(Provider& provider, QueueEntry& task) {
   const double run_s = run_s_[provider.index] * draw_.lognormal(0.1);
   executing_.push({seconds(now_.mono) + run_s, &task, &provider});
 }
@@ -79,16 +86,17 @@ void BusyFleet::advance() {
 void BusyFleet::end() {
   const Execution ended = executing_.top();
   executing_.pop();
-  Task& task = *ended.task;
+  QueueEntry& task = *ended.task;
   Provider& provider = *ended.provider;
   const double took_s = seconds(now_.mono - task.begun_at);
   measures_.ran(provider.record->measured, task.group->model, 0, took_s, 0, to_ms(now_.wall));
-  task.status = TaskStatus::kCompleted;
+  Job& job = job_of(task);
+  job.record.status = TaskStatus::kCompleted;
   providers_.take(provider, task, now_.mono);
   backlog_.unplaced(task, took_s);
   backlog_.forget(task);
   providers_.count_success(provider, now_.mono);
-  done_ = &task;
+  done_ = &job;
   if (!provider.tasks.empty()) begin(provider, *provider.tasks.front());
 }
 
@@ -97,10 +105,10 @@ void BusyFleet::submit() { enter(*done_); }
 void BusyFleet::place() {
   scheduler_.start();
   while (const auto placement = scheduler_.next(now_)) {
-    Task& task = *placement->task;
+    QueueEntry& task = *placement->task;
     Provider& provider = *placement->provider;
     backlog_.remove(task);
-    task.status = TaskStatus::kScheduled;
+    job_of(task).record.status = TaskStatus::kScheduled;
     providers_.give(provider, task, now_.mono);
     backlog_.placed(task);
     if (provider.tasks.size() == 1) begin(provider, task);

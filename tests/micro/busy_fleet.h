@@ -43,14 +43,20 @@ class BusyFleet {
  private:
   struct Execution {
     double ends_s;
-    dispatcher::Task* task;
+    dispatcher::QueueEntry* task;
     dispatcher::Provider* provider;
     bool operator>(const Execution& other) const { return ends_s > other.ends_s; }
   };
 
   void join(std::size_t number);
-  void enter(dispatcher::Task& task);
-  void begin(dispatcher::Provider& provider, dispatcher::Task& task);
+  /// A task with its entry.
+  struct Job {
+    dispatcher::TaskRecord record;
+    dispatcher::QueueEntry entry;
+  };
+  void enter(Job& job);
+  Job& job_of(const dispatcher::QueueEntry& entry) { return jobs_[entry.handle]; }
+  void begin(dispatcher::Provider& provider, dispatcher::QueueEntry& task);
 
   Shape shape_;
   bench::Draw draw_{1};
@@ -63,10 +69,10 @@ class BusyFleet {
   dispatcher::Scheduler scheduler_;
   std::vector<std::string> models_;
   std::vector<double> run_s_;  // by Provider::index
-  std::deque<dispatcher::Task> tasks_;
+  std::deque<Job> jobs_;
   std::uint64_t sequence_ = 0;
   std::priority_queue<Execution, std::vector<Execution>, std::greater<>> executing_;
-  dispatcher::Task* done_ = nullptr;  // the last that ended
+  Job* done_ = nullptr;  // the last that ended
 };
 
 }  // namespace genai::micro

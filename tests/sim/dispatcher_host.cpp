@@ -57,8 +57,8 @@ void DispatcherHost::start() {
   unread_.clear();
   log_seen_.clear();
   joined_.clear();
-  for (const auto& [id, card] : core_->tasks())
-    if (card->task) log_seen_[card->id] = card->task->log.size();
+  for (const dispatcher::Known& known : core_->tasks())
+    if (const auto* const task = known.present()) log_seen_[task->id] = task->log.size();
   env_.note("{} starts with epoch {} and {} tasks", name(), lease_.epoch, core_->tasks().size());
   wake_now();
 }
@@ -166,13 +166,15 @@ void DispatcherHost::handle_as_is(const Arrival& arrival, const Now& clock) {
 /// Of all tasks but those of one tenant.
 std::string DispatcherHost::digest(const std::string* except) const {
   std::string all;
-  for (const auto& [id, card] : core_->tasks())
-    card->look([&, id = id](const dispatcher::Task& task) {
-      if (!except || task.spec.tenant != *except)
-        all += fmt::format("{} {} {} {} {} {} {};", id, static_cast<int>(task.status), task.current,
-                           task.issued.size(), task.log.size(), task.watchers.size(),
-                           task.acknowledged);
-    });
+  for (const dispatcher::Known& known : core_->tasks()) {
+    if (except && known.tenant() == *except) continue;
+    const dispatcher::TaskView task(known);
+    const auto& clients = core_->clients();
+    all += fmt::format("{} {} {} {} {} {} {};", known.id(), static_cast<int>(task->status),
+                       task->current, task->issued.size(), task->log.size(),
+                       known.present() ? clients.watchers(*task) : 0,
+                       !task->fetched && clients.is_acknowledged(*task));
+  }
   for (const auto& [session, provider] : core_->providers().sessions())
     all += fmt::format("{} {} {};", session.short_hex(), static_cast<int>(provider->reach),
                        provider->outstanding());
@@ -308,13 +310,13 @@ void DispatcherHost::check_changes(const dispatcher::Effects& effects) {
           if (const auto inner = decode(frame, Direction::kToNode))
             if (const auto* abort = std::get_if<msg::Abort>(&*inner))
               for (const auto& entry : abort->entries) aborted.insert(entry.ref);
-  for (const auto& [key, card] : core_->tasks()) {
-    const dispatcher::Task* const task = card->task.get();
+  for (const dispatcher::Known& known : core_->tasks()) {
+    const dispatcher::Task* const task = known.present();
     if (!task) continue;
     std::size_t& seen = log_seen_[task->id];
     for (; seen < task->log.size(); ++seen) {
       const auto entry = task->log.at(seen);
-      env_.note("{}: {} is {}: {}", name(), key, genai::name(entry.status), entry.reason);
+      env_.note("{}: {} is {}: {}", name(), known.id(), genai::name(entry.status), entry.reason);
       if (seen == 0) continue;
       const auto from = task->log.at(seen - 1);
       env_.coverage.count(

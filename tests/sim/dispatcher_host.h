@@ -31,6 +31,7 @@ class DispatcherHost : public Host {
   /// Its lease is over, though it may live on. The write under way has ended before, or not.
   void lose_lease();
   const dispatcher::Core& core() const { return *core_; }
+  /// Whether everything is on the disk: nothing is to be written, and nothing is being written.
   bool is_quiet() const { return !core_->has_changes() && !committer_->is_running(); }
   /// Called when the process ends by itself.
   std::function<void()> on_end;

@@ -11,6 +11,7 @@ namespace {
 
 using dispatcher::Core;
 using dispatcher::Provider;
+using dispatcher::QueueEntry;
 using dispatcher::Reach;
 using dispatcher::Task;
 
@@ -24,8 +25,8 @@ std::string text(const AssignmentRef& ref) {
 
 void Oracle::assigned(const Core& core, std::size_t prefetch, const SessionId& session,
                       const AssignmentRef& ref) {
-  const Task* task = core.tasks().find(ref.task_id);
-  require(task != nullptr, "{} is assigned, but not known", text(ref));
+  const bool is_known = core.tasks().knows(ref.task_id);
+  require(is_known, "{} is assigned, but not known", text(ref));
   const auto* provider = [&]() -> const Provider* {
     auto it = core.providers().sessions().find(session);
     return it == core.providers().sessions().end() ? nullptr : it->second.get();
@@ -162,8 +163,8 @@ void Oracle::check_disk() {
 void Oracle::check_core(const Core& core, bool owns_disk, bool quiet) {
   core.check_invariants();
   for (const auto& [session, provider] : core.providers().sessions()) check_provider(*provider);
-  for (const auto& [id, card] : core.tasks())
-    if (card->task) check_task(core, *card->task);
+  for (const dispatcher::Known& known : core.tasks())
+    if (const Task* const task = known.present()) check_task(core, *task);
   if (!owns_disk) return;
   owner_ = &core;
   for (const auto& [id, promise] : promises_)
@@ -174,12 +175,12 @@ void Oracle::check_core(const Core& core, bool owns_disk, bool quiet) {
 
 void Oracle::check_provider(const Provider& provider) {
   double committed = 0;
-  for (const Task* task : provider.tasks) committed += task->expected_s;
+  for (const QueueEntry* task : provider.tasks) committed += task->expected_s;
   require(std::abs(committed - provider.committed_s) < 1e-6 * (1 + committed),
           "the load of {} is not the sum of its tasks", provider.node_id.str());
   for (const auto& [ref, zombie] : provider.zombies)
-    for (const Task* task : provider.tasks)
-      require(task->id != ref.task_id || task->current != ref.attempt,
+    for (const QueueEntry* task : provider.tasks)
+      require(task->record->id != ref.task_id || task->record->current != ref.attempt,
               "{} is both assigned and given up", text(ref));
 }
 
@@ -192,7 +193,7 @@ void Oracle::check_task(const Core& core, const Task& task) {
   }
   std::size_t assigned = 0;
   for (const auto& [session, provider] : core.providers().sessions())
-    assigned += static_cast<std::size_t>(std::ranges::count(provider->tasks, &task));
+    assigned += static_cast<std::size_t>(std::ranges::count(provider->tasks, task.entry));
   require(assigned == (task.is_assigned() ? 1 : 0), "{} is {} and assigned {} times", task.id.str(),
           name(task.status), assigned);
 }
@@ -202,9 +203,9 @@ void Oracle::check_replay(const Core& core) {
   require(disk_.tasks().size() == core.tasks().size(), "{} tasks on the disk, {} in memory",
           disk_.tasks().size(), core.tasks().size());
   for (const auto& [sequence, kept] : disk_.tasks()) {
-    const Task* task = core.tasks().find(kept.id);
+    const auto task = core.tasks().peek(kept.id);
     const std::string& id = kept.id.str();
-    require(task != nullptr, "{} is on the disk, and forgotten", id);
+    require(bool(task), "{} is on the disk, and forgotten", id);
     require(task->sequence == sequence, "{} has another place in the order on the disk", id);
     // That its node has it is worth no commit: the node says so again.
     const bool same = task->status == kept.status ||
@@ -238,11 +239,11 @@ void Oracle::check_replay(const Core& core) {
 void Oracle::check_words(const Task& task, const dispatcher::store::TaskRecord& kept) {
   const std::string& id = task.id.str();
   // Of one that is past only what is told of its spec is kept.
-  const bool same_spec = task.spec.raw.empty()
-                             ? task.fetched && task.spec.label == kept.spec.label &&
-                                   task.spec.tenant == kept.spec.tenant &&
-                                   task.spec.priority == kept.spec.priority &&
-                                   task.spec.needs.model == kept.spec.needs.model
+  const bool same_spec = !task.spec.is_whole()
+                             ? task.fetched && task.spec.label() == kept.spec.label() &&
+                                   task.spec.tenant() == kept.spec.tenant() &&
+                                   task.spec.priority() == kept.spec.priority() &&
+                                   task.spec.model() == kept.spec.model()
                              : task.spec == kept.spec;
   require(same_spec && task.digest == kept.digest && task.created_ms == kept.created_ms &&
               task.priority_override == kept.priority_override,

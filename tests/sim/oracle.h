@@ -33,8 +33,8 @@ class Oracle {
   void produced(const AssignmentRef& ref, const SessionId& by, const std::string& data);
   /// Whether the dispatcher has a task of that id for another tenant.
   bool is_taken_from(const TaskId& id, const std::string& tenant) const {
-    const dispatcher::Task* task = owner_ ? owner_->tasks().find(id) : nullptr;
-    return task && task->spec.tenant != tenant;
+    const auto task = owner_ ? owner_->tasks().peek(id) : dispatcher::TaskView();
+    return task && task->spec.tenant() != tenant;
   }
   bool may_vanish(const TaskId& id) const {
     const auto it = promises_.find(id);

@@ -55,7 +55,7 @@ class Lives {
     task.sequence = sequence;
     task.id = *TaskId::parse(fmt::format("01a20ac4-f4b8-72df-99b9-{:012}", sequence));
     task.digest = content_digest(spec_.raw, payload_.view());
-    task.spec = spec_;
+    task.spec = KeptSpec(TaskSpec(spec_));
     task.created_ms = kAtMs;
     task.status = TaskStatus::kScheduled;
     task.current = 1;

@@ -96,7 +96,7 @@ Page PageReader::read(const Cursor& from) {
     if (!ids_.insert(task.id.str()).second) throw std::invalid_argument("its id occurs twice");
     blobs.attach_to(task);
     check(task);
-    bytes += kTaskBytes + task.spec.raw.size() + task.payload.size() + task.result.size();
+    bytes += kTaskBytes + task.spec.raw().size() + task.payload.size() + task.result.size();
   }
   blobs.end();
   ids_ = {};
@@ -122,7 +122,7 @@ void PageReader::check(const TaskRecord& task) {
   if ((!has_payload && !task.payload.empty()) ||
       ((task.status != TaskStatus::kCompleted || task.fetched) && !task.result.empty()))
     throw std::invalid_argument("it has data that do not go with its status");
-  if (has_payload && content_digest(task.spec.raw, task.payload.view()) != task.digest)
+  if (has_payload && content_digest(task.spec.raw(), task.payload.view()) != task.digest)
     throw std::invalid_argument("its payload is not what was accepted");
 }
 

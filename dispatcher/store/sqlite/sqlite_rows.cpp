@@ -102,7 +102,8 @@ class Values {
   void put(const Digest& digest) {
     put_bytes({reinterpret_cast<const char*>(digest.data()), digest.size()});
   }
-  void put(const TaskSpec& spec) { put_bytes(spec.raw); }
+  void put(const KeptSpec& spec) { put_bytes(spec.raw()); }
+  void put(std::string_view text) { put_text(std::string(text)); }
   void put(const std::vector<IssuedAttempt>& attempts) { put_text(attempts_text(attempts)); }
   void put(const TaskLog& log) { put_text(log_text(log)); }
   void put(const ValueMap& map) { put_bytes(keep(encode_map(map))); }
@@ -180,7 +181,7 @@ class Reader {
   explicit Reader(SQLite::Statement& row) : row_(row) {}
   void key(const char*, auto& value) { take(value, next()); }
   void fixed(const char*, auto& value) { take(value, next()); }
-  void shown(const char*, auto&) {}
+  void shown(const char*, const auto&) {}
   void changing(const char*, auto& value) { take(value, next()); }
   void data(const char*, auto& value) { take(value, next()); }
 
@@ -226,8 +227,8 @@ class Reader {
     std::ranges::copy(bytes, digest.begin());
   }
   static void take(Blob& data, const SQLite::Column& from) { data = blob_of(from); }
-  static void take(TaskSpec& spec, const SQLite::Column& from) {
-    spec = checked(decode_spec(bytes_of(from)), from);
+  static void take(KeptSpec& spec, const SQLite::Column& from) {
+    spec = KeptSpec(checked(decode_spec(bytes_of(from)), from));
   }
   static void take(std::vector<IssuedAttempt>& attempts, const SQLite::Column& from) {
     attempts = checked(parse_attempts(from.getString()), from);

@@ -18,7 +18,7 @@ inline constexpr std::size_t kInlineBytes = 4096;
 
 /// Texts that a statement refers to until it was executed. One for each thread that binds; used
 /// again for each row, so that their memory is.
-using Texts = std::array<std::string, 4>;
+using Texts = std::array<std::string, 6>;
 
 // ---- tasks
 std::string insert_task_sql();

@@ -10,6 +10,7 @@
 #include "dispatcher/fleet/providers.h"
 #include "dispatcher/placement/backlog.h"
 #include "dispatcher/placement/scheduler.h"
+#include "protocol/wire/codec.h"
 
 namespace genai::dispatcher::test {
 
@@ -21,7 +22,8 @@ struct Fleet {
   Providers providers;
   Scheduler scheduler;
   Now now{from_ms(1'000'000), from_ms(1'700'000'000'000)};
-  std::deque<Task> tasks;  // all there ever were
+  std::deque<TaskRecord> records;
+  std::deque<QueueEntry> tasks;  // all there ever were; their handle is their place
   unsigned sessions = 0;
 
   explicit Fleet(Config c = {})
@@ -56,8 +58,8 @@ struct Fleet {
     providers.reindex(provider, now.mono);
   }
   void leave(Provider& provider) {
-    const std::vector<Task*> held = provider.tasks;
-    for (Task* task : held) requeue(*task, true);
+    const std::vector<QueueEntry*> held = provider.tasks;
+    for (QueueEntry* task : held) requeue(*task, true);
     providers.remove(provider);
   }
   /// As if it had run such a task earlier.
@@ -69,52 +71,56 @@ struct Fleet {
   }
 
   // ---- tasks ----
-  Task& add(TaskSpec spec = {}) {
-    Task& task = tasks.emplace_back();
-    task.sequence = tasks.size();
-    task.created_ms = to_ms(now.wall);
-    task.spec = std::move(spec);
-    backlog.enroll(task, now);
+  QueueEntry& add(TaskSpec spec = {}) {
+    TaskRecord& record = records.emplace_back();
+    record.sequence = records.size();
+    record.created_ms = to_ms(now.wall);
+    spec = make_spec(std::move(spec), {});
+    record.spec = KeptSpec(spec);
+    QueueEntry& task = tasks.emplace_back();
+    task.handle = static_cast<TaskHandle>(tasks.size() - 1);
+    backlog.enroll(task, record, spec, Duration{0}, now);  // long ago
     backlog.add(task, now.mono);
     return task;
   }
+  TaskRecord& record_of(const QueueEntry& task) { return records[task.handle]; }
   /// As Core::assign does.
-  void place(Task& task, Provider& provider) {
+  void place(QueueEntry& task, Provider& provider) {
     backlog.remove(task);
-    const auto number = static_cast<std::uint32_t>(task.issued.size() + 1);
-    task.issued.push_back({number, 1, provider.session, provider.node_id});
-    task.current = number;
-    task.status = TaskStatus::kSent;
+    const auto number = static_cast<std::uint32_t>(task.record->issued.size() + 1);
+    record_of(task).issued.push_back({number, 1, provider.session, provider.node_id});
+    record_of(task).current = number;
+    record_of(task).status = TaskStatus::kSent;
     providers.give(provider, task, now.mono);
     backlog.placed(task);
   }
-  Provider& provider_of(const Task& task) {
-    return *providers.find(task.attempt(task.current)->session);
+  Provider& provider_of(const QueueEntry& task) {
+    return *providers.find(task.record->attempt(task.record->current)->session);
   }
-  Provider& take(Task& task) {
+  Provider& take(QueueEntry& task) {
     Provider& provider = provider_of(task);
     const bool begun = task.begun_at != Duration{0};
     providers.take(provider, task, now.mono);
     backlog.unplaced(task, begun ? seconds(now.mono - task.begun_at) : 0);
     return provider;
   }
-  void requeue(Task& task, bool failed) {
-    task.attempt(task.current)->failed = failed;
+  void requeue(QueueEntry& task, bool failed) {
+    record_of(task).attempt(task.record->current)->failed = failed;
     take(task);
-    task.status = TaskStatus::kUnscheduled;
+    record_of(task).status = TaskStatus::kUnscheduled;
     backlog.add(task, now.mono);
   }
-  void complete(Task& task, double load_s = 0) {
+  void complete(QueueEntry& task, double load_s = 0) {
     Provider& provider = provider_of(task);
     if (task.begun_at != Duration{0})
       measures.ran(provider.record->measured, task.group->model, task.group->key.size,
                    seconds(now.mono - task.begun_at) - load_s, load_s, to_ms(now.wall));
     take(task);
-    task.status = TaskStatus::kCompleted;
+    record_of(task).status = TaskStatus::kCompleted;
     backlog.forget(task);
     providers.count_success(provider, now.mono);
   }
-  void fail(Task& task) {
+  void fail(QueueEntry& task) {
     Provider& provider = provider_of(task);
     measures.failed(provider.record->measured, task.group->model, false, to_ms(now.wall));
     requeue(task, true);

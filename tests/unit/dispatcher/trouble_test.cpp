@@ -101,9 +101,9 @@ TEST_CASE("tasks that failed together do not come back together") {
   for (int i = 0; i < 20; ++i) {
     const Task& task = w.task("t" + std::to_string(i));
     REQUIRE(task.faults == 1);
-    CHECK(task.not_before - w.now.mono >= from_ms(700));
-    CHECK(task.not_before - w.now.mono <= from_ms(1'250));
-    back.insert(task.not_before);
+    CHECK(task.entry->not_before - w.now.mono >= from_ms(700));
+    CHECK(task.entry->not_before - w.now.mono <= from_ms(1'250));
+    back.insert(task.entry->not_before);
   }
   CHECK(back.size() >= 15);
 }

@@ -220,10 +220,21 @@ struct World {
     return errors[0].code;
   }
 
+  /// As it is now; of one that is past, a copy that lasts as long as the world.
   const Task& task(const std::string& id) const {
-    const Task* found = core.tasks().find(task_id(id));
-    REQUIRE(found != nullptr);
-    return *found;
+    TaskView found = core.tasks().peek(task_id(id));
+    REQUIRE(found);
+    looks.push_back(std::move(found));
+    return *looks.back();
+  }
+  /// As a client is told.
+  ValueMap status_of(const std::string& id) {
+    from_client(msg::StatusQuery{9, {task_id(id)}});
+    return take_to_client<msg::Tasks>().at(0).tasks.at(0);
+  }
+  std::size_t watchers(const std::string& id) const { return core.clients().watchers(task(id)); }
+  bool is_acknowledged(const std::string& id) const {
+    return core.clients().is_acknowledged(task(id));
   }
   TaskStatus status(const std::string& id) const { return task(id).status; }
 
@@ -238,6 +249,7 @@ struct World {
   std::vector<std::pair<std::string, Message>> to_clients;
   std::vector<Note> notes;
   std::size_t reopened = 0;
+  mutable std::deque<TaskView> looks;
 
   /// Without a store nothing has to wait.
   virtual void send_durably(Messages messages) { send(std::move(messages)); }

@@ -11,7 +11,7 @@ namespace {
 /// The task of that sequence, the same each time.
 Task& id(unsigned number) {
   static std::map<unsigned, Task> tasks;
-  tasks[number].sequence = number;
+  tasks[number].sequence = tasks[number].handle = number;
   return tasks[number];
 }
 
@@ -54,7 +54,7 @@ TEST_CASE("the window is bounded by count") {
 
 TEST_CASE("a client that watches nothing any more leaves no trace") {
   Clients clients(from_ms(1'000));
-  clients.watch("peer", "", id(1));
+  clients.watch("peer", "", msg::WatchLevel::kResult, id(1));
   clients.enqueue("peer", id(1));
   clients.sent("peer", *clients.next("peer"), 1, Duration{0});
   CHECK(!clients.is_idle());
@@ -66,8 +66,8 @@ TEST_CASE("a client that watches nothing any more leaves no trace") {
 
 TEST_CASE("removing a client returns what it watched") {
   Clients clients(from_ms(1'000));
-  clients.watch("peer", "", id(1));
-  clients.watch("peer", "", id(2));
+  clients.watch("peer", "", msg::WatchLevel::kResult, id(1));
+  clients.watch("peer", "", msg::WatchLevel::kResult, id(2));
   CHECK(clients.remove("peer").size() == 2);
   CHECK(clients.remove("peer").empty());
 }
@@ -82,7 +82,7 @@ TEST_CASE("only what has waited for its time is sent again") {
   send(2, 10);
   send(3, 900);
   clients.acknowledged("peer", id(1));
-  clients.watch("peer", "", id(9));
+  clients.watch("peer", "", msg::WatchLevel::kResult, id(9));
   clients.tick(from_ms(1'000));
   CHECK(clients.next("peer") == nullptr);  // the first is acknowledged, the second not yet due
   CHECK(clients.next_deadline() == from_ms(1'010));
@@ -114,4 +114,44 @@ TEST_CASE("what is asked for again and again is queued once and opens no window"
   CHECK(!clients.is_idle());
   for (unsigned i = 0; i < 10; ++i) clients.acknowledged("peer", id(kWindowResults + i));
   CHECK(clients.size() == 0);
+}
+
+TEST_CASE("who watches a task comes in order, the oldest makes room, and a repeated watch is one") {
+  Clients clients(from_ms(1'000));
+  const auto peer = [](unsigned number) { return "peer-" + std::to_string(number); };
+  for (unsigned i = 0; i < kMaxWatchers; ++i)
+    clients.watch(peer(i), "", msg::WatchLevel::kResult, id(1));
+  clients.watch(peer(0), "", msg::WatchLevel::kProgress, id(1));
+  CHECK(clients.watchers(id(1)) == kMaxWatchers);
+  clients.watch("new", "", msg::WatchLevel::kResult, id(1));
+  CHECK(clients.watchers(id(1)) == kMaxWatchers);
+  CHECK(clients.watched(peer(0)) == 1);  // it had asked again
+  CHECK(clients.watched(peer(1)) == 0);
+  std::vector<std::pair<std::string, msg::WatchLevel>> seen;
+  clients.each_watcher(
+      id(1), [&](const std::string& who, msg::WatchLevel level) { seen.emplace_back(who, level); });
+  CHECK(seen.front().first == peer(2));
+  CHECK(seen[kMaxWatchers - 2] == std::pair(peer(0), msg::WatchLevel::kProgress));
+  CHECK(seen.back().first == "new");
+  clients.enqueue(id(1));
+  CHECK(clients.take_ready().size() == kMaxWatchers);
+}
+
+TEST_CASE("of a task that is forgotten nothing is left for the next one of its handle") {
+  Clients clients(from_ms(1'000));
+  Task& task = id(1);
+  clients.watch("peer", "", msg::WatchLevel::kResult, task);
+  clients.watch("peer", "", msg::WatchLevel::kResult, id(2));
+  clients.enqueue("peer", task);
+  clients.acknowledge(task);
+  clients.forget(task.handle);
+  CHECK(!clients.is_watched(task));
+  CHECK(!clients.is_acknowledged(task));
+  Task another;
+  another.handle = task.handle;
+  another.sequence = 77;
+  clients.watch("peer", "", msg::WatchLevel::kResult, another);
+  CHECK(clients.next("peer") == nullptr);  // it has not ended
+  clients.enqueue(another);
+  CHECK(clients.next("peer") == &another);
 }

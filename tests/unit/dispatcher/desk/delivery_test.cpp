@@ -276,7 +276,7 @@ TEST_CASE("what a spec holds counts wherever bytes are limited") {
   CHECK(submit("b") == ErrorCode::kOk);
   w.error(1, w.take_only_assigned().second);
   w.step();
-  CHECK(w.core.tasks().find(task_id("a")) == nullptr);  // two Failed tasks are too many
+  CHECK(!w.core.tasks().knows(task_id("a")));  // two Failed tasks are too many
   CHECK(w.status("b") == TaskStatus::kFailed);
   for (const char* id : {"c", "d"}) {
     CHECK(submit(id) == ErrorCode::kOk);

@@ -91,7 +91,7 @@ TEST_CASE("random damage on every socket leaves the core whole") {
     w.to_nodes.clear();
   }
   w.step();
-  CHECK(w.core.tasks().find(*TaskId::parse("t")) != nullptr);
+  CHECK(w.core.tasks().knows(*TaskId::parse("t")));
 }
 
 TEST_CASE("only a SUBMIT may be larger than 1 MiB, and what is refused costs by its size") {

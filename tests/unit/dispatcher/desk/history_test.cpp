@@ -17,8 +17,8 @@ LogEntry entry(unsigned number) {
 
 /// Of the only task.
 bool is_past(const World& w, const std::string& id) {
-  const Card& card = *w.core.tasks().begin()->second;
-  return card.id == task_id(id) && !card.task;
+  const Known& known = *w.core.tasks().begin();
+  return known.id() == id && !known.present();
 }
 
 /// A life with an error and a result, fetched.

@@ -17,28 +17,31 @@ struct Queue {
   Tenants tenants;
   Backlog backlog;
   Now now{from_ms(1'000'000), from_ms(1'700'000'000'000)};
-  std::deque<Task> tasks;
+  std::deque<TaskRecord> records;
+  std::deque<QueueEntry> tasks;
 
   explicit Queue(std::map<std::string, Quota> quotas = {})
       : tenants(std::move(quotas)), backlog(config, measures, tenants) {}
 
-  Task& add(TaskSpec spec = {}, std::uint64_t age_ms = 0) {
-    Task& task = tasks.emplace_back();
-    task.sequence = tasks.size();
-    task.created_ms = to_ms(now.wall) - age_ms;
-    task.spec = std::move(spec);
-    backlog.enroll(task, now);
+  QueueEntry& add(TaskSpec spec = {}, std::uint64_t age_ms = 0) {
+    TaskRecord& record = records.emplace_back();
+    record.sequence = records.size();
+    record.created_ms = to_ms(now.wall) - age_ms;
+    spec = make_spec(std::move(spec), {});
+    record.spec = KeptSpec(spec);
+    QueueEntry& task = tasks.emplace_back();
+    backlog.enroll(task, record, spec, Duration{0}, now);
     backlog.add(task, now.mono);
     backlog.check_invariants();
     return task;
   }
-  void end(Task& task, double executed_s) {
+  void end(QueueEntry& task, double executed_s) {
     backlog.unplaced(task, executed_s);
     backlog.forget(task);
     backlog.check_invariants();
   }
   /// Of all classes: the first task of the tenant whose turn it is.
-  Task& take(double expected_s = 1) {
+  QueueEntry& take(double expected_s = 1) {
     const TenantQueue* first = nullptr;
     for (const TaskClass* group : backlog.active())
       for (const TenantQueue* queue : group->order)
@@ -46,7 +49,7 @@ struct Queue {
                           std::pair(first->tenant->turn, first->head()))
           first = queue;
     REQUIRE(first);
-    Task& task = *first->tasks.begin()->second;
+    QueueEntry& task = *first->tasks.begin()->second;
     backlog.remove(task);
     task.expected_s = expected_s;
     backlog.placed(task);
@@ -77,7 +80,7 @@ TaskSpec spec_of(const std::string& tenant, std::uint8_t priority = limits::kDef
 
 TEST_CASE("a task that comes back is ahead of what came after it") {
   Queue q;
-  Task &a = q.add(), &b = q.add();
+  QueueEntry &a = q.add(), &b = q.add();
   CHECK(&q.take() == &a);
   q.backlog.unplaced(a, 0);
   q.backlog.add(a, q.now.mono);
@@ -87,10 +90,10 @@ TEST_CASE("a task that comes back is ahead of what came after it") {
 
 TEST_CASE("the more urgent goes first, until another has waited a step longer") {
   Queue q;
-  Task& low = q.add(spec_of("", 0));
-  Task& high = q.add(spec_of("", 9));
-  Task& normal = q.add();
-  Task& old = q.add(spec_of("", 0), 9 * 60'000 + 1);  // nine steps and a little
+  QueueEntry& low = q.add(spec_of("", 0));
+  QueueEntry& high = q.add(spec_of("", 9));
+  QueueEntry& normal = q.add();
+  QueueEntry& old = q.add(spec_of("", 0), 9 * 60'000 + 1);  // nine steps and a little
   CHECK(&q.take() == &old);
   CHECK(&q.take() == &high);
   CHECK(&q.take() == &normal);
@@ -100,7 +103,7 @@ TEST_CASE("the more urgent goes first, until another has waited a step longer") 
 
 TEST_CASE("a task changes its place with its priority") {
   Queue q;
-  Task &a = q.add(), &b = q.add(), &c = q.add(spec_of("", 5, "x"));
+  QueueEntry &a = q.add(), &b = q.add(), &c = q.add(spec_of("", 5, "x"));
   q.backlog.set_priority(b, 6);
   q.backlog.check_invariants();
   CHECK(&q.take() == &b);
@@ -113,7 +116,7 @@ TEST_CASE("a delayed task waits for its time, not in the way of others") {
   Queue q;
   TaskSpec later;
   later.not_before_ms = to_ms(q.now.wall) + 5000;
-  Task& delayed = q.add(later);
+  QueueEntry& delayed = q.add(later);
   CHECK(q.backlog.size() == 1);
   CHECK(q.backlog.ready() == 0);
   CHECK(q.backlog.next_deadline() == q.now.mono + from_ms(5000));
@@ -132,8 +135,8 @@ TEST_CASE("tenants share by weight what is measured, not how many tasks they hav
   for (int i = 0; i < 400; ++i) q.add(spec_of("short"));
   std::map<std::string, double> used;
   for (int i = 0; i < 300; ++i) {
-    Task& task = q.take(1);  // all are expected to take a second
-    const std::string tenant = task.spec.tenant;
+    QueueEntry& task = q.take(1);  // all are expected to take a second
+    const std::string tenant(task.record->spec.tenant());
     const double took = tenant == "long" ? 4 : 1;
     used[tenant] += took;
     q.end(task, took);
@@ -149,8 +152,8 @@ TEST_CASE("who was away has saved nothing up") {
   for (int i = 0; i < 50; ++i) q.add(spec_of("newcomer"));
   int newcomers = 0;
   for (int i = 0; i < 20; ++i) {
-    Task& task = q.take(10);
-    newcomers += task.spec.tenant == "newcomer";
+    QueueEntry& task = q.take(10);
+    newcomers += task.record->spec.tenant() == "newcomer";
     q.end(task, 10);
   }
   CHECK(newcomers >= 9);
@@ -170,8 +173,8 @@ TEST_CASE("who only has tasks whose time has yet to come saves nothing up either
   for (int i = 0; i < 50; ++i) q.add(spec_of("newcomer"));
   int newcomers = 0;
   for (int i = 0; i < 20; ++i) {
-    Task& task = q.take(10);
-    newcomers += task.spec.tenant == "newcomer";
+    QueueEntry& task = q.take(10);
+    newcomers += task.record->spec.tenant() == "newcomer";
     q.end(task, 10);
   }
   CHECK(newcomers >= 9);
@@ -189,7 +192,7 @@ TEST_CASE("who only has tasks that fit nobody saves nothing up either") {
     f.scheduler.start();
     const auto placement = f.scheduler.next(f.now);
     REQUIRE(placement);
-    newcomers += placement->task->spec.tenant == "newcomer";
+    newcomers += placement->task->record->spec.tenant() == "newcomer";
     f.place(*placement->task, provider);
     f.pass(10);
     f.complete(*placement->task);
@@ -201,38 +204,38 @@ TEST_CASE("who only has tasks that fit nobody saves nothing up either") {
 TEST_CASE("a tenant that may not run more is passed over until one ends") {
   Queue q({{"*", {1, 0, 2, 0}}});
   for (int i = 0; i < 4; ++i) q.add(spec_of("a"));
-  Task& other = q.add(spec_of("b"));
-  Task &first = q.take(), &second = q.take(), &third = q.take();
+  QueueEntry& other = q.add(spec_of("b"));
+  QueueEntry &first = q.take(), &second = q.take(), &third = q.take();
   CHECK((&first == &other) + (&second == &other) + (&third == &other) == 1);
   for (const TaskClass* group : q.backlog.active()) CHECK(group->order.empty());
-  Task& ended = &first == &other ? second : first;
+  QueueEntry& ended = &first == &other ? second : first;
   q.end(ended, 1);
-  CHECK(q.take().spec.tenant == "a");
+  CHECK(q.take().record->spec.tenant() == "a");
 }
 
 TEST_CASE("quotas count tasks and bytes of one tenant") {
   Queue q({{"small", {1, 2, 0, 100}}});
   CHECK_FALSE(q.tenants.over_quota("small", 100));
   CHECK(q.tenants.over_quota("small", 101)->code == ErrorCode::kOverQuota);
-  TaskSpec spec = spec_of("small");
-  spec.raw = std::string(30, 'x');
+  const TaskSpec spec = spec_of("small");
+  const std::size_t left = 100 - make_spec(spec, {}).raw.size();
   q.add(spec);
-  CHECK_FALSE(q.tenants.over_quota("small", 70));
-  CHECK(q.tenants.over_quota("small", 71)->detail ==
+  CHECK_FALSE(q.tenants.over_quota("small", left));
+  CHECK(q.tenants.over_quota("small", left + 1)->detail ==
         "tenant 'small' may have 100 bytes of tasks at once");
-  Task& task = q.add(spec);
+  QueueEntry& task = q.add(spec);
   CHECK(q.tenants.over_quota("small", 1)->detail ==
         "tenant 'small' may have 2 queued tasks at once");
   q.backlog.remove(task);
   q.backlog.forget(task);
-  CHECK_FALSE(q.tenants.over_quota("small", 70));
+  CHECK_FALSE(q.tenants.over_quota("small", left));
   CHECK_FALSE(q.tenants.over_quota("other", 1'000'000));
 }
 
 TEST_CASE("names of tenants that owe nothing are forgotten") {
   Queue q;
   for (int i = 0; i < 20'000; ++i) {
-    Task& task = q.add(spec_of("t" + std::to_string(i)));
+    QueueEntry& task = q.add(spec_of("t" + std::to_string(i)));
     q.backlog.remove(task);
     q.backlog.forget(task);
   }

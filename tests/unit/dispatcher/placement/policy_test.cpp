@@ -311,7 +311,7 @@ TEST_CASE("two models do not make one node load all the time") {
   for (int done = 0; done < 200; ++done) {
     w.take_all();
     REQUIRE_FALSE(w.running.empty());
-    const std::string model = w.task(w.running[0].second.task_id.str()).spec.needs.model;
+    const std::string model(w.task(w.running[0].second.task_id.str()).spec.model());
     const std::uint64_t load_ms = model == loaded ? 0 : 20'000;
     loads += load_ms != 0;
     loaded = model;

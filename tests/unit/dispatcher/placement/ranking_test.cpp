@@ -24,7 +24,7 @@ PublicMetaInfo with_slots(std::uint32_t slots) {
 
 /// A fleet without prefetch, and a class of which one task is always queued.
 struct Ranked : Fleet {
-  Task& waiting;
+  QueueEntry& waiting;
   Ranking& ranking;
 
   explicit Ranked(std::uint32_t prefetch = 0)
@@ -156,7 +156,7 @@ TEST_CASE("a provider whose slots change changes its shelf") {
 TEST_CASE("a task that waited begins when the node gets more slots") {
   Ranked f(1);
   Provider& provider = f.busy("a", 10);
-  Task& second = f.add();
+  QueueEntry& second = f.add();
   f.place(second, provider);
   CHECK(second.begun_at == Duration{0});
   CHECK(provider.wait_s(f.now.mono) == Approx(20));
@@ -223,7 +223,7 @@ TEST_CASE("what loading is known to take changes what is expected of those that 
   meta.loaded_models = {"flux"};
   TaskSpec spec;
   spec.needs.model = "sdxl";
-  Task& task = f.add(spec);
+  QueueEntry& task = f.add(spec);
   Ranking& ranking = task.group->ranking;
   Provider& idle = f.join("idle", meta);
   Provider& worker = f.join("worker", meta);

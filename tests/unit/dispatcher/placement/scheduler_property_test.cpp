@@ -99,10 +99,10 @@ struct History : Fleet {
   Provider* pick_node(unsigned a) {
     return nodes.empty() ? nullptr : providers.find_node(*NodeId::parse(nodes[a % nodes.size()]));
   }
-  Task* pick_task(unsigned a, bool placed) {
-    std::vector<Task*> fitting;
-    for (Task& task : tasks)
-      if (task.group && task.is_assigned() == placed) fitting.push_back(&task);
+  QueueEntry* pick_task(unsigned a, bool placed) {
+    std::vector<QueueEntry*> fitting;
+    for (QueueEntry& task : tasks)
+      if (task.group && task.record->is_assigned() == placed) fitting.push_back(&task);
     return fitting.empty() ? nullptr : fitting[a % fitting.size()];
   }
 
@@ -122,11 +122,11 @@ struct History : Fleet {
     providers.reindex(provider, now.mono);
   }
 
-  void end_task(Task& task, bool well) {
+  void end_task(QueueEntry& task, bool well) {
     if (frozen) {
       Provider& provider = take(task);
-      task.status = well ? TaskStatus::kCompleted : TaskStatus::kUnscheduled;
-      task.attempt(task.current)->failed = !well;
+      record_of(task).status = well ? TaskStatus::kCompleted : TaskStatus::kUnscheduled;
+      record_of(task).attempt(task.record->current)->failed = !well;
       well ? backlog.forget(task) : backlog.add(task, now.mono);
       well ? providers.count_success(provider, now.mono)
            : providers.count_failure(provider, now.mono);
@@ -148,10 +148,10 @@ struct History : Fleet {
       case 5:
       case 6:
       case 7:
-        if (Task* task = pick_task(e.a, true)) end_task(*task, true);
+        if (QueueEntry* task = pick_task(e.a, true)) end_task(*task, true);
         break;
       case 8:
-        if (Task* task = pick_task(e.a, true)) end_task(*task, false);
+        if (QueueEntry* task = pick_task(e.a, true)) end_task(*task, false);
         break;
       case 9:
       case 10:
@@ -206,7 +206,7 @@ struct History : Fleet {
         break;
       case 19:
         if (e.b % 2) {
-          if (Task* task = pick_task(e.a, false); task && task->not_before <= now.mono)
+          if (QueueEntry* task = pick_task(e.a, false); task && task->not_before <= now.mono)
             backlog.set_priority(*task, e.b / 2 % 10);
         } else if (node) {
           if (node->zombies.empty())
@@ -236,8 +236,8 @@ struct Look {
   double rate;
 };
 
-bool has_failed(const Task& task) {
-  return std::ranges::any_of(task.issued, [](const IssuedAttempt& a) { return a.failed; });
+bool has_failed(const QueueEntry& task) {
+  return std::ranges::any_of(task.record->issued, [](const IssuedAttempt& a) { return a.failed; });
 }
 
 std::string describe(const Look& look) {
@@ -279,29 +279,31 @@ class Rules {
  private:
   using Key = std::pair<std::int64_t, std::uint64_t>;
 
-  static std::string name(const Task& task) {
-    return "task " + std::to_string(task.sequence) + " of tenant " + task.spec.tenant;
+  static std::string name(const QueueEntry& task) {
+    return "task " + std::to_string(task.record->sequence) + " of tenant " +
+           std::string(task.record->spec.tenant());
   }
-  Key key(const Task& task) const {
-    return {static_cast<std::int64_t>(task.created_ms) -
-                task.priority() * static_cast<std::int64_t>(to_ms(h_.config.priority_step)),
-            task.sequence};
+  Key key(const QueueEntry& task) const {
+    return {static_cast<std::int64_t>(task.record->created_ms) -
+                task.priority * static_cast<std::int64_t>(to_ms(h_.config.priority_step)),
+            task.record->sequence};
   }
-  bool is_queued(const Task& task) const {
-    return task.group && task.status == TaskStatus::kUnscheduled && task.not_before <= h_.now.mono;
+  bool is_queued(const QueueEntry& task) const {
+    return task.group && task.record->status == TaskStatus::kUnscheduled &&
+           task.not_before <= h_.now.mono;
   }
   std::size_t running(const std::string& tenant) const {
-    return static_cast<std::size_t>(std::ranges::count_if(h_.tasks, [&](const Task& task) {
-      return task.group && task.is_assigned() && task.spec.tenant == tenant;
+    return static_cast<std::size_t>(std::ranges::count_if(h_.tasks, [&](const QueueEntry& task) {
+      return task.group && task.record->is_assigned() && task.record->spec.tenant() == tenant;
     }));
   }
-  bool may_run(const Task& task) const {
+  bool may_run(const QueueEntry& task) const {
     const std::uint64_t most = task.tenant->quota.max_running;
-    return most == 0 || running(task.spec.tenant) < most;
+    return most == 0 || running(std::string(task.record->spec.tenant())) < most;
   }
   std::size_t count_queued() const {
     return static_cast<std::size_t>(
-        std::ranges::count_if(h_.tasks, [&](const Task& task) { return is_queued(task); }));
+        std::ranges::count_if(h_.tasks, [&](const QueueEntry& task) { return is_queued(task); }));
   }
   bool may_prefetch() const {
     std::size_t slots = 0;
@@ -326,7 +328,7 @@ class Rules {
     const std::string where = name(*got.task) + " to " + provider.node_id.str();
     if (!is_queued(*got.task)) return where + ", which is not queued";
     if (!may_run(*got.task)) return where + ", whose tenant has enough";
-    if (!fits(provider, got.task->spec)) return where + ", which does not fit";
+    if (!fits(provider, got.task->record->spec.whole())) return where + ", which does not fit";
     if (provider.reach != Reach::kOnline) return where + ", which is not online";
     if (provider.record->drained) return where + ", which is drained";
     if (provider.barred_until > h_.now.mono) return where + ", which is barred";
@@ -350,7 +352,7 @@ class Rules {
   double wait_s(const Provider& provider, bool timed) const {
     double all = 0, ends = 0;
     for (std::size_t i = 0; i < provider.tasks.size(); ++i) {
-      const Task& task = *provider.tasks[i];
+      const QueueEntry& task = *provider.tasks[i];
       all += task.expected_s;
       ends += task.expected_s + (i < provider.meta.slots ? seconds(task.begun_at) : 0);
     }
@@ -388,7 +390,7 @@ class Rules {
       if (full_memory) load += h_.measures.expect(account, provider.in_memory.back(), 0).load_s;
     }
     const bool has_unknown = std::ranges::any_of(
-        provider.tasks, [](const Task* task) { return !task->expectation_known; });
+        provider.tasks, [](const QueueEntry* task) { return !task->expectation_known; });
     look.timed = (look.shelf == Shelf::kPrefetch || look.shelf == Shelf::kFull) && !has_unknown &&
                  provider.tasks.size() >= slots;
     look.known = expected.known;
@@ -404,24 +406,26 @@ class Rules {
     return look;
   }
   bool is_wanted(ModelId model) const {
-    return std::ranges::any_of(
-        h_.tasks, [&](const Task& task) { return is_queued(task) && task.group->model == model; });
+    return std::ranges::any_of(h_.tasks, [&](const QueueEntry& task) {
+      return is_queued(task) && task.group->model == model;
+    });
   }
 
   /// The queued tasks of a class in the order of service.
-  std::vector<Task*> in_order(const TaskClass& group) const {
-    std::vector<Task*> order;
-    for (Task& task : h_.tasks)
+  std::vector<QueueEntry*> in_order(const TaskClass& group) const {
+    std::vector<QueueEntry*> order;
+    for (QueueEntry& task : h_.tasks)
       if (task.group == &group && is_queued(task) && may_run(task)) order.push_back(&task);
-    std::ranges::sort(order, {},
-                      [&](const Task* task) { return std::pair(task->tenant->turn, key(*task)); });
+    std::ranges::sort(order, {}, [&](const QueueEntry* task) {
+      return std::pair(task->tenant->turn, key(*task));
+    });
     return order;
   }
 
   /// That of the first task of all, but for classes that wait.
   TaskClass* next_class() const {
-    Task* first = nullptr;
-    for (Task& task : h_.tasks) {
+    QueueEntry* first = nullptr;
+    for (QueueEntry& task : h_.tasks) {
       if (!is_queued(task) || waited_.contains(task.group) || !may_run(task)) continue;
       if (!first ||
           std::pair(task.tenant->turn, key(task)) < std::pair(first->tenant->turn, key(*first)))
@@ -433,9 +437,9 @@ class Rules {
   /// How much less or more than is known here the scheduler may believe.
   double slack() const { return h_.frozen ? 1 + 1e-9 : 1.35; }
 
-  /// Tasks of the class that busy providers have done before `best` has done one: at least and at
-  /// most, as estimates may differ.
-  std::pair<double, double> sooner(const std::vector<Look>& all, const Task& task,
+  /// Tasks of the class that busy providers have done before `best` has done
+  /// one: at least and at most, as estimates may differ.
+  std::pair<double, double> sooner(const std::vector<Look>& all, const QueueEntry& task,
                                    const Look& best) const {
     if (!best.known) return {0, 0};
     std::pair<double, double> tasks{0, 0};
@@ -447,7 +451,7 @@ class Rules {
       for (const Look& other : all) {
         const bool busy =
             other.shelf == Shelf::kFull || (other.shelf == Shelf::kPrefetch && !prefetch);
-        if (!busy || !other.timed || task.failed_on(other.provider->node_id)) continue;
+        if (!busy || !other.timed || task.record->failed_on(other.provider->node_id)) continue;
         if (other.cost < best.cost) sum += kInfinity;
         if (other.cost != best.cost || other.finish > finish - worth) continue;
         sum += 1 + std::floor((finish - other.finish) * other.rate);
@@ -477,13 +481,14 @@ class Rules {
     std::vector<Place> places;
   };
 
-  Verdict verdict(const TaskClass& group, const Task& task, const std::vector<Task*>& order) const {
+  Verdict verdict(const TaskClass& group, const QueueEntry& task,
+                  const std::vector<QueueEntry*>& order) const {
     const std::vector<Look> all = looks(group);
     const bool prefetch = may_prefetch();
     std::vector<Look> with_room, avoided;
     bool settled = false, merely_busy = false;
     for (const Look& look : all) {
-      const bool failed = task.failed_on(look.provider->node_id);
+      const bool failed = task.record->failed_on(look.provider->node_id);
       if (look.shelf == Shelf::kResting) continue;
       const bool room = look.shelf == Shelf::kFree || (look.shelf == Shelf::kPrefetch && prefetch);
       if (!failed && !room) merely_busy = true;
@@ -499,9 +504,9 @@ class Rules {
     Verdict verdict;
     if (!with_room.empty()) {
       const auto queued = static_cast<std::size_t>(std::ranges::count_if(
-          h_.tasks, [&](const Task& t) { return t.group == &group && is_queued(t); }));
-      const auto of_tenant = static_cast<std::size_t>(
-          std::ranges::count_if(order, [&](const Task* t) { return t->tenant == task.tenant; }));
+          h_.tasks, [&](const QueueEntry& t) { return t.group == &group && is_queued(t); }));
+      const auto of_tenant = static_cast<std::size_t>(std::ranges::count_if(
+          order, [&](const QueueEntry* t) { return t->tenant == task.tenant; }));
       const double share = static_cast<double>(of_tenant) / static_cast<double>(queued);
       for (const Look& look : best_of(with_room)) {
         const auto [least, most] = sooner(all, task, look);
@@ -525,10 +530,10 @@ class Rules {
   /// why. False: the class waits.
   bool judge_class(TaskClass& group, const std::optional<Placement>& got,
                    std::string& wrong) const {
-    const std::vector<Task*> order = in_order(group);
+    const std::vector<QueueEntry*> order = in_order(group);
     std::size_t looked = 0;
     for (std::size_t i = 0; i < order.size(); ++i) {
-      const Task& task = *order[i];
+      const QueueEntry& task = *order[i];
       const Verdict v = verdict(group, task, order);
       if (got && got->task->group == &group)
         for (const auto& place : v.places)
@@ -551,15 +556,18 @@ class Rules {
     return false;
   }
 
-  static std::ptrdiff_t failures(const Task& task) {
-    return std::ranges::count_if(task.issued, [](const IssuedAttempt& a) { return a.failed; });
+  static std::ptrdiff_t failures(const QueueEntry& task) {
+    return std::ranges::count_if(task.record->issued,
+                                 [](const IssuedAttempt& a) { return a.failed; });
   }
-  /// The first tasks of the tenant that a provider which failed last may get instead of `task`.
-  std::vector<const Task*> others(const TaskClass& group, const std::vector<Task*>& order,
-                                  const Task& task, const Provider& provider) const {
-    std::vector<const Task*> found;
+  /// The first tasks of the tenant that a provider which failed last may get
+  /// instead of `task`.
+  std::vector<const QueueEntry*> others(const TaskClass& group,
+                                        const std::vector<QueueEntry*>& order,
+                                        const QueueEntry& task, const Provider& provider) const {
+    std::vector<const QueueEntry*> found;
     std::size_t looked = 0;
-    for (const Task* other : order) {
+    for (const QueueEntry* other : order) {
       if (other->tenant != task.tenant || ++looked > kLookahead) continue;
       const auto there = [&](const Verdict::Place& place) {
         return place.look.provider == &provider;
@@ -570,30 +578,30 @@ class Rules {
     return found;
   }
   /// Whether `got` is such a task, with fewer failed attempts.
-  bool spares(const TaskClass& group, const std::vector<Task*>& order, const Task& task,
+  bool spares(const TaskClass& group, const std::vector<QueueEntry*>& order, const QueueEntry& task,
               const Placement& got) const {
     return got.provider->record->failures > 0 && failures(*got.task) < failures(task) &&
            std::ranges::count(others(group, order, task, *got.provider), got.task) != 0;
   }
-  /// True; `wrong` says so if a provider that failed last got a task that failed, though another
-  /// has not.
-  bool judge_spared(const TaskClass& group, const std::vector<Task*>& order, const Task& task,
-                    const Placement& got, std::string& wrong) const {
+  /// True; `wrong` says so if a provider that failed last got a task that
+  /// failed, though another has not.
+  bool judge_spared(const TaskClass& group, const std::vector<QueueEntry*>& order,
+                    const QueueEntry& task, const Placement& got, std::string& wrong) const {
     if (got.provider->record->failures == 0 || failures(*got.task) == 0) return true;
-    for (const Task* other : others(group, order, task, *got.provider))
+    for (const QueueEntry* other : others(group, order, task, *got.provider))
       if (failures(*other) == 0) wrong = name(*got.task) + " went before " + name(*other);
     return true;
   }
 
-  /// Better providers serve so many of the tenant's tasks first: it is the next after them, of
-  /// those without failed attempts.
-  static bool is_within(const std::vector<Task*>& order, std::size_t head, std::size_t least,
-                        std::size_t most, const Task* task) {
+  /// Better providers serve so many of the tenant's tasks first: it is the next
+  /// after them, of those without failed attempts.
+  static bool is_within(const std::vector<QueueEntry*>& order, std::size_t head, std::size_t least,
+                        std::size_t most, const QueueEntry* task) {
     for (std::size_t skip = least; skip <= most; ++skip) {
       // The head of the tenant's queue is where counting begins.
       std::size_t first = head;
       while (first > 0 && order[first - 1]->tenant == order[head]->tenant) --first;
-      const Task* chosen = order[head];
+      const QueueEntry* chosen = order[head];
       for (std::size_t i = first + 1; i <= first + skip && i < order.size(); ++i)
         if (order[i]->tenant == order[head]->tenant && !has_failed(*order[i])) chosen = order[i];
       if (chosen == task) return true;

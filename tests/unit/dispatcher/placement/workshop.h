@@ -67,10 +67,6 @@ struct Workshop : World {
     for (int i = 0; i < tasks; ++i) most = std::max(most, task("t" + std::to_string(i)).faults);
     return most;
   }
-  ValueMap status_of(const std::string& id) {
-    from_client(msg::StatusQuery{9, {task_id(id)}});
-    return take_to_client<msg::Tasks>().at(0).tasks.at(0);
-  }
   std::string waiting(const std::string& id) { return get_string(status_of(id), "waiting"); }
   ValueMap node_map(unsigned number) {
     from_client(msg::NodesQuery{9, false});

@@ -117,7 +117,7 @@ Batch adding(std::uint64_t first, std::uint64_t last) {
   for (std::uint64_t sequence = first; sequence <= last; ++sequence) {
     TaskRecord task = random.task(sequence, TaskStatus::kUnscheduled);
     task.payload = Blob(std::string("p"));
-    task.digest = content_digest(task.spec.raw, task.payload.view());
+    task.digest = content_digest(task.spec.raw(), task.payload.view());
     batch.added.push_back(std::move(task));
   }
   return batch;

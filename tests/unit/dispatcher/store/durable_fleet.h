@@ -334,9 +334,9 @@ struct DurableFleet {
     CHECK(w->core.live_tasks() == 0);
     for (const std::string& id : accepted) {
       INFO(id);
-      const Task* task = w->core.tasks().find(task_id(id));
+      const TaskView task = w->core.tasks().peek(task_id(id));
       if (!task && purge_asked.contains(id)) continue;  // done, but the answer was lost
-      REQUIRE(task != nullptr);
+      REQUIRE(task);
       REQUIRE(delivered.contains(id));
       CHECK(task->status == delivered.at(id).first);
       CHECK(store.find(task->id)->status == task->status);

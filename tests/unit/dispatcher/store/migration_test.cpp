@@ -8,6 +8,7 @@
 
 #include "dispatcher/store/sqlite/schema.h"
 #include "dispatcher/store/sqlite/sqlite_store.h"
+#include "protocol/wire/codec.h"
 #include "tests/unit/dispatcher/store/load_all.h"
 #include "tests/unit/temp_folder.h"
 
@@ -57,7 +58,7 @@ TEST_CASE("version 1, as a dispatcher of then left it after kill -9") {
     CHECK(tasks.at("fetched").result.empty());
     CHECK(tasks.at("unfetched").status == TaskStatus::kCompleted);
     CHECK(tasks.at("unfetched").result.view() == "a red sphere");
-    CHECK(tasks.at("unfetched").spec.label == "two words");
+    CHECK(tasks.at("unfetched").spec.label() == "two words");
     CHECK(tasks.at("large").result.view() == std::string(5000, 'z'));
     CHECK(tasks.at("failed").status == TaskStatus::kFailed);
     CHECK(tasks.at("failed").code == ErrorCode::kTaskError);
@@ -65,7 +66,7 @@ TEST_CASE("version 1, as a dispatcher of then left it after kill -9") {
     CHECK(tasks.at("failed").log.size() == 4);
     CHECK(tasks.at("aborted").status == TaskStatus::kAborted);
     CHECK(tasks.at("queued").payload.view() == std::string(5000, 'z'));
-    CHECK(tasks.at("queued").spec.needs.model == "nobody");
+    CHECK(tasks.at("queued").spec.model() == "nobody");
     const TaskRecord& running = tasks.at("running");
     REQUIRE(running.issued.size() == 1);
     CHECK(running.current == 1);
@@ -80,4 +81,54 @@ TEST_CASE("version 1, as a dispatcher of then left it after kill -9") {
     CHECK((*opened)->commit(*lease, batch));
   }
   CHECK(version_of(file) == kSchemaVersion);
+}
+
+TEST_CASE("version 3, as a dispatcher of then left it after kill -9") {
+  TempFolder folder;
+  const std::string file = folder.path + "/tasks.db";
+  SQLite::Database(file, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE)
+      .exec(read_file(GENAI_ROOT "/tests/unit/dispatcher/store/v3.sql"));
+  REQUIRE(version_of(file) == 3);
+  auto opened = SqliteStore::open(
+      {.data_dir = folder.path, .reserve_bytes = 0, .min_free_bytes = 0, .vfs = {}});
+  REQUIRE(opened);
+  CHECK(version_of(file) == kSchemaVersion);
+  auto lease = (*opened)->acquire("a test", 1);
+  REQUIRE(lease);
+  auto loaded = try_load_all(**opened, *lease);
+  REQUIRE(loaded);
+  std::map<std::string, TaskRecord> tasks;
+  for (auto& task : loaded->tasks) tasks.emplace(task.id.str(), task);
+  REQUIRE(tasks.size() == 8);
+  const TaskRecord& fetched = tasks.at("fetched");
+  CHECK(fetched.status == TaskStatus::kCompleted);
+  CHECK(fetched.fetched);
+  CHECK(fetched.result.empty());
+  CHECK(fetched.spec.tenant() == "acme");
+  CHECK(fetched.spec.label() == "two words");
+  CHECK(get_string(fetched.info, "node_id") == "good-1");
+  CHECK(tasks.at("unfetched").result.view() == "a blue cube");
+  CHECK(tasks.at("unfetched").priority() == 7);
+  CHECK(tasks.at("large").result.view() == std::string(5000, 'z'));
+  const TaskRecord& failed = tasks.at("failed");
+  CHECK(failed.status == TaskStatus::kFailed);
+  CHECK(failed.code == ErrorCode::kTaskError);
+  CHECK(failed.faults == 1);
+  CHECK(failed.payload.view() == "a cat");
+  CHECK(failed.spec.max_attempts() == 1);
+  const TaskRecord& running = tasks.at("running");
+  REQUIRE(running.issued.size() == 1);
+  CHECK(running.is_assigned());
+  CHECK(running.current == 1);
+  CHECK(running.issued[0].node_id.str() == "slow-1");
+  CHECK(running.issued[0].open);
+  CHECK(!running.issued[0].drained);
+  CHECK(get_map(*decode_map(running.spec.raw()), "params").size() == 1);
+  CHECK(tasks.at("queued").payload.view() == std::string(5000, 'z'));
+  CHECK(tasks.at("urgent").priority_override == 9);
+  CHECK(tasks.at("urgent").log.back().reason == "priority 9 from now on");
+  CHECK(tasks.at("aborted").status == TaskStatus::kAborted);
+  CHECK(loaded->nodes.size() == 2);
+  REQUIRE(loaded->measures.size() == 2);
+  CHECK(loaded->measures[1].runs == 3);
 }

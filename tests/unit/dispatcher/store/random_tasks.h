@@ -42,7 +42,7 @@ class RandomTasks {
     task.sequence = sequence;
     task.id = *TaskId::parse("task:" + std::to_string(sequence));
     task.payload = data();
-    task.digest = content_digest(task.spec.raw, task.payload.view());
+    task.digest = content_digest(task.spec.raw(), task.payload.view());
     bring_to(task, status);
     return task;
   }
@@ -62,7 +62,7 @@ class RandomTasks {
     void fixed(const char*, auto& value) {
       if (all_) draw(value);
     }
-    void shown(const char*, auto&) {}
+    void shown(const char*, const auto&) {}
     void changing(const char*, auto& value) { draw(value); }
     void data(const char*, Blob&) {}
 
@@ -79,12 +79,13 @@ class RandomTasks {
     void draw(Digest&) {}
     void draw(TaskStatus&) {}
     void draw(ErrorCode& code) { code = random_.pick(2) ? ErrorCode::kTaskError : ErrorCode::kOk; }
-    void draw(TaskSpec& spec) {
+    void draw(KeptSpec& spec) {
       TaskSpec named;
       named.label = random_.pick(2) ? "ein Bild von Bäumen" : "";
       named.needs.model = random_.pick(2) ? "sdxl" : "";
       named.max_attempts = std::uint32_t(random_.pick(3));
-      spec = make_spec(named, {{"params", ValueMap{{"seed", std::uint64_t{random_.pick(99)}}}}});
+      spec = KeptSpec(
+          make_spec(named, {{"params", ValueMap{{"seed", std::uint64_t{random_.pick(99)}}}}}));
     }
     void draw(std::vector<IssuedAttempt>& issued) {
       issued.clear();

@@ -359,7 +359,7 @@ TEST_CASE("failed tasks go by limits of their own") {
     w.error(1, w.take_only_assigned().second);
     w.run_for(2'000);
   }
-  CHECK(w.core.tasks().find(task_id("t1")) == nullptr);  // the oldest
+  CHECK(!w.core.tasks().knows(task_id("t1")));  // the oldest
   CHECK(w.status("t3") == TaskStatus::kFailed);
   w.advance(8ull * 24 * 3600 * 1000);
   w.step();

@@ -179,7 +179,7 @@ TEST_CASE("a load is read in pages of bounded size, the data of each task with i
     for (std::uint64_t i = 1; i <= kLarge + kSmall; ++i) {
       TaskRecord task = random.task(2 * i, TaskStatus::kUnscheduled);  // with gaps
       task.payload = Blob(std::string(i <= kLarge ? PageReader::kPageBytes / 4 : 10, 'p'));
-      task.digest = content_digest(task.spec.raw, task.payload.view());
+      task.digest = content_digest(task.spec.raw(), task.payload.view());
       batch.added.push_back(std::move(task));
     }
     REQUIRE(life.commit(batch));
@@ -431,7 +431,7 @@ TEST_CASE("a file of free pages gives them back at a start, where room is short"
     }
     batch.added.front().payload = Blob(std::string("kept"));
     batch.added.front().digest =
-        content_digest(batch.added.front().spec.raw, batch.added.front().payload.view());
+        content_digest(batch.added.front().spec.raw(), batch.added.front().payload.view());
     REQUIRE(life.commit(batch));
     REQUIRE(life.commit(gone));
   }
