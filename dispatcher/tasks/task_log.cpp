@@ -25,10 +25,20 @@ constexpr std::array<std::string_view, 4> kUsualReasons = {"accepted", "least lo
 // Of a usual life, without its first entry.
 constexpr std::size_t kUsualBytes = 79;
 
-template <class T>
-void put(std::string& out, T value, std::size_t bytes = sizeof(T)) {
-  out.append(reinterpret_cast<const char*>(&value), bytes);
-}
+/// What stands before the texts of an entry, or between them.
+class Head {
+ public:
+  template <class T>
+  void put(T value, std::size_t bytes = sizeof(T)) {
+    std::memcpy(bytes_ + size_, &value, bytes);  // little-endian, as whatever this runs on
+    size_ += bytes;
+  }
+  std::string_view view() const { return {bytes_, size_}; }
+
+ private:
+  char bytes_[16];
+  std::size_t size_ = 0;
+};
 
 /// Takes an entry apart, and ends behind it.
 class Parser {
@@ -50,7 +60,7 @@ class Parser {
  private:
   template <class T>
   T take(std::size_t bytes = sizeof(T)) {
-    T value{};  // little-endian, as whatever this runs on
+    T value{};
     std::memcpy(&value, at_, bytes);
     at_ += bytes;
     return value;
@@ -92,21 +102,21 @@ void TaskLog::add(std::uint64_t at_ms, TaskStatus status, std::string_view reaso
   const auto usual = std::ranges::find(kUsualReasons, reason);
   const bool is_usual = usual != kUsualReasons.end(), is_wide = at_ms > kMostTime;
   if (!bytes_.empty() && bytes_.capacity() < kUsualBytes) bytes_.reserve(kUsualBytes);
-  put(bytes_,
-      static_cast<std::uint8_t>(static_cast<std::uint8_t>(status) | (is_wide ? kWideTime : 0) |
-                                (attempt != 0 ? kHasAttempt : 0) |
-                                (at_node.empty() ? 0 : kHasNode) | (is_usual ? kUsualReason : 0)));
-  put(bytes_, at_ms, is_wide ? 8 : kTimeBytes);
-  if (attempt != 0) put(bytes_, attempt);
-  if (!at_node.empty()) {
-    put(bytes_, static_cast<std::uint8_t>(at_node.size()));
-    bytes_.append(at_node);
-  }
+  Head head;
+  head.put(static_cast<std::uint8_t>(static_cast<std::uint8_t>(status) | (is_wide ? kWideTime : 0) |
+                                     (attempt != 0 ? kHasAttempt : 0) |
+                                     (at_node.empty() ? 0 : kHasNode) |
+                                     (is_usual ? kUsualReason : 0)));
+  head.put(at_ms, is_wide ? 8 : kTimeBytes);
+  if (attempt != 0) head.put(attempt);
+  if (!at_node.empty()) head.put(static_cast<std::uint8_t>(at_node.size()));
+  bytes_.append(head.view()).append(at_node);
   if (is_usual) {
-    put(bytes_, static_cast<std::uint8_t>(usual - kUsualReasons.begin()));
+    bytes_.push_back(static_cast<char>(usual - kUsualReasons.begin()));
   } else {
-    put(bytes_, static_cast<std::uint16_t>(reason.size()));
-    bytes_.append(reason);
+    Head length;
+    length.put(static_cast<std::uint16_t>(reason.size()));
+    bytes_.append(length.view()).append(reason);
   }
 }
 

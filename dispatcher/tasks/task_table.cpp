@@ -32,7 +32,11 @@ void append(Task& task, std::string_view reason, const Now& now, const NodeId& n
   std::string clipped;
   if (reason.size() > limits::kMaxLogReasonBytes)
     reason = clipped = clip_text(reason, limits::kMaxLogReasonBytes);
-  if (task.log.size() >= limits::kMaxTaskLogEntries) task.log.erase(limits::kMaxTaskLogEntries / 2);
+  // Counting the entries costs a walk; only a log that is long in bytes can have too many.
+  constexpr std::size_t kLeastEntryBytes = 8;
+  if (task.log.bytes() >= limits::kMaxTaskLogEntries * kLeastEntryBytes &&
+      task.log.size() >= limits::kMaxTaskLogEntries)
+    task.log.erase(limits::kMaxTaskLogEntries / 2);
   task.log.add(to_ms(now.wall), task.status, reason, node, attempt);
 }
 
