@@ -2,9 +2,11 @@
 // know of it.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <memory>
+#include <vector>
 
 namespace genai::dispatcher {
 
@@ -18,15 +20,18 @@ template <class Row>
 class ByHandle {
  public:
   Row& operator[](TaskHandle task) {
-    while (rows_.size() <= task) rows_.emplace_back();
-    return rows_[task];
+    while (task / kRows >= pages_.size()) pages_.push_back(std::make_unique<Page>());
+    return (*pages_[task / kRows])[task % kRows];
   }
   /// Null where nothing was ever kept.
-  const Row* find(TaskHandle task) const { return task < rows_.size() ? &rows_[task] : nullptr; }
-  std::size_t size() const { return rows_.size(); }
+  const Row* find(TaskHandle task) const {
+    return task / kRows < pages_.size() ? &(*pages_[task / kRows])[task % kRows] : nullptr;
+  }
 
  private:
-  std::deque<Row> rows_;
+  static constexpr std::size_t kRows = 256;
+  using Page = std::array<Row, kRows>;
+  std::vector<std::unique_ptr<Page>> pages_;
 };
 
 }  // namespace genai::dispatcher

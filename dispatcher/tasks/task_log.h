@@ -38,6 +38,8 @@ struct LogView {
 /// own. Not thread-safe.
 class TaskLog {
  public:
+  static constexpr std::size_t kLeastEntryBytes = 8;
+
   TaskLog() = default;
   TaskLog(std::initializer_list<LogEntry> entries);
 

@@ -32,15 +32,21 @@ void append(Task& task, std::string_view reason, const Now& now, const NodeId& n
   std::string clipped;
   if (reason.size() > limits::kMaxLogReasonBytes)
     reason = clipped = clip_text(reason, limits::kMaxLogReasonBytes);
-  // Counting the entries costs a walk; only a log that is long in bytes can have too many.
-  constexpr std::size_t kLeastEntryBytes = 8;
-  if (task.log.bytes() >= limits::kMaxTaskLogEntries * kLeastEntryBytes &&
-      task.log.size() >= limits::kMaxTaskLogEntries)
+  // To count the entries of each log would cost; few are so long that they may have too many.
+  constexpr std::size_t kFewBytes = limits::kMaxTaskLogEntries * TaskLog::kLeastEntryBytes;
+  if (task.log.bytes() >= kFewBytes && task.log.size() >= limits::kMaxTaskLogEntries)
     task.log.erase(limits::kMaxTaskLogEntries / 2);
   task.log.add(to_ms(now.wall), task.status, reason, node, attempt);
 }
 
 }  // namespace
+
+TaskView::TaskView(const Known& known) : task_(known.present()) {
+  if (task_) return;
+  copy_ = known.past().revive();
+  copy_->handle = known.handle();
+  task_ = copy_.get();
+}
 
 Task* TaskTable::find(const TaskId& id) {
   const auto it = by_id_.find(id.view());
@@ -60,7 +66,7 @@ TaskView TaskTable::peek(const TaskId& id) const {
 }
 
 TaskHandle TaskTable::handle_of_new() {
-  if (free_.empty()) return static_cast<TaskHandle>(rows_.size());
+  if (free_.empty()) return given_++;
   const TaskHandle handle = free_.back();
   free_.pop_back();
   return handle;
@@ -69,7 +75,9 @@ TaskHandle TaskTable::handle_of_new() {
 Task& TaskTable::enter(std::unique_ptr<Task> task) {
   Task& added = *task;
   added.handle = handle_of_new();
-  rows_[added.handle].task_ = std::move(task);
+  Known& known = rows_[added.handle];
+  known.task_ = std::move(task);
+  known.handle_ = added.handle;
   // Ids that begin with the time, as ours do, come in their order: the end is
   // asked first.
   order_.insert(order_.end(), added.handle);
@@ -262,7 +270,7 @@ void TaskTable::forget_deadline(Task& task) {
 
 void TaskTable::check_present(const Known& known) const {
   const Task& task = *known.task_;
-  GENAI_CHECK(&at(task.handle) == &known && known.past_.empty());
+  GENAI_CHECK(task.handle == known.handle_ && known.past_.empty());
   if (known.settled_slot_ != Known::kNotSettled) {
     GENAI_CHECK(settled_[known.settled_slot_] == task.handle);
     GENAI_CHECK(task.fetched && is_terminal(task.status) && task.status != TaskStatus::kFailed);
@@ -286,7 +294,8 @@ void TaskTable::check_invariants() const {
   std::size_t bytes = 0, deadlines = 0, settled = 0;
   for (const Known& known : *this) {
     ++counts[static_cast<std::size_t>(known.status())];
-    GENAI_CHECK(by_id_.contains(known.id()) && &at(*by_id_.find(known.id())) == &known);
+    GENAI_CHECK(&at(known.handle_) == &known && by_id_.contains(known.id()) &&
+                &at(*by_id_.find(known.id())) == &known);
     deadlines += known.noted_deadline_ != kNever;
     settled += known.settled_slot_ != Known::kNotSettled;
     if (!known.task_) {
@@ -297,7 +306,7 @@ void TaskTable::check_invariants() const {
     if (!is_terminal(known.status())) bytes += known.task_->queued_bytes();
   }
   GENAI_CHECK(by_id_.size() == order_.size());
-  GENAI_CHECK(rows_.size() == order_.size() + free_.size());
+  GENAI_CHECK(given_ == order_.size() + free_.size());
   GENAI_CHECK(counts == counts_);
   GENAI_CHECK(bytes == queued_bytes_);
   GENAI_CHECK(deadlines == deadlines_.size());

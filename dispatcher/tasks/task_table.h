@@ -23,6 +23,7 @@ namespace genai::dispatcher {
 /// What is known by one id: a task, or one that is past.
 class Known {
  public:
+  TaskHandle handle() const { return handle_; }
   /// Null of a past task.
   const Task* present() const { return task_.get(); }
   const PastTask& past() const { return past_; }
@@ -37,6 +38,7 @@ class Known {
   std::unique_ptr<Task> task_;
   PastTask past_;
   Duration noted_deadline_ = kNever;
+  TaskHandle handle_ = 0;
   static constexpr std::uint32_t kNotSettled = UINT32_MAX;
   std::uint32_t settled_slot_ = kNotSettled;  // where it is noted that it becomes a past task
 };
@@ -46,9 +48,7 @@ class Known {
 class TaskView {
  public:
   TaskView() = default;
-  explicit TaskView(const Known& known)
-      : copy_(known.present() ? nullptr : known.past().revive()),
-        task_(copy_ ? copy_.get() : known.present()) {}
+  explicit TaskView(const Known& known);
 
   explicit operator bool() const { return task_ != nullptr; }
   const Task& operator*() const { return *task_; }
@@ -56,7 +56,7 @@ class TaskView {
   const Task* get() const { return task_; }
 
  private:
-  std::unique_ptr<const Task> copy_;
+  std::unique_ptr<Task> copy_;
   const Task* task_ = nullptr;
 };
 
@@ -183,7 +183,8 @@ class TaskTable {
 
   Changes& changes_;
   ByHandle<Known> rows_;
-  std::vector<TaskHandle> free_;  // of the handles given so far
+  TaskHandle given_ = 0;          // all below were given
+  std::vector<TaskHandle> free_;  // of those
   // With the hashes, so that growing it touches no task. Beside the order:
   // lookups are many.
   tsl::robin_set<TaskHandle, Hash, Equal, std::allocator<TaskHandle>, true> by_id_;
