@@ -9,17 +9,11 @@
 #include <stdexcept>
 #include <type_traits>
 
+#include "protocol/base/overloaded.h"
 #include "protocol/runtime/escape.h"
 
 namespace genai::runtime {
 namespace {
-
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-template <class... F>
-Overloaded(F...) -> Overloaded<F...>;
 
 template <class T>
 constexpr bool kIsDuration = false;

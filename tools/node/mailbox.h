@@ -8,7 +8,7 @@
 
 #include "genai/node.h"
 #include "protocol/base/wakeup.h"
-#include "protocol/wire/messages.h"
+#include "protocol/wire/assignment_ref.h"
 
 namespace genai::node {
 
