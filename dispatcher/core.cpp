@@ -180,7 +180,7 @@ void Core::requeue(Task& task, Cause cause, ErrorCode code, const std::string& r
                   now, &ended, said);
   detach(task, now);
   ++requeued_total_;
-  outbox_.note({Note::Level::kInfo,
+  outbox_.note({LogEvent::Level::kInfo,
                 "task requeued",
                 {{"task_id", task.id.str()},
                  {"attempt", ended.number},
@@ -231,7 +231,7 @@ void Core::finish(Task& task, TaskStatus status, ErrorCode code, std::string rea
     task.result = {};
   }
   if (status == TaskStatus::kFailed || outbox_.reads_debug())
-    outbox_.note({status == TaskStatus::kFailed ? Note::Level::kWarn : Note::Level::kDebug,
+    outbox_.note({status == TaskStatus::kFailed ? LogEvent::Level::kWarn : LogEvent::Level::kDebug,
                   status == TaskStatus::kFailed ? "task failed" : "task ended",
                   {{"task_id", task.id.str()},
                    {"status", name(status)},
@@ -270,7 +270,7 @@ void Core::tick(const Now& now) {
   // After a pause of our own, answers may still wait in the sockets: give them a moment.
   if (now.mono - last_tick_ > config_.lost / 2) {
     judge_from_ = now.mono + config_.heartbeat;
-    outbox_.note({Note::Level::kWarn,
+    outbox_.note({LogEvent::Level::kWarn,
                   "this process was late: judging nobody for a moment",
                   {{"late_ms", to_ms(now.mono - last_tick_)}}});
     for (Link& link : links_) link.heard_at += now.mono - last_tick_;
@@ -383,7 +383,7 @@ void Core::resend_aborts(const Now& now) {
 void Core::enforce_retention(const Now& now) {
   while (Task* task = archive_.overdue_result(now.mono)) drop_unfetched(*task, now);
   while (Task* task = archive_.overdue_failed(now.mono)) {
-    outbox_.note({Note::Level::kWarn,
+    outbox_.note({LogEvent::Level::kWarn,
                   "failed task forgotten: nobody replayed or purged it within the retention limits",
                   {{"task_id", task->id.str()}}});
     forget(task->handle, now);

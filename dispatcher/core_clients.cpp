@@ -116,7 +116,7 @@ void Core::refuse_client(const std::string& peer, std::uint64_t request, Error e
   ++malformed_total_;
   if (!rates_.may_ask(payer(*asker_, peer), now.mono)) return;
   rates_.charge(payer(*asker_, peer), kUnits, now.mono);
-  outbox_.note({Note::Level::kDebug, "client refused", {{"error", error.detail}}});
+  outbox_.note({LogEvent::Level::kDebug, "client refused", {{"error", error.detail}}});
   outbox_.reply(peer, msg::ErrorReply{request, error.code, clip_text(error.detail)});
 }
 
@@ -159,7 +159,7 @@ void Core::note_malformed(const char* text, const std::string& key, const std::s
   ++malformed_total_;
   if (!malformed_notes_.allow(now.mono)) return;
   const std::uint64_t suppressed = malformed_notes_.take_suppressed();
-  outbox_.note({Note::Level::kWarn,
+  outbox_.note({LogEvent::Level::kWarn,
                 text,
                 {{key, who}, {"error", error.detail}, {"more_not_shown", suppressed}}});
 }
@@ -394,7 +394,7 @@ void Core::drop_result(Task& task, const Now& now) {
 void Core::drop_unfetched(Task& task, const Now& now) {
   if (task.status == TaskStatus::kCompleted) {
     ++dropped_results_total_;
-    outbox_.note({Note::Level::kWarn,
+    outbox_.note({LogEvent::Level::kWarn,
                   "result dropped: nobody fetched it within the retention limits",
                   {{"task_id", task.id.str()}}});
     task.info["error"] = "the result was dropped: nobody fetched it within the retention limits";
@@ -459,7 +459,7 @@ void Core::on_client(const std::string& peer, const msg::Drain& message, const N
     journal_.note(row_of(*node));
     if (Provider* provider = providers_.find_node(*node)) providers_.reindex(*provider, now.mono);
   }
-  outbox_.note({Note::Level::kInfo,
+  outbox_.note({LogEvent::Level::kInfo,
                 message.on ? "drain" : "drain ended",
                 {{"target", message.target.empty() ? "dispatcher" : message.target}}});
   outbox_.reply(peer, msg::Done{message.request});
@@ -471,7 +471,7 @@ void Core::on_client(const std::string& peer, const msg::Ping& message, const No
 }
 
 void Core::on_client(const std::string&, const msg::ErrorReply& message, const Now&) {
-  outbox_.note({Note::Level::kDebug,
+  outbox_.note({LogEvent::Level::kDebug,
                 "a client answered with an error",
                 {{"code", name(message.code)}, {"detail", message.detail}}});
 }

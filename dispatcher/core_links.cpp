@@ -32,10 +32,10 @@ std::size_t nodes_failed(const Task& task) {
   return nodes.size();
 }
 
-Note node_note(std::string text, const Provider& provider, std::string reason = {}) {
-  Note note{Note::Level::kInfo,
-            std::move(text),
-            {{"node_id", provider.node_id.str()}, {"session", provider.session.short_hex()}}};
+LogEvent node_note(std::string text, const Provider& provider, std::string reason = {}) {
+  LogEvent note{LogEvent::Level::kInfo,
+                std::move(text),
+                {{"node_id", provider.node_id.str()}, {"session", provider.session.short_hex()}}};
   if (!reason.empty()) note.fields.emplace_back("reason", std::move(reason));
   return note;
 }
@@ -77,7 +77,7 @@ void Core::end_listing(std::size_t broker, const msg::Snapshot& snapshot, const 
   const Link::Listing listing = *std::exchange(link.listing, std::nullopt);
   if (!listing.was_up || !listing.same_broker)
     outbox_.note(
-        {Note::Level::kInfo,
+        {LogEvent::Level::kInfo,
          "broker connected",
          {{"broker", link.endpoint}, {"providers", std::uint64_t{listing.present.size()}}}});
   std::vector<Provider*> missing;
@@ -144,7 +144,7 @@ void Core::on_link(std::size_t broker, const msg::ErrorReply& error, const Now& 
     return on_refused(broker, {error.code, error.detail}, now);
   if (error.code == ErrorCode::kUnknownSession) say_hello(broker, now);
   if (!broker_error_notes_.allow(now.mono)) return;
-  outbox_.note({Note::Level::kWarn,
+  outbox_.note({LogEvent::Level::kWarn,
                 "the broker answered with an error",
                 {{"broker", links_[broker].endpoint},
                  {"code", name(error.code)},
@@ -198,7 +198,7 @@ void Core::link_down(std::size_t broker, const Now& now) {
   link.listing.reset();
   link.hello_at = now.mono + config_.heartbeat / 5;
   link.tell_at = now.mono + kTellAgain;
-  outbox_.note({Note::Level::kWarn, "broker lost", {{"broker", link.endpoint}}});
+  outbox_.note({LogEvent::Level::kWarn, "broker lost", {{"broker", link.endpoint}}});
   for (const auto& [session, provider] : providers_.sessions())
     if (provider->broker == broker) set_reach(*provider, Reach::kUnreachable, now);
   set_graces(now);
@@ -263,7 +263,7 @@ void Core::tell_node_id_in_use(std::size_t broker, const msg::ProviderEntry& ent
       "another process serves under this node_id at another broker; this one gets no work until "
       "that one has left or is silent"};
   outbox_.to_broker(broker, msg::ToNodes{{{entry.session, Blob(encode(ToNode(in_use)))}}});
-  outbox_.note({Note::Level::kWarn,
+  outbox_.note({LogEvent::Level::kWarn,
                 "two nodes under one node id at two brokers: one of them gets no work",
                 {{"node_id", entry.node_id.str()},
                  {"serving_at", links_[serving.broker].endpoint},

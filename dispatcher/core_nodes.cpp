@@ -214,8 +214,9 @@ void Core::take_returned(Task& task, Provider& provider, const ValueMap& info, c
   const std::string why = get_string(info, "error");
   requeue(task, Cause::kNobody, ErrorCode::kNodeUnfit, "the node can run nothing now", now, why);
   if (provider.unfit == 0)
-    outbox_.note(
-        {Note::Level::kWarn, "node can run nothing now", {{"node_id", provider.node_id.str()}}});
+    outbox_.note({LogEvent::Level::kWarn,
+                  "node can run nothing now",
+                  {{"node_id", provider.node_id.str()}}});
   providers_.count_unfit(provider, clip_text(why, limits::kMaxLogReasonBytes), now.mono);
 }
 

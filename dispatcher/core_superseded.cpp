@@ -26,7 +26,7 @@ void Core::on_refused(std::size_t broker, const Error& error, const Now& now) {
   if (is_superseded() && !was_superseded) tell_clients_superseded();
   if (!is_news && now.mono < link.tell_at) return;
   link.tell_at = now.mono + kTellAgain;
-  outbox_.note({Note::Level::kWarn,
+  outbox_.note({LogEvent::Level::kWarn,
                 "the broker does not serve this dispatcher, trying on",
                 {{"broker", link.endpoint}, {"code", name(error.code)}, {"detail", error.detail}}});
 }
@@ -68,8 +68,9 @@ void Core::tell_of_no_answer(Link& link, const Now& now) {
   link.refused = ErrorCode::kOk;
   if (now.mono < link.tell_at) return;
   link.tell_at = now.mono + kTellAgain;
-  outbox_.note(
-      {Note::Level::kWarn, "no answer from the broker, trying on", {{"broker", link.endpoint}}});
+  outbox_.note({LogEvent::Level::kWarn,
+                "no answer from the broker, trying on",
+                {{"broker", link.endpoint}}});
 }
 
 }  // namespace genai::dispatcher

@@ -6,18 +6,11 @@
 #include <utility>
 #include <vector>
 
+#include "protocol/base/log_event.h"
 #include "protocol/wire/client.h"
 #include "protocol/wire/link.h"
 
 namespace genai::dispatcher {
-
-/// A line for the log.
-struct Note {
-  enum class Level { kDebug, kInfo, kWarn };
-  Level level;
-  std::string text;
-  std::vector<std::pair<std::string, Value>> fields;
-};
 
 /// Messages in the order in which they should leave.
 struct Messages {
@@ -37,7 +30,7 @@ struct Messages {
 };
 
 struct Effects {
-  std::vector<Note> notes;
+  std::vector<LogEvent> notes;
   Messages at_once;  // promise nothing: an assignment is fenced by its epoch
   Messages durable;  // promise something: only after the changes so far were committed
   std::vector<std::size_t> reopen_links;  // brokers whose connection should be made anew

@@ -180,7 +180,7 @@ bool Loop::drain_link(std::size_t broker, const Now& now) {
 
 void Loop::apply(runtime::SignalFd& signals, const Now& now) {
   Effects effects = core_.take_effects();
-  for (const Note& note : effects.notes) log_.write(note, now.mono);
+  for (const LogEvent& note : effects.notes) log_.write(note, now.mono);
   reopen(effects.reopen_links, signals);
   send_to_brokers(effects.at_once);  // work first
   send_to_clients(effects.at_once, now);
@@ -221,9 +221,10 @@ void Loop::tell_unread(const Now& now) {
     const SendResult sent = clients_.send(peer, encode(ClientReply(message)));
     if (sent == SendResult::kGone) core_.on_client_gone(peer, now);
     if (sent == SendResult::kQueued)
-      log_.write(
-          {Note::Level::kWarn, "a client did not read: it was told", {{"told", message.detail}}},
-          now.mono);
+      log_.write({LogEvent::Level::kWarn,
+                  "a client did not read: it was told",
+                  {{"told", message.detail}}},
+                 now.mono);
     return sent != SendResult::kFull;
   });
 }

@@ -6,11 +6,11 @@
 
 #include "dispatcher/core.h"
 #include "dispatcher/desk/unread.h"
-#include "dispatcher/note_log.h"
 #include "dispatcher/options.h"
 #include "dispatcher/store/commit_thread.h"
 #include "dispatcher/store/committer.h"
 #include "dispatcher/store/start.h"
+#include "protocol/runtime/event_log.h"
 #include "protocol/runtime/signals.h"
 #include "protocol/security/guard.h"
 #include "protocol/transport/socket.h"
@@ -66,7 +66,7 @@ class Loop {
   std::unique_ptr<store::Store> store_;
   store::Lease lease_;
   Core core_;
-  NoteLog log_;
+  runtime::EventLog log_;
   Committer committer_;
   Unread unread_;
   std::optional<store::CommitThread> commits_;  // only with a durable store

@@ -33,7 +33,7 @@ class Outbox {
 
   void to_broker(std::size_t broker, LinkToBroker message);
   void reopen_link(std::size_t broker) { effects_.reopen_links.push_back(broker); }
-  void note(Note note) { effects_.notes.push_back(std::move(note)); }
+  void note(LogEvent note) { effects_.notes.push_back(std::move(note)); }
   /// Whether anybody reads notes of level debug: one per task costs.
   void read_debug(bool on) { read_debug_ = on; }
   bool reads_debug() const { return read_debug_; }

@@ -17,6 +17,7 @@
 #include "dispatcher/tasks/task.h"
 #include "protocol/base/identity.h"
 #include "protocol/base/time.h"
+#include "protocol/wire/client.h"
 
 namespace genai::dispatcher {
 

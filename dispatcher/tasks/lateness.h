@@ -4,6 +4,7 @@
 #include <string>
 
 #include "dispatcher/tasks/task.h"
+#include "protocol/wire/client.h"
 
 namespace genai::dispatcher {
 

@@ -15,7 +15,8 @@
 #include "protocol/base/errors.h"
 #include "protocol/base/ids.h"
 #include "protocol/base/value.h"
-#include "protocol/wire/messages.h"
+#include "protocol/wire/task_spec.h"
+#include "protocol/wire/task_status.h"
 
 namespace genai::dispatcher {
 

@@ -286,7 +286,7 @@ void DispatcherHost::send_parcels(const msg::ToNodes& message) {
   }
 }
 
-void DispatcherHost::show(const dispatcher::Note& note) {
+void DispatcherHost::show(const LogEvent& note) {
   if (!env_.trace.on()) return;
   std::string fields;
   for (const auto& [key, value] : note.fields)

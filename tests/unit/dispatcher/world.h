@@ -247,7 +247,7 @@ struct World {
   std::vector<ToNode> to_nodes;
   std::vector<std::pair<std::size_t, Message>> to_brokers;  // what is not for nodes
   std::vector<std::pair<std::string, Message>> to_clients;
-  std::vector<Note> notes;
+  std::vector<LogEvent> notes;
   std::size_t reopened = 0;
   mutable std::deque<TaskView> looks;
 

@@ -327,7 +327,7 @@ TEST_CASE(
   CHECK(get_double(delivered[0].info, "seed") == 7.5);  // not ours to judge
   w.from_client(msg::StatsQuery{3});
   CHECK(get_uint(w.take_to_client<msg::Stats>().at(0).stats, "malformed_total") == 1);
-  const auto is_told = [](const Note& note) {
+  const auto is_told = [](const LogEvent& note) {
     return note.text == "keys of a result's info with wrong types were dropped";
   };
   REQUIRE(std::ranges::count_if(w.notes, is_told) == 1);
@@ -449,7 +449,7 @@ TEST_CASE("an error that a node tells is in its task and in no log") {
   REQUIRE(w.status("t") == TaskStatus::kFailed);
   CHECK(get_string(w.task("t").info, "error").find("a secret prompt") != std::string::npos);
   CHECK(!w.notes.empty());
-  for (const Note& note : w.notes)
+  for (const LogEvent& note : w.notes)
     for (const auto& [key, value] : note.fields)
       if (const auto* text = std::get_if<std::string>(&value.v))
         CHECK(text->find("secret") == std::string::npos);

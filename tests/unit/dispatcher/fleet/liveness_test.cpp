@@ -66,7 +66,7 @@ TEST_CASE("a loop that sleeps as long as it may is not late by that") {
     w.step();
   }
   CHECK(w.reopened == 1);  // the silent broker was judged
-  for (const Note& note : w.notes) CHECK(note.text.find("late") == std::string::npos);
+  for (const LogEvent& note : w.notes) CHECK(note.text.find("late") == std::string::npos);
 }
 
 TEST_CASE("an assignment unanswered while its broker is silent waits for the broker") {

@@ -17,7 +17,7 @@ std::vector<std::uint64_t> take_epochs(World& w) {
 
 std::size_t told(const World& w, std::string_view text) {
   return static_cast<std::size_t>(
-      std::ranges::count_if(w.notes, [&](const Note& note) { return note.text == text; }));
+      std::ranges::count_if(w.notes, [&](const LogEvent& note) { return note.text == text; }));
 }
 
 constexpr std::string_view kNotServed = "the broker does not serve this dispatcher, trying on";

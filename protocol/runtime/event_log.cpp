@@ -1,4 +1,4 @@
-#include "dispatcher/note_log.h"
+#include "protocol/runtime/event_log.h"
 
 #include <deque>
 #include <type_traits>
@@ -8,31 +8,31 @@
 #include "protocol/base/text.h"
 #include "protocol/runtime/logging.h"
 
-namespace genai::dispatcher {
+namespace genai::runtime {
 namespace {
 
 constexpr RateLimit kLimit{1000, from_ms(100)};
 
-runtime::LogLevel level_of(Note::Level level) {
+LogLevel level_of(LogEvent::Level level) {
   switch (level) {
-    case Note::Level::kDebug:
-      return runtime::LogLevel::kDebug;
-    case Note::Level::kInfo:
-      return runtime::LogLevel::kInfo;
-    case Note::Level::kWarn:
-      return runtime::LogLevel::kWarn;
+    case LogEvent::Level::kDebug:
+      return LogLevel::kDebug;
+    case LogEvent::Level::kInfo:
+      return LogLevel::kInfo;
+    case LogEvent::Level::kWarn:
+      return LogLevel::kWarn;
   }
-  return runtime::LogLevel::kError;
+  return LogLevel::kError;
 }
 
 }  // namespace
 
-void NoteLog::write(const Note& note, Duration now) {
-  const runtime::LogLevel level = level_of(note.level);
-  if (!runtime::log_enabled(level)) return;
-  std::vector<runtime::Field> fields;
+void EventLog::write(const LogEvent& event, Duration now) {
+  const LogLevel level = level_of(event.level);
+  if (!log_enabled(level)) return;
+  std::vector<Field> fields;
   std::deque<std::string> clipped;  // what the fields view
-  for (const auto& [key, value] : note.fields)
+  for (const auto& [key, value] : event.fields)
     std::visit(
         [&, name = std::string_view(key)](const auto& v) {
           using V = std::decay_t<decltype(v)>;
@@ -41,17 +41,17 @@ void NoteLog::write(const Note& note, Duration now) {
                 name, v.size() <= limits::kMaxLogReasonBytes
                           ? v
                           : clipped.emplace_back(clip_text(v, limits::kMaxLogReasonBytes)));
-          else if constexpr (std::is_constructible_v<runtime::Field, std::string_view, V>)
+          else if constexpr (std::is_constructible_v<Field, std::string_view, V>)
             fields.emplace_back(name, v);
         },
         value.v);
-  if (note.level != Note::Level::kDebug) {
-    RateLimit& limit = limits_.try_emplace(note.text, kLimit).first->second;
+  if (event.level != LogEvent::Level::kDebug) {
+    RateLimit& limit = limits_.try_emplace(event.text, kLimit).first->second;
     if (!limit.allow(now)) return;
     if (const std::uint64_t count = limit.take_suppressed())
       fields.emplace_back("more_not_shown", count);
   }
-  runtime::log_fields(level, note.text, fields);
+  log_fields(level, event.text, fields);
 }
 
-}  // namespace genai::dispatcher
+}  // namespace genai::runtime

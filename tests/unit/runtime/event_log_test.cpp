@@ -1,5 +1,5 @@
 // What people see of what happens, however often it does.
-#include "dispatcher/note_log.h"
+#include "protocol/runtime/event_log.h"
 
 #include <catch2/catch.hpp>
 
@@ -7,18 +7,18 @@
 #include "tests/unit/runtime/capture.h"
 
 using namespace genai;
-using namespace genai::dispatcher;
+using runtime::EventLog;
 
 TEST_CASE("what happens without end is shown for a while, and counted") {
-  NoteLog log;
-  const Note requeued{Note::Level::kInfo, "task requeued", {{"task_id", std::string("t")}}};
+  EventLog log;
+  const LogEvent requeued{LogEvent::Level::kInfo, "task requeued", {{"task_id", std::string("t")}}};
   {
     StderrCapture shown;
     for (int i = 0; i < 1500; ++i) log.write(requeued, from_ms(0));
     CHECK(shown.lines() == 1000);
   }
   StderrCapture shown;
-  log.write({Note::Level::kWarn, "task failed", {}}, from_ms(0));
+  log.write({LogEvent::Level::kWarn, "task failed", {}}, from_ms(0));
   CHECK(shown.lines() == 1);  // lines of other kinds go on
   log.write(requeued, from_ms(100));
   CHECK(shown.lines() == 2);
@@ -27,7 +27,8 @@ TEST_CASE("what happens without end is shown for a while, and counted") {
 
 TEST_CASE("what is said in a line is clipped") {
   StderrCapture shown;
-  NoteLog().write({Note::Level::kInfo, "said", {{"reason", std::string(4096, 'r')}}}, from_ms(0));
+  EventLog().write({LogEvent::Level::kInfo, "said", {{"reason", std::string(4096, 'r')}}},
+                   from_ms(0));
   CHECK(shown.whole().find(std::string(500, 'r')) != std::string::npos);
   CHECK(shown.whole().size() < 2 * limits::kMaxLogReasonBytes);
 }
