@@ -53,15 +53,15 @@ Loop::Loop(const Options& options, store::Start start)
       curves_(curves_of(options, guard_)),
       store_(std::move(start.store)),
       lease_(start.lease),
-      core_(with_store(options.config, *store_), transport::random_id<InstanceId>(), lease_.epoch,
-            options.brokers, transport::read_clock()),
+      dispatcher_(with_store(options.config, *store_), transport::random_id<InstanceId>(),
+                  lease_.epoch, options.brokers, transport::read_clock()),
       committer_({.name = std::string(store_->name()),
                   .durable = store_->is_durable(),
                   .low = store_->room() == store::Room::kLow},
                  transport::read_clock()) {
   for (std::size_t i = 0; i < options_.brokers.size(); ++i) links_.push_back(make_link(i));
-  core_.set_store_report(committer_.report());
-  core_.read_debug_notes(runtime::log_enabled(runtime::LogLevel::kDebug));
+  dispatcher_.handle(committer_.report());
+  dispatcher_.read_debug_notes(runtime::log_enabled(runtime::LogLevel::kDebug));
 }
 
 transport::Dealer Loop::make_link(std::size_t broker) {
@@ -75,7 +75,7 @@ store::Result<void> Loop::load() {
     auto page = store_->load(lease_, *next);
     if (!page) return tl::unexpected(page.error());
     next = page->next;
-    core_.restore(std::move(*page), transport::read_clock());
+    dispatcher_.restore(std::move(*page), transport::read_clock());
   }
   if (store_->is_durable()) commits_.emplace(*store_, lease_);
   return {};
@@ -87,8 +87,8 @@ Expected<void> Loop::bind() {
   if (commits_)
     runtime::log_info("tasks are kept on disk", {{"store", committer_.report().name},
                                                  {"data_dir", options_.store.data_dir},
-                                                 {"tasks", core_.live_tasks()},
-                                                 {"results", core_.unfetched_results()}});
+                                                 {"tasks", dispatcher_.live_tasks()},
+                                                 {"results", dispatcher_.unfetched_results()}});
   else
     runtime::log_warn("tasks are kept in memory only: a crash of this process loses them",
                       {{"store", committer_.report().name}});
@@ -110,7 +110,7 @@ void Loop::fill_poll_set(runtime::SignalFd& signals) {
 Duration Loop::next_deadline() const {
   Duration at = std::min({drain_ends_, committer_.next_deadline(), unread_.next_deadline()});
   // A core that stops is not ticked any more.
-  if (!committer_.is_stopping()) at = std::min(at, core_.next_deadline());
+  if (!committer_.is_stopping()) at = std::min(at, dispatcher_.next_deadline());
   return at;
 }
 
@@ -128,17 +128,17 @@ int Loop::run(runtime::SignalFd& signals) {
     const Now now = transport::read_clock();
     if (poll_.readable(kSignals)) on_signals(signals, now);
     if (const KeySet revoked = guard_.take_revoked(); !revoked.empty())
-      core_.on_keys_revoked(revoked, now);
+      dispatcher_.handle(KeysRevoked{revoked}, now);
     // Before anything new is looked at the next commit begins, and what waited for this one leaves.
     end_commit(now);
-    if (core_.wants_epoch() && !committer_.is_stopping()) raise_epoch(signals, now);
+    if (dispatcher_.wants_epoch() && !committer_.is_stopping()) raise_epoch(signals, now);
     if (broken_) return store::exit_code(broken_->failure);
     more = false;
     if (reading_ == Reading::kAll) more = drain_clients(now);
     if (reading_ != Reading::kNothing)
       for (std::size_t i = 0; i < links_.size(); ++i) more |= drain_link(i, now);
     // Who is not read any more must not be judged, nor given work.
-    if (!committer_.is_stopping()) core_.tick(now);
+    if (!committer_.is_stopping()) dispatcher_.expire(now);
     apply(signals, now);
     tell_unread(now);
     if (is_done(now)) return stopped();
@@ -146,7 +146,7 @@ int Loop::run(runtime::SignalFd& signals) {
 }
 
 int Loop::stopped() {
-  const std::size_t left = core_.live_tasks(), results = core_.unfetched_results();
+  const std::size_t left = dispatcher_.live_tasks(), results = dispatcher_.unfetched_results();
   if (commits_) {
     if (!committer_.is_idle())
       runtime::log_warn(
@@ -166,20 +166,20 @@ bool Loop::drain_clients(const Now& now) {
   return transport::drain(clients_, kTurn, [&](const transport::Received& received) {
     const Identity& who = guard_.identify(clients_, received);
     if (received.well_formed)
-      core_.on_client_frame(received.peer, who, received.frame, now);
+      dispatcher_.handle(ClientFrame{received.peer, who, received.frame}, now);
     else
-      core_.on_malformed_client(received.peer, who, now);
+      dispatcher_.handle(ClientMalformed{received.peer, who}, now);
   });
 }
 
 bool Loop::drain_link(std::size_t broker, const Now& now) {
   return transport::drain(links_[broker], kTurn, [&](const transport::Received& received) {
-    core_.on_link_frame(broker, received.frame, now);
+    dispatcher_.handle(LinkFrame{broker, received.frame}, now);
   });
 }
 
 void Loop::apply(runtime::SignalFd& signals, const Now& now) {
-  Effects effects = core_.take_effects();
+  Effects effects = dispatcher_.take_events();
   for (const LogEvent& note : effects.notes) log_.write(note, now.mono);
   reopen(effects.reopen_links, signals);
   send_to_brokers(effects.at_once);  // work first
@@ -207,10 +207,10 @@ void Loop::send_to_clients(const Messages& messages, const Now& now) {
   for (const auto& [peer, message] : messages.to_clients) {
     const SendResult sent = clients_.send(peer, encode(message));
     if (sent == SendResult::kGone) {
-      core_.on_client_gone(peer, now);
+      dispatcher_.handle(ClientGone{peer}, now);
       unread_.forget(peer);
     } else if (sent == SendResult::kFull && Unread::is_answer(message)) {
-      core_.count_dropped_answer();
+      dispatcher_.count_dropped_answer();
       unread_.dropped(peer, now.mono);
     }
   }
@@ -219,7 +219,7 @@ void Loop::send_to_clients(const Messages& messages, const Now& now) {
 void Loop::tell_unread(const Now& now) {
   unread_.tell(now.mono, [&](const std::string& peer, const msg::ErrorReply& message) {
     const SendResult sent = clients_.send(peer, encode(ClientReply(message)));
-    if (sent == SendResult::kGone) core_.on_client_gone(peer, now);
+    if (sent == SendResult::kGone) dispatcher_.handle(ClientGone{peer}, now);
     if (sent == SendResult::kQueued)
       log_.write({LogEvent::Level::kWarn,
                   "a client did not read: it was told",
@@ -233,7 +233,7 @@ void Loop::tell_unread(const Now& now) {
 
 /// `promises`: what this pass wants to say once all that has changed is written.
 void Loop::commit(Messages promises, const Now& now) {
-  offer_changes(core_, committer_, std::move(promises), now);
+  offer_changes(dispatcher_, committer_, std::move(promises), now);
   for (Committer::Event& event : committer_.take_events())
     std::visit([&](auto& body) { on(body, now); }, event);
 }
@@ -244,7 +244,7 @@ void Loop::end_commit(const Now& now) {
   auto done = commits_->poll();
   if (!done) return;
   committer_.handle(std::move(*done), now);
-  core_.set_store_report(committer_.report());
+  dispatcher_.handle(committer_.report());
   commit({}, now);
 }
 
@@ -270,7 +270,7 @@ void Loop::on(Committer::Failed& event, const Now&) {
 /// Nobody else may have the store: that it takes a later epoch shows that this process still does.
 void Loop::raise_epoch(runtime::SignalFd& signals, const Now& now) {
   if (committer_.is_running() || committer_.is_busy()) return;
-  const std::uint64_t epoch = std::max(core_.least_epoch(), to_ms(now.wall));
+  const std::uint64_t epoch = std::max(dispatcher_.least_epoch(), to_ms(now.wall));
   const bool has_thread = commits_.has_value();
   commits_.reset();  // the store is its thread's as long as that lives
   const auto renewed = store_->renew(lease_, epoch);
@@ -280,7 +280,7 @@ void Loop::raise_epoch(runtime::SignalFd& signals, const Now& now) {
   if (renewed) {
     runtime::log_info("the dispatcher that took over is gone: asking to serve again",
                       {{"epoch", epoch}});
-    return core_.raise_epoch(epoch, now);
+    return dispatcher_.raise_epoch(epoch, now);
   }
   const store::Failure failure = renewed.error().failure;  // passes, as that of a commit does
   if (failure == store::Failure::kFull || failure == store::Failure::kLocked) return;
@@ -308,12 +308,12 @@ void Loop::on_signals(runtime::SignalFd& signals, const Now& now) {
     const auto before = drain_state_.phase();
     if (drain_state_.on_signal(*signo) == before) continue;
     if (before == runtime::DrainState::Phase::kRunning) {
-      core_.drain();
+      dispatcher_.stop();
       // With a durable store there is nothing to wait for but the disk.
       if (commits_) committer_.handle(Committer::Stop{}, now);
       drain_ends_ = now.mono + options_.drain_timeout;
       runtime::log_info("draining: no new tasks; a second signal stops at once",
-                        {{"signal", *signo}, {"tasks", core_.live_tasks()}});
+                        {{"signal", *signo}, {"tasks", dispatcher_.live_tasks()}});
     }
   }
 }
@@ -324,7 +324,7 @@ bool Loop::is_done(const Now& now) const {
       return false;
     case runtime::DrainState::Phase::kDraining:
       if (drain_ends_ <= now.mono) return true;
-      return commits_ ? committer_.is_done() : core_.is_idle();
+      return commits_ ? committer_.is_done() : dispatcher_.is_idle();
     case runtime::DrainState::Phase::kForced:
       return true;
   }

@@ -4,8 +4,8 @@
 
 #include <deque>
 
-#include "dispatcher/core.h"
 #include "dispatcher/desk/unread.h"
+#include "dispatcher/dispatcher.h"
 #include "dispatcher/options.h"
 #include "dispatcher/store/commit_thread.h"
 #include "dispatcher/store/committer.h"
@@ -65,7 +65,7 @@ class Loop {
   transport::PollSet poll_;
   std::unique_ptr<store::Store> store_;
   store::Lease lease_;
-  Core core_;
+  Dispatcher dispatcher_;
   runtime::EventLog log_;
   Committer committer_;
   Unread unread_;

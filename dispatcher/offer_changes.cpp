@@ -4,19 +4,21 @@
 
 namespace genai::dispatcher {
 
-void offer_changes(Core& core, Committer& committer, Messages promises, const Now& now) {
-  committer.handle(
-      Committer::Pass{std::move(promises), core.next_commit(), core.uncommitted_bytes()}, now);
+void offer_changes(Dispatcher& dispatcher, Committer& committer, Messages promises,
+                   const Now& now) {
+  committer.handle(Committer::Pass{std::move(promises), dispatcher.next_commit(),
+                                   dispatcher.uncommitted_bytes()},
+                   now);
   switch (committer.needs(now)) {
     case Committer::Needs::kNothing:
       break;
     case Committer::Needs::kChanges: {
-      store::Batch batch = core.take_changes(now, committer.is_stopping());
-      committer.handle(Committer::Changes{std::move(batch), core.next_commit()}, now);
+      store::Batch batch = dispatcher.take_changes(now, committer.is_stopping());
+      committer.handle(Committer::Changes{std::move(batch), dispatcher.next_commit()}, now);
       break;
     }
     case Committer::Needs::kFrees:
-      committer.handle(Committer::Frees{core.take_frees(*committer.stuck())}, now);
+      committer.handle(Committer::Frees{dispatcher.take_frees(*committer.stuck())}, now);
       break;
   }
   committer.expire(now);

@@ -42,14 +42,14 @@ void Outbox::Queue<Any>::append(std::vector<Entry> M::*list, Entry entry, std::s
   (last->*list).push_back(std::move(entry));
 }
 
-Outbox::NodeQueue& Outbox::NodeQueues::of(const Provider& provider) {
-  if (provider.index >= places_.size()) places_.resize(provider.index + 1);
-  std::uint32_t& place = places_[provider.index];
-  if (place >= queues_.size() || queues_[place].session != provider.session) {
+Outbox::NodeQueue& Outbox::NodeQueues::of(const Session& session) {
+  if (session.index >= places_.size()) places_.resize(session.index + 1);
+  std::uint32_t& place = places_[session.index];
+  if (place >= queues_.size() || queues_[place].session != session.id) {
     place = static_cast<std::uint32_t>(queues_.size());
-    queues_.push_back({{}, provider.session, provider.broker});
+    queues_.push_back({{}, session.id, session.broker});
   }
-  queues_[place].broker = provider.broker;  // it may have moved to another within the pass
+  queues_[place].broker = session.broker;  // it may have moved to another within the pass
   return queues_[place];
 }
 
@@ -80,26 +80,26 @@ void Outbox::NodeQueues::bundle(std::vector<Messages::ToBroker>& out) {
   queues_.clear();
 }
 
-void Outbox::assign(const Provider& to, const TaskRecord& task, const AssignmentRef& ref) {
+void Outbox::assign(const Session& to, const TaskRecord& task, const AssignmentRef& ref) {
   TaskSpec spec;
   spec.raw = task.spec.raw();  // the others are in it
   nodes_.of(to).append(&msg::Assign::entries, msg::Assignment{ref, std::move(spec), task.payload},
                        task.content_bytes());
 }
 
-void Outbox::abort(const Provider& to, const AssignmentRef& ref, ErrorCode code) {
+void Outbox::abort(const Session& to, const AssignmentRef& ref, ErrorCode code) {
   nodes_.of(to).append(&msg::Abort::entries, msg::Abort::Entry{ref, code}, 0);
 }
 
-void Outbox::keep(const Provider& to, const AssignmentRef& ref) {
+void Outbox::keep(const Session& to, const AssignmentRef& ref) {
   nodes_.of(to).append(&msg::Keep::refs, AssignmentRef(ref), 0);
 }
 
-void Outbox::ack_result(const Provider& to, const AssignmentRef& ref, ErrorCode code) {
+void Outbox::ack_result(const Session& to, const AssignmentRef& ref, ErrorCode code) {
   acks_.of(to).append(&msg::ResultAck::entries, msg::ResultAck::Entry{ref, code}, 0);
 }
 
-void Outbox::error(const Provider& to, Error error) {
+void Outbox::error(const Session& to, Error error) {
   nodes_.of(to).messages.push_back(msg::ErrorReply{0, error.code, std::move(error.detail)});
 }
 

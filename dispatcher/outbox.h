@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "dispatcher/effects.h"
-#include "dispatcher/fleet/providers.h"
+#include "dispatcher/fleet/session.h"
 #include "dispatcher/tasks/record.h"
 #include "protocol/wire/node.h"
 
@@ -18,12 +18,11 @@ namespace genai::dispatcher {
 /// then updates, then deliveries. Not thread-safe.
 class Outbox {
  public:
-  /// With the present attempt of a Scheduled task.
-  void assign(const Provider& to, const TaskRecord& task, const AssignmentRef& ref);
-  void abort(const Provider& to, const AssignmentRef& ref, ErrorCode code);
-  void keep(const Provider& to, const AssignmentRef& ref);
-  void ack_result(const Provider& to, const AssignmentRef& ref, ErrorCode code);
-  void error(const Provider& to, Error error);
+  void assign(const Session& to, const TaskRecord& task, const AssignmentRef& ref);
+  void abort(const Session& to, const AssignmentRef& ref, ErrorCode code);
+  void keep(const Session& to, const AssignmentRef& ref);
+  void ack_result(const Session& to, const AssignmentRef& ref, ErrorCode code);
+  void error(const Session& to, Error error);
 
   /// What tells of tasks waits for their commit; what does not (statistics, refusals) leaves at
   /// once.
@@ -34,9 +33,6 @@ class Outbox {
   void to_broker(std::size_t broker, LinkToBroker message);
   void reopen_link(std::size_t broker) { effects_.reopen_links.push_back(broker); }
   void note(LogEvent note) { effects_.notes.push_back(std::move(note)); }
-  /// Whether anybody reads notes of level debug: one per task costs.
-  void read_debug(bool on) { read_debug_ = on; }
-  bool reads_debug() const { return read_debug_; }
 
   /// All that was gathered, encoded for nodes and batched for clients; the outbox is empty then.
   Effects take();
@@ -59,13 +55,13 @@ class Outbox {
   /// In the order in which the nodes came.
   class NodeQueues {
    public:
-    NodeQueue& of(const Provider& provider);
+    NodeQueue& of(const Session& session);
     /// Moves them out, as frames in parcels.
     void bundle(std::vector<Messages::ToBroker>& out);
 
    private:
     std::vector<NodeQueue> queues_;
-    std::vector<std::uint32_t> places_;  // in it, by Provider::index; old ones name another session
+    std::vector<std::uint32_t> places_;  // in it, by Session::index; old ones name another session
   };
   using ClientQueues = std::map<std::string, Queue<ClientReply>>;
   static void move_out(ClientQueues& queues, std::vector<Messages::ToClient>& out);
@@ -73,7 +69,6 @@ class Outbox {
   NodeQueues nodes_, acks_;
   ClientQueues updates_, deliveries_;
   Effects effects_;
-  bool read_debug_ = false;
 };
 
 }  // namespace genai::dispatcher

@@ -1,5 +1,7 @@
 #include "dispatcher/desk/reports.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -36,7 +38,7 @@ std::string_view result_of(const Task& task) {
 
 }  // namespace
 
-ValueMap Reports::task(Core& core, const Task& task, bool with_log, const Now& now,
+ValueMap Reports::task(const Task& task, const Progress* progress, bool with_log, const Now& now,
                        Explanations& explanations) {
   const Duration until = is_terminal(task.status) ? task.ended_at : now.mono;
   ValueMap map{{"task_id", task.id.str()},
@@ -51,19 +53,17 @@ ValueMap Reports::task(Core& core, const Task& task, bool with_log, const Now& n
   if (!task.spec.model().empty()) map["model"] = task.spec.model();
   if (task.is_assigned()) {
     map["node_id"] = task.attempt(task.current)->node_id.str();
-    const auto progress = core.progress_.find(task.handle);
-    const bool has_any = progress != core.progress_.end();
-    map["fraction"] = has_any ? progress->second.fraction : 0.0;
-    if (has_any && !progress->second.text.empty()) map["text"] = progress->second.text;
+    map["fraction"] = progress ? progress->fraction : 0.0;
+    if (progress && !progress->text.empty()) map["text"] = progress->text;
   }
   if (!task.spec.tenant().empty()) map["tenant"] = task.spec.tenant();
   map["priority"] = task.priority();
   if (task.status == TaskStatus::kUnscheduled) {
-    map["waiting"] = core.explain(task, explanations, now);
-    if (with_log && !task.recovering) map["candidates"] = candidates_of(core, task, now);
+    map["waiting"] = explain(task, explanations, now);
+    if (with_log && !task.recovering) map["candidates"] = candidates_of(task, now);
   }
   // To look at the fleet for each task would make a long list dear.
-  if (with_log && !is_terminal(task.status)) add_outlook(map, core, task, now);
+  if (with_log && !is_terminal(task.status)) add_outlook(map, task, now);
   if (is_terminal(task.status)) {
     map["code"] = name(task.code);
     if (task.status == TaskStatus::kCompleted) map["result"] = result_of(task);
@@ -85,21 +85,21 @@ ValueMap Reports::task(Core& core, const Task& task, bool with_log, const Now& n
 }
 
 /// When it is expected to end as things are now, and whether that is too late.
-void Reports::add_outlook(ValueMap& map, Core& core, const Task& task, const Now& now) {
-  const msg::Estimate estimate =
-      task.recovering ? msg::Estimate{} : core.scheduler_.estimate(*task.entry, now);
+void Reports::add_outlook(ValueMap& map, const Task& task, const Now& now) {
+  const msg::Estimate estimate = task.recovering ? msg::Estimate{} : placement_.estimate(task, now);
   if (estimate != msg::Estimate{}) {
     map["finish_p50_ms"] = estimate.finish_p50_ms;
     map["finish_p95_ms"] = estimate.finish_p95_ms;
   }
-  if (std::string late = lateness(task, task.entry->not_before, estimate, now); !late.empty())
+  if (std::string late = lateness(task, placement_.entry(task)->not_before, estimate, now);
+      !late.empty())
     map["late"] = std::move(late);
 }
 
-ValueList Reports::candidates_of(Core& core, const Task& task, const Now& now) {
+ValueList Reports::candidates_of(const Task& task, const Now& now) {
   constexpr std::size_t kShown = 8;
   ValueList list;
-  for (const Candidate& candidate : core.scheduler_.candidates(*task.entry, kShown, now)) {
+  for (const Candidate& candidate : placement_.candidates(task, kShown, now)) {
     const Offer& offer = candidate.offer;
     list.emplace_back(ValueMap{{"node_id", candidate.provider->node_id.str()},
                                {"state", candidate.obstacle},
@@ -112,14 +112,14 @@ ValueList Reports::candidates_of(Core& core, const Task& task, const Now& now) {
   return list;
 }
 
-ValueList Reports::measured_of(const Core& core, const Provider& provider) {
+ValueList Reports::measured_of(const Provider& provider) const {
   ValueList list;
   for (const ModelAccount& account : provider.record->measured.models)
     for (const auto& [size, run] : account.sizes) {
       const Expectation expected =
-          core.measures_.expect(provider.record->measured, account.model, size);
+          placement_.measures().expect(provider.record->measured, account.model, size);
       list.emplace_back(
-          ValueMap{{"model", core.measures_.name(account.model)},
+          ValueMap{{"model", placement_.measures().name(account.model)},
                    {"size", std::uint32_t{size}},
                    {"runs", run.weight},
                    {"run_mean_ms", ms(expected.run_s)},
@@ -132,7 +132,7 @@ ValueList Reports::measured_of(const Core& core, const Provider& provider) {
   return list;
 }
 
-ValueMap Reports::node(const Core& core, const Provider& provider, bool measured, const Now& now) {
+ValueMap Reports::node(const Provider& provider, bool measured, const Now& now) const {
   const NodeRecord& record = *provider.record;
   ValueMap map = {{"node_id", provider.node_id.str()},
                   {"state", name(provider.reach)},
@@ -154,14 +154,14 @@ ValueMap Reports::node(const Core& core, const Provider& provider, bool measured
                   {"probation_ms", to_ms(provider.rest_ends() - now.mono)},
                   {"since_ms", provider.since_ms}};
   if (std::string trouble = provider.trouble(); !trouble.empty()) map["trouble"] = trouble;
-  if (measured) map["measured"] = measured_of(core, provider);
+  if (measured) map["measured"] = measured_of(provider);
   return map;
 }
 
-ValueList Reports::tenants_of(const Core& core) {
+ValueList Reports::tenants() const {
   constexpr std::size_t kShown = 100;  // STATS_REPLY is small
   ValueList list;
-  for (const auto& [name, tenant] : core.tenants_.all()) {
+  for (const auto& [name, tenant] : placement_.tenants().all()) {
     if (list.size() == kShown) break;
     list.emplace_back(ValueMap{{"tenant", name},
                                {"weight", tenant->quota.weight},
@@ -173,28 +173,52 @@ ValueList Reports::tenants_of(const Core& core) {
   return list;
 }
 
-ValueMap Reports::stats(const Core& core, const Now& now) {
+ValueMap Reports::stats(const StoreReport& store, bool is_draining, const Now& now) const {
   ValueMap by_status;
   for (std::uint8_t i = 0; i <= kMaxTaskStatus; ++i) {
     const auto status = static_cast<TaskStatus>(i);
-    by_status[std::string(name(status))] = std::uint64_t{core.tasks_.count(status)};
+    by_status[std::string(name(status))] = std::uint64_t{tasks_.count(status)};
   }
   ValueList brokers;
-  for (const Link& link : core.links_) {
+  for (const Link& link : fleet_.links()) {
     const bool is_refused = link.refused != ErrorCode::kOk;
     const auto state = link.up ? "connected" : is_refused ? name(link.refused) : "down";
     brokers.emplace_back(ValueMap{{"endpoint", link.endpoint}, {"state", state}});
   }
-  ValueMap map = {{"epoch", core.epoch_},
-                  {"uptime_ms", to_ms(now.mono - core.started_)},
-                  {"draining", core.is_draining()},
-                  {"store", core.store_.name},
-                  {"store_state", name(core.store_.state)},
+  ValueMap map = {{"epoch", fleet_.epoch()},
+                  {"uptime_ms", to_ms(now.mono - started_)},
+                  {"draining", is_draining},
+                  {"store", store.name},
+                  {"store_state", name(store.state)},
                   {"tasks", std::move(by_status)},
-                  {"tenants", tenants_of(core)},
+                  {"tenants", tenants()},
                   {"brokers", std::move(brokers)}};
-  core.metrics_.write(map);
+  metrics_.write(map);
   return map;
+}
+
+std::string Reports::explain(const Task& task, Explanations& explanations, const Now& now) {
+  if (fleet_.is_superseded()) return kSupersededText;
+  if (fleet_.is_refused_everywhere())
+    return "no broker lets this dispatcher in: its key is not authorized";
+  if (task.recovering)
+    return "the dispatcher was restarted: waiting for " +
+           task.attempt(task.current)->node_id.str() + " to report";
+  const QueueEntry& entry = *placement_.entry(task);
+  if (const Duration wait = entry.not_before - now.mono; wait > Duration{0}) {
+    if (task.issued.empty()) return fmt::format("not to be started for another {} ms", to_ms(wait));
+    return fmt::format("not to be tried again for another {} ms, after {} error{}", to_ms(wait),
+                       task.faults, task.faults == 1 ? "" : "s");
+  }
+  if (!entry.tenant->may_run())
+    return fmt::format("tenant '{}' has {} tasks running, its limit", entry.tenant->name,
+                       entry.tenant->running);
+  if (std::string reason = placement_.reason_to_wait(task, now); !reason.empty()) return reason;
+  auto [it, missing] = explanations.try_emplace(entry.group);
+  if (missing)
+    it->second =
+        placement_.providers().explain(entry.group->key.needs, entry.group->key.max_cost, now.mono);
+  return it->second;
 }
 
 }  // namespace genai::dispatcher

@@ -67,9 +67,10 @@ void Backlog::enroll(QueueEntry& task, const TaskRecord& record, const TaskSpec&
   }
   task.group = &group;
   // The reference is first come, first served.
-  task.tenant = &tenants_.of(config_.queue_length_only ? "" : spec.tenant);
+  task.tenant = &tenants_.of(policy_.queue_length_only ? "" : spec.tenant);
   ++task.tenant->members;
-  task.tenant->bytes += record.content_bytes();
+  task.content_bytes = static_cast<std::uint32_t>(record.content_bytes());
+  task.tenant->bytes += task.content_bytes;
   const Duration start = earliest_start(spec, accepted_at, now);
   task.not_before = start > now.mono ? start : Duration{0};
 }
@@ -77,7 +78,7 @@ void Backlog::enroll(QueueEntry& task, const TaskRecord& record, const TaskSpec&
 void Backlog::forget(QueueEntry& task) {
   TaskClass& group = *task.group;
   --task.tenant->members;
-  task.tenant->bytes -= task.record->content_bytes();
+  task.tenant->bytes -= task.content_bytes;
   tenants_.release(*task.tenant);
   task.tenant = nullptr;
   task.group = nullptr;
@@ -95,7 +96,7 @@ void Backlog::forget(QueueEntry& task) {
 }
 
 TenantQueue::Key Backlog::place_of(const QueueEntry& task) const {
-  const auto credit = task.priority * static_cast<std::int64_t>(to_ms(config_.priority_step));
+  const auto credit = task.priority * static_cast<std::int64_t>(to_ms(policy_.priority_step));
   return {static_cast<std::int64_t>(task.record->created_ms) - credit, task.record->sequence};
 }
 

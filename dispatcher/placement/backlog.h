@@ -13,8 +13,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "dispatcher/config.h"
 #include "dispatcher/placement/measures.h"
+#include "dispatcher/placement/policy.h"
 #include "dispatcher/placement/queue_entry.h"
 #include "dispatcher/placement/ranking.h"
 #include "dispatcher/placement/tenants.h"
@@ -72,8 +72,8 @@ struct TaskClass {
 /// tenant, and linear in the classes in which the tenant has tasks.
 class Backlog {
  public:
-  Backlog(const Config& config, Measures& measures, Tenants& tenants)
-      : config_(config), measures_(measures), tenants_(tenants) {}
+  Backlog(const PlacementPolicy& policy, Measures& measures, Tenants& tenants)
+      : policy_(policy), measures_(measures), tenants_(tenants) {}
 
   /// Classes are limited, the more the larger the fleet: each is an index of it. Whether a task of
   /// that kind can be taken.
@@ -129,7 +129,7 @@ class Backlog {
   template <class Change>
   void reorder(Tenant& tenant, Change change);
 
-  const Config& config_;
+  const PlacementPolicy& policy_;
   Measures& measures_;
   Tenants& tenants_;
   Classes classes_;

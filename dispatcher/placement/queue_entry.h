@@ -29,28 +29,46 @@ struct QueueEntry {
   // Of the present attempt.
   double expected_s = 0;  // when it was given
   bool expectation_known = false;
-  bool seen_whole = false;  // from its beginning on
-  bool asked_back = false;  // before it starts
-  Duration begun_at{0};     // among those its node executes; 0: not yet
+  bool seen_whole = false;          // from its beginning on
+  bool asked_back = false;          // before it starts
+  std::uint32_t content_bytes = 0;  // of its spec and payload, as long as it counts for its tenant
+  Duration begun_at{0};             // among those its node executes; 0: not yet
 
   // What its client was told, from acceptance; 0: nothing.
   double finish_p50_s = 0;
   double finish_p95_s = 0;
 };
 
-/// Memory for entries, used again. Not thread-safe.
+/// The entry of each task that has not ended. Not thread-safe.
 class QueueEntries {
  public:
-  QueueEntry& add() {
+  /// Of a task that has none.
+  QueueEntry& add(TaskHandle task) {
+    QueueEntry& entry = fresh();
+    entry.handle = task;
+    by_task_[task] = &entry;
+    return entry;
+  }
+  /// Null: none.
+  QueueEntry* find(TaskHandle task) const {
+    QueueEntry* const* const entry = by_task_.find(task);
+    return entry ? *entry : nullptr;
+  }
+  void release(QueueEntry& entry) {
+    by_task_[entry.handle] = nullptr;
+    free_.push_back(&entry);
+  }
+
+ private:
+  QueueEntry& fresh() {
     if (free_.empty()) return entries_.emplace_back();
     QueueEntry& entry = *free_.back();
     free_.pop_back();
     return entry = {};
   }
-  void release(QueueEntry& entry) { free_.push_back(&entry); }
 
- private:
-  std::deque<QueueEntry> entries_;
+  ByHandle<QueueEntry*> by_task_;
+  std::deque<QueueEntry> entries_;  // a deque: references stay valid
   std::vector<QueueEntry*> free_;
 };
 

@@ -3,8 +3,8 @@
 #include <cmath>
 #include <tuple>
 
-#include "dispatcher/fleet/providers.h"
 #include "dispatcher/placement/backlog.h"
+#include "dispatcher/placement/providers.h"
 #include "protocol/base/check.h"
 
 namespace genai::dispatcher {

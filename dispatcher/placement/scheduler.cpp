@@ -134,7 +134,7 @@ void Scheduler::start() {
     if (group->blocked_at != fleet_.version()) push(*group);
 }
 
-std::optional<Placement> Scheduler::next(const Now& now) {
+std::optional<Pick> Scheduler::next(const Now& now) {
   if (placed_ && placed_->queued != 0) push(*placed_);
   placed_ = nullptr;
   while (!claims_.empty() && fleet_.any_room()) {
@@ -156,7 +156,7 @@ std::optional<Placement> Scheduler::next(const Now& now) {
   return std::nullopt;
 }
 
-std::optional<Placement> Scheduler::place(TaskClass& group, const Now& now) {
+std::optional<Pick> Scheduler::place(TaskClass& group, const Now& now) {
   group.ranking.refresh(fleet_, now.mono);
   group.blocked_at = 0;
   std::size_t looked = 0;
@@ -174,7 +174,7 @@ std::optional<Placement> Scheduler::place(TaskClass& group, const Now& now) {
              --skip)
           if (!has_failed(*(++it)->second)) task = it->second;
         task = least_tried(group, *queue, task, *standing, now);
-        return Placement{task, standing->provider, reason(group, *standing, now)};
+        return Pick{task, standing->provider, reason(group, *standing, now)};
       }
       // Only a task with a past is choosy; where a fresh one finds nothing, its class finds
       // nothing.

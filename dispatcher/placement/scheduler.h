@@ -5,16 +5,15 @@
 #include <string>
 #include <vector>
 
-#include "dispatcher/config.h"
-#include "dispatcher/fleet/providers.h"
 #include "dispatcher/placement/backlog.h"
 #include "dispatcher/placement/calibration.h"
+#include "dispatcher/placement/providers.h"
 #include "protocol/wire/client.h"
 
 namespace genai::dispatcher {
 
 /// A task and the provider that should get it.
-struct Placement {
+struct Pick {
   QueueEntry* task;
   Provider* provider;
   std::string reason;
@@ -40,13 +39,13 @@ struct Candidate {
 /// with failed attempts costs O(f log n) more, f being the nodes it failed on.
 class Scheduler {
  public:
-  Scheduler(const Config& config, Measures& measures, Backlog& backlog, Providers& fleet)
-      : config_(config), measures_(measures), backlog_(backlog), fleet_(fleet) {}
+  Scheduler(Measures& measures, Backlog& backlog, Providers& fleet)
+      : measures_(measures), backlog_(backlog), fleet_(fleet) {}
 
   /// Begins a pass: call next() until it has nothing more, and carry out each placement before the
   /// next call.
   void start();
-  std::optional<Placement> next(const Now& now);
+  std::optional<Pick> next(const Now& now);
 
   /// A task that has not started, at a provider where it waits, and that another could start
   /// sooner: to be asked back. Marks it; each is asked for once.
@@ -111,7 +110,7 @@ class Scheduler {
   std::optional<Outlook> outlook_at_provider(const QueueEntry& task, const Now& now) const;
   std::optional<Claim> claim_of(TaskClass& group) const;
   void push(TaskClass& group);
-  std::optional<Placement> place(TaskClass& group, const Now& now);
+  std::optional<Pick> place(TaskClass& group, const Now& now);
   Choice choose(TaskClass& group, const QueueEntry& task, const Now& now);
   Choice second_choice(TaskClass& group, const QueueEntry& task,
                        const Ranking::Standing* avoided) const;
@@ -127,7 +126,6 @@ class Scheduler {
                      const Now& now) const;
   bool may_prefetch() const { return backlog_.ready() > fleet_.slots_online(); }
 
-  const Config& config_;
   Measures& measures_;
   Backlog& backlog_;
   Providers& fleet_;

@@ -61,7 +61,6 @@ Batch Journal::take() {
     return true;
   });
   batch.erased = changes_.take_erased();
-  for (auto& [id, node] : std::exchange(nodes_, {})) batch.nodes.push_back(std::move(node));
   changes_.settle();
   bytes_ = 0;
   return batch;

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <map>
 #include <utility>
 
 #include "dispatcher/store/record.h"
@@ -18,18 +17,14 @@ class Journal {
  public:
   Journal(Changes& changes, TaskTable& tasks) : changes_(changes), tasks_(tasks) {}
 
-  /// The node has changed: a commit is due.
-  void note(store::NodeRow node) {
-    if (changes_.enabled()) nodes_.insert_or_assign(node.id, std::move(node));
-  }
   /// A payload or result of so many bytes is to be written.
   void count_bytes(std::size_t bytes) { bytes_ += changes_.enabled() ? bytes : 0; }
 
   /// Whether a commit should begin.
   bool is_due(Duration now) const { return next_deadline() <= now; }
   /// When lazy changes become due.
-  Duration next_deadline() const { return nodes_.empty() ? changes_.due_at() : Duration{0}; }
-  bool empty() const { return changes_.empty() && nodes_.empty(); }
+  Duration next_deadline() const { return changes_.due_at(); }
+  bool empty() const { return changes_.empty(); }
   /// Counted since take().
   std::size_t bytes() const { return bytes_; }
   /// Everything since the last call.
@@ -46,7 +41,6 @@ class Journal {
   Changes& changes_;
   TaskTable& tasks_;
   std::size_t bytes_ = 0;
-  std::map<NodeId, store::NodeRow> nodes_;
 };
 
 }  // namespace genai::dispatcher

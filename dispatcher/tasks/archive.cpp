@@ -13,6 +13,20 @@ constexpr std::size_t kRecordBytes = 1024;
 
 }  // namespace
 
+Archive::Archive(const Retention& limits, TaskTable& tasks, Changes& changes, Metrics& metrics)
+    : limits_(limits),
+      tasks_(tasks),
+      changes_(changes),
+      delivered_total_(
+          metrics.counter("delivered_total", "Results that a client has acknowledged.")),
+      dropped_results_total_(metrics.counter(
+          "dropped_results_total", "Results dropped since nobody fetched them in time.")) {
+  metrics.gauge("result_bytes", "Results that wait for their clients.",
+                [this] { return Value(std::uint64_t{result_bytes_}); });
+  metrics.gauge("failed_bytes", "Payloads and specs of Failed tasks.",
+                [this] { return Value(std::uint64_t{failed_bytes_}); });
+}
+
 std::size_t Archive::bytes_of(const Task& task) {
   return task.result.size() + task.content_bytes() + memory_of(task.info) + task.log.bytes() +
          task.issued.size() * sizeof(IssuedAttempt) + kRecordBytes;
@@ -45,16 +59,61 @@ void Archive::add(Task& task) {
   enter(with_result_, result_bytes_, task);
 }
 
-void Archive::acknowledge(Task& task, Duration now) {
+void Archive::fetched(Task& task, Duration now) {
+  if (!task.fetched) ++delivered_total_;
+  drop_result(task, now);
+}
+
+void Archive::drop_result(Task& task, Duration now) {
   if (task.status == TaskStatus::kFailed) {
     task.fetched = true;
-    return;
+  } else if (leave(with_result_, result_bytes_, task)) {
+    task.result = {};
+    task.fetched = true;
+    task.fetched_at = now;
+    enter_history(task);
   }
-  if (!leave(with_result_, result_bytes_, task)) return;
-  task.result = {};
-  task.fetched = true;
-  task.fetched_at = now;
-  enter_history(task);
+  changes_.note_lazily(task, now);
+}
+
+/// Nobody fetched it within the retention limits. That must not read as if somebody had.
+void Archive::drop_unfetched(Task& task, Duration now) {
+  if (task.status == TaskStatus::kCompleted) {
+    ++dropped_results_total_;
+    events_.emplace_back(LogEvent{LogEvent::Level::kWarn,
+                                  "result dropped: nobody fetched it within the retention limits",
+                                  {{"task_id", task.id.str()}}});
+    task.info["error"] = "the result was dropped: nobody fetched it within the retention limits";
+    task.info[std::string(kResultDropped)] = true;
+  }
+  drop_result(task, now);
+  events_.emplace_back(ResultDropped{&task});
+}
+
+void Archive::purge(const Task& task) {
+  remove(tasks_.at(task.handle));
+  events_.emplace_back(Forgotten{task.handle, true});
+}
+
+void Archive::forget(const Forgotten& event, Duration now) {
+  tasks_.erase(event.task, event.at_once, now);
+}
+
+void Archive::expire(Duration now) {
+  while (Task* task = overdue_result(now)) drop_unfetched(*task, now);
+  while (Task* task = overdue_failed(now)) {
+    events_.emplace_back(
+        LogEvent{LogEvent::Level::kWarn,
+                 "failed task forgotten: nobody replayed or purged it within the retention limits",
+                 {{"task_id", task->id.str()}}});
+    remove(tasks_.at(task->handle));
+    events_.emplace_back(Forgotten{task->handle, false});
+  }
+  while (has_overdue_history(now)) {
+    const TaskHandle task = histories_.begin()->second;
+    histories_.erase(histories_.begin());
+    events_.emplace_back(Forgotten{task, false});
+  }
 }
 
 Task* Archive::overdue_result(Duration now) const {
@@ -63,10 +122,9 @@ Task* Archive::overdue_result(Duration now) const {
   return is_old || is_over ? with_result_.begin()->second.task : nullptr;
 }
 
-std::optional<TaskHandle> Archive::overdue_history(Duration now) const {
-  const bool is_old = ends(histories_, limits_.history_retention) <= now;
-  if (!is_old && histories_.size() <= limits_.max_history) return std::nullopt;
-  return histories_.begin()->second;
+bool Archive::has_overdue_history(Duration now) const {
+  return ends(histories_, limits_.history_retention) <= now ||
+         histories_.size() > limits_.max_history;
 }
 
 Task* Archive::overdue_failed(Duration now) const {

@@ -5,38 +5,56 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <utility>
+#include <variant>
+#include <vector>
 
+#include "dispatcher/tasks/changes.h"
 #include "dispatcher/tasks/handle.h"
 #include "dispatcher/tasks/retention.h"
 #include "dispatcher/tasks/task_table.h"
+#include "protocol/base/log_event.h"
+#include "protocol/base/metrics.h"
 
 namespace genai::dispatcher {
 
+/// To be forgotten: whoever knows something of it forgets that, then calls Archive::forget().
+struct Forgotten {
+  TaskHandle task;
+  bool at_once;  // a client has asked for it, so it must not come back after a crash
+};
+/// The result was dropped since nobody fetched it.
+struct ResultDropped {
+  Task* task;
+};
+using ArchiveEvent = std::variant<Forgotten, ResultDropped, LogEvent>;
+
 /// A task is archived with its result until a client acknowledged it or a limit of age or bytes is
 /// reached, the oldest first; then without it until the history's limits. Failed tasks are kept
-/// apart, with their payloads, until they are purged or limits of their own. Not thread-safe.
+/// apart, with their payloads, until they are purged or limits of their own. From a task's end on
+/// only the archive changes it. Not thread-safe. Pure.
 class Archive {
  public:
-  explicit Archive(const Retention& limits) : limits_(limits) {}
+  Archive(const Retention& limits, TaskTable& tasks, Changes& changes, Metrics& metrics);
 
+  /// The task has ended, or is of an earlier process and had ended there.
   void add(Task& task);
-  /// A client has it, or nobody will: its data goes, its history stays, for as long as if it had
-  /// just ended.
-  void acknowledge(Task& task, Duration now);
-  /// A result that nobody fetched must go, or null. The caller notes it, then acknowledges it.
-  Task* overdue_result(Duration now) const;
-  /// A history that must go, if any. The caller calls remove() and erases the
-  /// task.
-  std::optional<TaskHandle> overdue_history(Duration now) const;
-  /// A Failed task that must go, or null. As above.
-  Task* overdue_failed(Duration now) const;
-  void remove(const Known& known);
+  /// A client has its result: the data goes, its history stays for as long as if it had just ended.
+  void fetched(Task& task, Duration now);
+  /// A client does not want a Failed task kept any longer.
+  void purge(const Task& task);
+  /// See Forgotten.
+  void forget(const Forgotten& event, Duration now);
 
+  void expire(Duration now);
   Duration next_deadline() const;
-  std::size_t result_bytes() const { return result_bytes_; }
-  std::size_t failed_bytes() const { return failed_bytes_; }
+  void take_events(std::vector<ArchiveEvent>& into) {
+    into.clear();
+    std::swap(into, events_);
+  }
+
+  bool has_events() const { return !events_.empty(); }
+
   std::size_t unacknowledged() const { return with_result_.size(); }
 
  private:
@@ -49,6 +67,12 @@ class Archive {
   using Histories = absl::btree_map<Key, TaskHandle>;
   static Key key(const Task& task) { return {task.ended_at, task.sequence}; }
   static std::size_t bytes_of(const Task& task);
+  void drop_result(Task& task, Duration now);
+  void drop_unfetched(Task& task, Duration now);
+  Task* overdue_result(Duration now) const;
+  Task* overdue_failed(Duration now) const;
+  bool has_overdue_history(Duration now) const;
+  void remove(const Known& known);
   void enter_history(Task& task);
   /// When the oldest has been kept for as long as it may be.
   static Duration ends(const auto& order, Duration retention) {
@@ -59,10 +83,15 @@ class Archive {
   static bool leave(Order& order, std::size_t& bytes, const Task& task);
 
   const Retention& limits_;
+  TaskTable& tasks_;
+  Changes& changes_;
+  Counter& delivered_total_;
+  Counter& dropped_results_total_;
   Order with_result_, failed_;
   Histories histories_;           // by when they were fetched
   std::size_t result_bytes_ = 0;  // of with_result_
   std::size_t failed_bytes_ = 0;
+  std::vector<ArchiveEvent> events_;
 };
 
 }  // namespace genai::dispatcher

@@ -12,17 +12,13 @@
 
 namespace genai::dispatcher {
 
-/// Of placement: placement/queue_entry.h.
-struct QueueEntry;
-
 /// What is stored of it, and what only this process knows of its life. What
 /// others know of it stands in tables of theirs, by its handle.
 struct Task : TaskRecord {
   Task() = default;
   explicit Task(TaskRecord record) : TaskRecord(std::move(record)) {}
 
-  TaskHandle handle = 0;        // given by the table
-  QueueEntry* entry = nullptr;  // of placement, while it is not terminal
+  TaskHandle handle = 0;  // given by the table
 
   Duration accepted_at{0};       // mono
   Duration expires_at = kNever;  // mono: its ttl or its deadline, whichever comes first
@@ -40,6 +36,8 @@ struct Task : TaskRecord {
   /// Unscheduled, but it was assigned when the dispatcher stopped: its node may
   /// still report it.
   bool recovering = false;
+  /// The present attempt was asked back: if its node has not begun it, it ends.
+  bool asked_back = false;
 
   std::uint64_t crashes_before = 0;  // nodes that had been lost when it was accepted
 

@@ -1,5 +1,7 @@
 #include "dispatcher/tasks/task_table.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "dispatcher/tasks/task_times.h"
@@ -11,18 +13,14 @@
 namespace genai::dispatcher {
 namespace {
 
-bool is_edge(TaskStatus from, TaskStatus to) {
-  if (is_terminal(from)) return false;
-  switch (to) {
-    case TaskStatus::kUnscheduled:
-      return from != TaskStatus::kUnscheduled;
-    case TaskStatus::kScheduled:
-      return from == TaskStatus::kUnscheduled;
-    case TaskStatus::kSent:
-      return from != TaskStatus::kSent;  // Unscheduled: kept by its old node
-    default:
-      return true;
-  }
+/// What is told when the task takes an illegal step.
+std::string story_of(const Task& task, Step step) {
+  std::string story = fmt::format("task {} is {}: no step '{}' from there; its log:", task.id.str(),
+                                  name(task.status), name(step));
+  for (const LogEntry entry : task.log)
+    story += fmt::format("\n  {} {} {} (attempt {} at '{}')", entry.at_ms, name(entry.status),
+                         entry.reason, entry.attempt, entry.node_id.view());
+  return story;
 }
 
 // A task that is requeued for days must not grow without bound: its beginning and its end tell the
@@ -107,9 +105,11 @@ Task& TaskTable::restore(TaskRecord record, const Now& now) {
 }
 
 void TaskTable::recover(Task& task, const Now& now) {
+  const std::optional<TaskStatus> after = edge(task.status, Step::kRecover);
+  GENAI_CHECK_STORY(after, story_of(task, Step::kRecover));
   --counts_[static_cast<std::size_t>(task.status)];
-  ++counts_[static_cast<std::size_t>(TaskStatus::kUnscheduled)];
-  task.status = TaskStatus::kUnscheduled;
+  ++counts_[static_cast<std::size_t>(*after)];
+  task.status = *after;
   task.recovering = true;
   annotate(task, "the dispatcher was restarted: waiting for its node to report", now,
            task.attempt(task.current)->node_id, task.current);
@@ -123,13 +123,12 @@ void TaskTable::give_up(Task& task, const Now& now) {
            attempt.number);
 }
 
-void TaskTable::erase(Task& task) {
-  changes_.erase(task.handle, task.sequence);
-  remove(task.handle);
-}
-
-void TaskTable::expire(TaskHandle task, Duration now) {
-  changes_.erase_lazily(task, at(task).sequence(), now);
+void TaskTable::erase(TaskHandle task, bool at_once, Duration now) {
+  const std::uint64_t sequence = at(task).sequence();
+  if (at_once)
+    changes_.erase(task, sequence);
+  else
+    changes_.erase_lazily(task, sequence, now);
   remove(task);
 }
 
@@ -190,9 +189,11 @@ Task& TaskTable::revive(TaskHandle handle) {
   return *known.task_;
 }
 
-void TaskTable::move(Task& task, TaskStatus to, std::string_view reason, const Now& now,
+void TaskTable::move(Task& task, Step step, std::string_view reason, const Now& now,
                      const NodeId& node, std::uint32_t attempt) {
-  GENAI_CHECK(is_edge(task.status, to));
+  const std::optional<TaskStatus> after = edge(task.status, step);
+  GENAI_CHECK_STORY(after, story_of(task, step));
+  const TaskStatus to = *after;
   // That a node acknowledged is known again from the node itself: not worth a write of its own.
   const bool forget = GENAI_PLANTED(kForgetToJournal) && to == TaskStatus::kFailed;
   if ((task.status != TaskStatus::kScheduled || to != TaskStatus::kSent) && !forget)

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "dispatcher/tasks/changes.h"
+#include "dispatcher/tasks/edges.h"
 #include "dispatcher/tasks/handle.h"
 #include "dispatcher/tasks/past_task.h"
 #include "dispatcher/tasks/task.h"
@@ -86,9 +87,8 @@ class TaskTable {
   Task& restore(TaskRecord record, const Now& now);
   /// Nobody reported it: it is like any other Unscheduled task.
   void give_up(Task& task, const Now& now);
-  void erase(Task& task);
-  /// As erase(), but a crash may bring it back.
-  void expire(TaskHandle task, Duration now);
+  /// `at_once`: with the next commit. Else it is written later, and a crash may bring it back.
+  void erase(TaskHandle task, bool at_once, Duration now);
 
   /// The task has been fetched: it is past from the next compact() on. Failed
   /// tasks stay: they can be replayed.
@@ -98,10 +98,10 @@ class TaskTable {
   /// No change of the tasks that are settled may be noted.
   void compact();
 
-  /// Moves the task along an edge of DESIGN.md's drawing and logs it. An edge that is not there is
-  /// our own bug and aborts the process.
-  void move(Task& task, TaskStatus to, std::string_view reason, const Now& now,
-            const NodeId& node = {}, std::uint32_t attempt = 0);
+  /// Takes a step of the task's life (edges.h) and logs it. An illegal step is our own bug: it
+  /// aborts the process and tells the task's whole log.
+  void move(Task& task, Step step, std::string_view reason, const Now& now, const NodeId& node = {},
+            std::uint32_t attempt = 0);
 
   /// Logs something that leaves the status as it is.
   void annotate(Task& task, std::string_view reason, const Now& now, const NodeId& node = {},

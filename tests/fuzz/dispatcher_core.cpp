@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "dispatcher/core.h"
+#include "dispatcher/dispatcher.h"
 #include "dispatcher/offer_changes.h"
 #include "tests/fuzz/draw.h"
 #include "tests/fuzz/oracle.h"
@@ -53,7 +53,7 @@ class World {
   void run() {
     while (!in_.empty()) {
       event();
-      core_->check_invariants();
+      core_->check();
       if (!in_.one_in(4)) step();
     }
   }
@@ -66,15 +66,15 @@ class World {
     running_.reset();
     store_.expire();
     lease_ = *store_.acquire("fuzz", 1);
-    core_ = std::make_unique<Core>(config_, InstanceId{}, lease_.epoch,
-                                   std::vector<std::string>(kBrokers, "ipc://broker"), now_);
+    core_ = std::make_unique<Dispatcher>(config_, InstanceId{}, lease_.epoch,
+                                         std::vector<std::string>(kBrokers, "ipc://broker"), now_);
     core_->read_debug_notes(true);
     for (std::optional<store::Cursor> next = store::Cursor{}; next;) {
       auto page = *store_.load(lease_, *next);
       next = page.next;
       core_->restore(std::move(page), now_);
     }
-    core_->check_invariants();
+    core_->check();
   }
 
   std::string client() { return "c" + std::to_string(in_.below(3)); }
@@ -82,19 +82,19 @@ class World {
   void event() {
     switch (in_.below(12)) {
       case 0:
-        return core_->on_link_frame(in_.below(kBrokers), draw_.frame(Direction::kLinkToDispatcher),
-                                    now_);
+        return core_->handle(
+            LinkFrame{in_.below(kBrokers), draw_.frame(Direction::kLinkToDispatcher)}, now_);
       case 1:
       case 2:
-        return core_->on_client_frame(client(), Identity::anyone(),
-                                      draw_.frame(Direction::kFromClient), now_);
+        return core_->handle(
+            ClientFrame{client(), Identity::anyone(), draw_.frame(Direction::kFromClient)}, now_);
       case 3:
       case 4:
       case 5:
         return from_broker(in_.below(kBrokers));
       case 6:
-        return in_.one_in(2) ? core_->on_client_gone(client(), now_)
-                             : core_->on_malformed_client(client(), Identity::anyone(), now_);
+        return in_.one_in(2) ? core_->handle(ClientGone{client()}, now_)
+                             : core_->handle(ClientMalformed{client(), Identity::anyone()}, now_);
       case 7:
         return end_commit();
       case 8:
@@ -122,7 +122,7 @@ class World {
       beat->instance = {};
       beat->seq = seq;
     }
-    core_->on_link_frame(broker, Blob(encode(message)), now_);
+    core_->handle(LinkFrame{broker, Blob(encode(message))}, now_);
   }
 
   /// Of a node, to an assignment that it was given.
@@ -138,7 +138,7 @@ class World {
       message = msg::Result{{result}};
     }
     const msg::FromNodes parcels{{{given.session, Blob(encode(message))}}};
-    core_->on_link_frame(given.broker, Blob(encode(parcels)), now_);
+    core_->handle(LinkFrame{given.broker, Blob(encode(parcels))}, now_);
   }
 
   void pass(Duration time) {
@@ -148,11 +148,11 @@ class World {
   }
 
   void step() {
-    core_->tick(now_);
-    Effects effects = core_->take_effects();
+    core_->expire(now_);
+    Effects effects = core_->take_events();
     send(effects.at_once);
     commit(std::move(effects.durable));
-    core_->check_invariants();
+    core_->check();
     GENAI_CHECK(core_->next_deadline() > now_.mono);  // or the loop spins
   }
 
@@ -175,7 +175,7 @@ class World {
     if (!report.result) report.left = std::move(*running_);
     running_.reset();
     committer_->handle(std::move(report), now_);
-    core_->set_store_report(committer_->report());
+    core_->handle(committer_->report());
     commit();
   }
 
@@ -205,7 +205,7 @@ class World {
   const Config config_;
   Now now_{from_ms(1'000'000), from_ms(1'700'000'000'000)};
   test::StoreDouble store_;
-  std::unique_ptr<Core> core_;
+  std::unique_ptr<Dispatcher> core_;
   std::unique_ptr<Committer> committer_;
   std::optional<store::Batch> running_;  // an empty one: only a look
   store::Lease lease_;

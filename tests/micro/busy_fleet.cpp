@@ -26,7 +26,7 @@ BusyFleet::BusyFleet(const Shape& shape)
       measures_(!shape.known),
       backlog_(config_, measures_, tenants_),
       providers_(config_, measures_),
-      scheduler_(config_, measures_, backlog_, providers_) {
+      scheduler_(measures_, backlog_, providers_) {
   for (std::size_t i = 0; i < shape.classes; ++i) models_.push_back(fmt::format("model-{}", i));
   for (std::size_t i = 0; i < shape.providers; ++i) join(i);
   const auto running = static_cast<std::size_t>(static_cast<double>(shape.providers) * shape.busy);
@@ -44,10 +44,11 @@ BusyFleet::BusyFleet(const Shape& shape)
 }
 
 void BusyFleet::join(std::size_t number) {
-  msg::ProviderEntry entry{
-      binary_id<SessionId>(number), *NodeId::parse(fmt::format("node-{}", number)), {}, {}, {}};
-  entry.meta.models = models_;
-  Provider& provider = providers_.add(entry, 0, now_);
+  Provider& provider = providers_.add(binary_id<SessionId>(number),
+                                      *NodeId::parse(fmt::format("node-{}", number)), now_);
+  PublicMetaInfo meta;
+  meta.models = models_;
+  providers_.set_meta(provider, meta, now_.mono);
   run_s_.push_back(shape_.known ? kRunSeconds * std::pow(10, -draw_.uniform()) : kRunSeconds);
   if (shape_.known)
     for (const std::string& model : models_)

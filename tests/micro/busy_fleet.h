@@ -33,11 +33,11 @@ class BusyFleet {
 
   /// The clock goes to the next end of a task. Throws std::logic_error if nothing is executed.
   void advance();
-  /// What Core does with the task's result.
+  /// What Placement does with the task's result.
   void end();
   /// A new task takes its place in the backlog.
   void submit();
-  /// One pass: what Core::schedule and Core::assign do.
+  /// One pass: what Dispatcher::place does.
   void place();
 
  private:
@@ -61,7 +61,7 @@ class BusyFleet {
   Shape shape_;
   bench::Draw draw_{1};
   Now now_{from_ms(1'000'000), from_ms(1'700'000'000'000)};
-  dispatcher::Config config_;
+  dispatcher::PlacementPolicy config_;
   dispatcher::Measures measures_;
   dispatcher::Tenants tenants_{{}};
   dispatcher::Backlog backlog_;

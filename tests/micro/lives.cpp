@@ -71,7 +71,7 @@ void Lives::submit() {
   }
   const Blob frame(encode(message));
   const Counting counting(allocations_.dispatcher);
-  dispatcher_.on_client_frame(kClient, Identity::anyone(), frame, now_);
+  dispatcher_.handle(dispatcher::ClientFrame{kClient, Identity::anyone(), frame}, now_);
 }
 
 /// A turn of both loops and of everybody else.
@@ -81,8 +81,8 @@ void Lives::pass() {
   dispatcher::Effects effects;
   {
     const Counting counting(allocations_.dispatcher);
-    dispatcher_.tick(now_);
-    effects = dispatcher_.take_effects();
+    dispatcher_.expire(now_);
+    effects = dispatcher_.take_events();
   }
   send(effects.at_once);
   send(effects.durable);
@@ -113,7 +113,7 @@ void Lives::to_broker(const std::string& frame) {
 void Lives::to_dispatcher(const std::string& frame) {
   const Blob blob{std::string(frame)};
   const Counting counting(allocations_.dispatcher);
-  dispatcher_.on_link_frame(0, blob, now_);
+  dispatcher_.handle(dispatcher::LinkFrame{0, blob}, now_);
 }
 
 void Lives::from_node(const std::string& peer, const Message& message) {
@@ -147,7 +147,7 @@ void Lives::read(const std::string& frame) {
   open_ -= ack.ids.size();
   const Blob acknowledgement(encode(ack));
   const Counting counting(allocations_.dispatcher);
-  dispatcher_.on_client_frame(kClient, Identity::anyone(), acknowledgement, now_);
+  dispatcher_.handle(dispatcher::ClientFrame{kClient, Identity::anyone(), acknowledgement}, now_);
 }
 
 }  // namespace genai::micro

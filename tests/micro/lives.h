@@ -7,7 +7,7 @@
 #include <string>
 
 #include "broker/core.h"
-#include "dispatcher/core.h"
+#include "dispatcher/dispatcher.h"
 #include "protocol/wire/messages.h"
 
 namespace genai::micro {
@@ -48,7 +48,7 @@ class Lives {
   Now now_{from_ms(1'000'000), from_ms(1'700'000'000'000)};
   broker::Core broker_;
   broker::Effects broker_effects_;
-  dispatcher::Core dispatcher_;
+  dispatcher::Dispatcher dispatcher_;
   Allocations allocations_;
   std::size_t submitted_ = 0, to_submit_ = 0, open_ = 0;
 };

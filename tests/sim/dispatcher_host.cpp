@@ -33,9 +33,9 @@ void DispatcherHost::start() {
   const auto acquired = disk_.store.acquire(name(), 1);
   require(acquired.has_value(), "{} gets no lease", name());
   lease_ = *acquired;
-  core_ =
-      std::make_unique<dispatcher::Core>(config_, env_.fresh_id<InstanceId>(), lease_.epoch,
-                                         std::vector<std::string>(brokers_.size(), "broker"), now);
+  core_ = std::make_unique<dispatcher::Dispatcher>(
+      config_, env_.fresh_id<InstanceId>(), lease_.epoch,
+      std::vector<std::string>(brokers_.size(), "broker"), now);
   for (std::optional<dispatcher::store::Cursor> next = dispatcher::store::Cursor{}; next;) {
     auto page = disk_.store.load(lease_, *next);
     require(page.has_value(), "{} cannot load", name());
@@ -48,7 +48,7 @@ void DispatcherHost::start() {
     settings.max_unwritten_bytes = env_.rng.below(200);
   }
   committer_ = std::make_unique<Committer>(std::move(settings), now);
-  core_->set_store_report(committer_->report());
+  core_->handle(committer_->report());
   writing_.reset();
   written_.reset();
   failed_ = false;
@@ -86,7 +86,7 @@ void DispatcherHost::run(const Now& clock) {
   if (written_) {
     writing_.reset();
     committer_->handle(*std::exchange(written_, std::nullopt), clock);
-    core_->set_store_report(committer_->report());
+    core_->handle(committer_->report());
     commit({}, clock);
   }
   if (failed_) {
@@ -94,13 +94,13 @@ void DispatcherHost::run(const Now& clock) {
     return on_end();
   }
   read_arrivals(clock);
-  core_->tick(clock);
+  core_->expire(clock);
   const bool is_free = !committer_->is_running() && !committer_->is_busy();
   if (core_->wants_epoch() && is_free && !raise_epoch(clock)) {
     crash();
     return on_end();
   }
-  dispatcher::Effects effects = core_->take_effects();
+  dispatcher::Effects effects = core_->take_events();
   for (const auto& note : effects.notes) show(note);
   for (const std::size_t broker : effects.reopen_links) links_[broker].reopen();
   check_changes(effects);
@@ -158,9 +158,9 @@ void DispatcherHost::handle(const Arrival& arrival, const Now& clock) {
 
 void DispatcherHost::handle_as_is(const Arrival& arrival, const Now& clock) {
   if (arrival.port == Port::kClients)
-    core_->on_client_frame(arrival.peer, *arrival.who, arrival.frame, clock);
+    core_->handle(dispatcher::ClientFrame{arrival.peer, *arrival.who, arrival.frame}, clock);
   else
-    core_->on_link_frame(arrival.line, arrival.frame, clock);
+    core_->handle(dispatcher::LinkFrame{arrival.line, arrival.frame}, clock);
 }
 
 /// Of all tasks but those of one tenant.
@@ -267,7 +267,7 @@ void DispatcherHost::send(dispatcher::Messages messages) {
         },
         message);
     if (env_.network->send_to_client(id(), peer, encode(message)) == Sent::kGone)
-      core_->on_client_gone(peer, clock());
+      core_->handle(dispatcher::ClientGone{peer}, clock());
   }
 }
 

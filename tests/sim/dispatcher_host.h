@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-#include "dispatcher/core.h"
+#include "dispatcher/dispatcher.h"
 #include "dispatcher/store/committer.h"
 #include "host.h"
 #include "oracle.h"
@@ -30,7 +30,7 @@ class DispatcherHost : public Host {
   void crash();
   /// Its lease is over, though it may live on. The write under way has ended before, or not.
   void lose_lease();
-  const dispatcher::Core& core() const { return *core_; }
+  const dispatcher::Dispatcher& core() const { return *core_; }
   /// Whether everything is on the disk: nothing is to be written, and nothing is being written.
   bool is_quiet() const { return !core_->has_changes() && !committer_->is_running(); }
   /// Called when the process ends by itself.
@@ -69,7 +69,7 @@ class DispatcherHost : public Host {
   const std::vector<HostId> brokers_;
   const dispatcher::Config config_;
   std::vector<Line> links_;
-  std::unique_ptr<dispatcher::Core> core_;
+  std::unique_ptr<dispatcher::Dispatcher> core_;
   std::unique_ptr<dispatcher::Committer> committer_;
   std::optional<dispatcher::store::Batch> writing_;  // an empty one: only a look
   std::uint64_t writing_number_ = 0;

@@ -9,7 +9,8 @@
 namespace genai::sim {
 namespace {
 
-using dispatcher::Core;
+using dispatcher::Assignee;
+using dispatcher::Dispatcher;
 using dispatcher::Provider;
 using dispatcher::QueueEntry;
 using dispatcher::Reach;
@@ -23,7 +24,7 @@ std::string text(const AssignmentRef& ref) {
 
 // ---- what the dispatcher lets out
 
-void Oracle::assigned(const Core& core, std::size_t prefetch, const SessionId& session,
+void Oracle::assigned(const Dispatcher& core, std::size_t prefetch, const SessionId& session,
                       const AssignmentRef& ref) {
   const bool is_known = core.tasks().knows(ref.task_id);
   require(is_known, "{} is assigned, but not known", text(ref));
@@ -160,9 +161,11 @@ void Oracle::check_disk() {
   }
 }
 
-void Oracle::check_core(const Core& core, bool owns_disk, bool quiet) {
-  core.check_invariants();
+void Oracle::check_core(const Dispatcher& core, bool owns_disk, bool quiet) {
+  core.check();
   for (const auto& [session, provider] : core.providers().sessions()) check_provider(*provider);
+  for (const auto& [session, assignee] : core.lifecycle().assignments().sessions())
+    check_assignee(assignee);
   for (const dispatcher::Known& known : core.tasks())
     if (const Task* const task = known.present()) check_task(core, *task);
   if (!owns_disk) return;
@@ -178,13 +181,16 @@ void Oracle::check_provider(const Provider& provider) {
   for (const QueueEntry* task : provider.tasks) committed += task->expected_s;
   require(std::abs(committed - provider.committed_s) < 1e-6 * (1 + committed),
           "the load of {} is not the sum of its tasks", provider.node_id.str());
-  for (const auto& [ref, zombie] : provider.zombies)
-    for (const QueueEntry* task : provider.tasks)
-      require(task->record->id != ref.task_id || task->record->current != ref.attempt,
+}
+
+void Oracle::check_assignee(const Assignee& assignee) {
+  for (const auto& [ref, abort] : assignee.aborts)
+    for (const Task* task : assignee.tasks)
+      require(task->id != ref.task_id || task->current != ref.attempt,
               "{} is both assigned and given up", text(ref));
 }
 
-void Oracle::check_task(const Core& core, const Task& task) {
+void Oracle::check_task(const Dispatcher& core, const Task& task) {
   std::uint32_t last = 0;
   for (const auto& attempt : task.issued) {
     require(attempt.number > last, "{}: attempt {} follows {}", task.id.str(), attempt.number,
@@ -193,13 +199,14 @@ void Oracle::check_task(const Core& core, const Task& task) {
   }
   std::size_t assigned = 0;
   for (const auto& [session, provider] : core.providers().sessions())
-    assigned += static_cast<std::size_t>(std::ranges::count(provider->tasks, task.entry));
+    assigned +=
+        static_cast<std::size_t>(std::ranges::count(provider->tasks, core.placement().entry(task)));
   require(assigned == (task.is_assigned() ? 1 : 0), "{} is {} and assigned {} times", task.id.str(),
           name(task.status), assigned);
 }
 
 /// What a restart would find is what is there.
-void Oracle::check_replay(const Core& core) {
+void Oracle::check_replay(const Dispatcher& core) {
   require(disk_.tasks().size() == core.tasks().size(), "{} tasks on the disk, {} in memory",
           disk_.tasks().size(), core.tasks().size());
   for (const auto& [sequence, kept] : disk_.tasks()) {

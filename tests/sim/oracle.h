@@ -6,7 +6,7 @@
 #include <set>
 #include <string>
 
-#include "dispatcher/core.h"
+#include "dispatcher/dispatcher.h"
 #include "environment.h"
 #include "protocol/wire/messages.h"
 #include "tests/unit/dispatcher/store/store_double.h"
@@ -20,7 +20,7 @@ class Oracle {
   Oracle(Environment& env, const StoreDouble& disk) : env_(env), disk_(disk) {}
 
   // ---- What the dispatcher lets out. `core` is the one that says so.
-  void assigned(const dispatcher::Core& core, std::size_t prefetch, const SessionId& session,
+  void assigned(const dispatcher::Dispatcher& core, std::size_t prefetch, const SessionId& session,
                 const AssignmentRef& ref);
   void acknowledged_result(const msg::ResultAck::Entry& entry);
   void told(const msg::Accepted& message);
@@ -44,9 +44,9 @@ class Oracle {
 
   // ---- What must hold after each step.
   /// `owns_disk`: no newer dispatcher has taken over; `quiet`: everything is written.
-  void check_core(const dispatcher::Core& core, bool owns_disk, bool quiet);
+  void check_core(const dispatcher::Dispatcher& core, bool owns_disk, bool quiet);
   void check_disk();
-  void gone(const dispatcher::Core& core) {
+  void gone(const dispatcher::Dispatcher& core) {
     if (owner_ == &core) owner_ = nullptr;
   }
 
@@ -64,14 +64,15 @@ class Oracle {
     std::string data;
   };
   void ended(const TaskId& id, TaskStatus status, const char* where);
-  void check_task(const dispatcher::Core& core, const dispatcher::Task& task);
+  void check_task(const dispatcher::Dispatcher& core, const dispatcher::Task& task);
   void check_provider(const dispatcher::Provider& provider);
-  void check_replay(const dispatcher::Core& core);
+  void check_assignee(const dispatcher::Assignee& assignee);
+  void check_replay(const dispatcher::Dispatcher& core);
   void check_words(const dispatcher::Task& task, const dispatcher::store::TaskRecord& kept);
 
   Environment& env_;
   const StoreDouble& disk_;
-  const dispatcher::Core* owner_ = nullptr;  // of the disk, as of its last step
+  const dispatcher::Dispatcher* owner_ = nullptr;  // of the disk, as of its last step
   std::map<TaskId, Promise> promises_;
   std::map<AssignmentRef, SessionId> issued_;
   std::map<TaskId, std::pair<std::uint64_t, std::uint32_t>> newest_;  // epoch, attempt

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "dispatcher/core.h"
+#include "dispatcher/dispatcher.h"
 #include "protocol/transport/system.h"
 #include "protocol/wire/codec.h"
 
@@ -40,9 +40,9 @@ class Fleet {
     }
     const Blob frame(encode(delta));
     const Duration begin = transport::read_clock().mono;
-    core_.on_link_frame(0, frame, now_);
-    core_.tick(now_);
-    core_.take_effects();
+    core_.handle(dispatcher::LinkFrame{0, frame}, now_);
+    core_.expire(now_);
+    core_.take_events();
     const Duration took = transport::read_clock().mono - begin;
     if (core_.tasks().count(TaskStatus::kSent) != 0)
       throw std::runtime_error("not all tasks were requeued");
@@ -51,23 +51,24 @@ class Fleet {
 
  private:
   void from_broker(const LinkToDispatcher& message) {
-    core_.on_link_frame(0, Blob(encode(message)), now_);
-    core_.tick(now_);
+    core_.handle(dispatcher::LinkFrame{0, Blob(encode(message))}, now_);
+    core_.expire(now_);
   }
   void submit(std::size_t tasks) {
     msg::Submit message{1, msg::WatchLevel::kNone, {}};
     for (std::size_t i = 0; i < tasks; ++i) {
       message.tasks.push_back({*TaskId::parse("task-" + std::to_string(i)), {}, Blob()});
       if (message.tasks.size() < limits::kMaxBatchEntries && i + 1 < tasks) continue;
-      core_.on_client_frame("client", Identity::anyone(), Blob(encode(message)), now_);
+      core_.handle(dispatcher::ClientFrame{"client", Identity::anyone(), Blob(encode(message))},
+                   now_);
       message.tasks.clear();
     }
-    core_.tick(now_);
+    core_.expire(now_);
   }
   /// Each node takes what it was given, and says so.
   void acknowledge() {
     msg::FromNodes answers;
-    for (const auto& [broker, message] : core_.take_effects().at_once.to_brokers) {
+    for (const auto& [broker, message] : core_.take_events().at_once.to_brokers) {
       const auto* parcels = std::get_if<msg::ToNodes>(&message);
       if (!parcels) continue;
       for (const auto& [session, frame] : parcels->parcels) {
@@ -84,7 +85,7 @@ class Fleet {
   const Now now_{from_ms(1'000'000), from_ms(1'700'000'000'000)};
   const InstanceId broker_ = transport::random_id<InstanceId>();
   std::vector<SessionId> sessions_;
-  dispatcher::Core core_;
+  dispatcher::Dispatcher core_;
 };
 
 }  // namespace

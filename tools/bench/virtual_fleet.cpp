@@ -80,13 +80,13 @@ void VirtualFleet::act() {
 
 void VirtualFleet::settle() {
   do {
-    core_.tick(now_);
+    core_.expire(now_);
   } while (apply_effects());
 }
 
 /// True when something left: what answers at once has to be seen to by another tick.
 bool VirtualFleet::apply_effects() {
-  dispatcher::Effects effects = core_.take_effects();
+  dispatcher::Effects effects = core_.take_events();
   bool any = false;
   for (const auto* messages : {&effects.at_once, &effects.durable}) {
     for (const auto& out : messages->to_brokers) hear_broker(out.message);
@@ -159,7 +159,7 @@ void VirtualFleet::send_change(msg::Delta::Change change) {
 }
 
 void VirtualFleet::send_link(const LinkToDispatcher& message) {
-  core_.on_link_frame(0, Blob(encode(message)), now_);
+  core_.handle(dispatcher::LinkFrame{0, Blob(encode(message))}, now_);
 }
 
 // ---- the client
@@ -213,7 +213,7 @@ VirtualTrip& VirtualFleet::trip(const TaskId& id) {
 }
 
 void VirtualFleet::send_client(const ClientRequest& message) {
-  core_.on_client_frame(kClient, Identity::anyone(), Blob(encode(message)), now_);
+  core_.handle(dispatcher::ClientFrame{kClient, Identity::anyone(), Blob(encode(message))}, now_);
 }
 
 // ---- figures

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "dispatcher/core.h"
+#include "dispatcher/dispatcher.h"
 #include "tools/bench/virtual_node.h"
 
 namespace genai::bench {
@@ -50,7 +50,7 @@ class VirtualFleet {
   /// Models loaded and error results sent, by all nodes.
   std::uint64_t loads() const;
   std::uint64_t errors() const;
-  const dispatcher::Core& core() const { return core_; }
+  const dispatcher::Dispatcher& core() const { return core_; }
 
  private:
   void act();
@@ -81,7 +81,7 @@ class VirtualFleet {
 
   const std::uint64_t seed_;
   Now now_;
-  dispatcher::Core core_;
+  dispatcher::Dispatcher core_;
   std::multimap<Duration, std::function<void()>> plan_;
   std::map<SessionId, VirtualNode> nodes_;
   std::deque<InFlight> in_flight_;  // to nodes, in the order of arrival

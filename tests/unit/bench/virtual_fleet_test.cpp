@@ -21,7 +21,7 @@ TEST_CASE("a virtual fleet runs tasks through the dispatcher and back") {
   CHECK(fleet.trips()[1].waited() == from_ms(1));
   CHECK(to_ms(fleet.trips()[2].waited()) / 10 == 100);
   CHECK(fleet.core().live_tasks() == 0);
-  fleet.core().check_invariants();
+  fleet.core().check();
 }
 
 TEST_CASE("tasks wait for a node that joins later") {

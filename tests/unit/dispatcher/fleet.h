@@ -7,15 +7,15 @@
 #include <utility>
 #include <vector>
 
-#include "dispatcher/fleet/providers.h"
 #include "dispatcher/placement/backlog.h"
+#include "dispatcher/placement/providers.h"
 #include "dispatcher/placement/scheduler.h"
 #include "protocol/wire/codec.h"
 
 namespace genai::dispatcher::test {
 
 struct Fleet {
-  Config config;
+  PlacementPolicy config;
   Measures measures{false};
   Tenants tenants;
   Backlog backlog;
@@ -26,12 +26,12 @@ struct Fleet {
   std::deque<QueueEntry> tasks;  // all there ever were; their handle is their place
   unsigned sessions = 0;
 
-  explicit Fleet(Config c = {})
+  explicit Fleet(PlacementPolicy c = {})
       : config(std::move(c)),
         tenants(config.quotas),
         backlog(config, measures, tenants),
         providers(config, measures),
-        scheduler(config, measures, backlog, providers) {}
+        scheduler(measures, backlog, providers) {}
 
   void pass(double s) {
     const auto by = Duration(static_cast<std::int64_t>(s * 1e6));
@@ -45,11 +45,7 @@ struct Fleet {
     ++sessions;
     session[0] = static_cast<std::uint8_t>(sessions);
     session[1] = static_cast<std::uint8_t>(sessions >> 8);
-    msg::ProviderEntry entry;
-    entry.session = SessionId(session);
-    entry.node_id = *NodeId::parse(node);
-    entry.meta = meta;
-    Provider& provider = providers.add(entry, 0, now);
+    Provider& provider = providers.add(SessionId(session), *NodeId::parse(node), now);
     providers.set_meta(provider, meta, now.mono);
     return provider;
   }
@@ -84,7 +80,7 @@ struct Fleet {
     return task;
   }
   TaskRecord& record_of(const QueueEntry& task) { return records[task.handle]; }
-  /// As Core::assign does.
+  /// As Dispatcher::assign does.
   void place(QueueEntry& task, Provider& provider) {
     backlog.remove(task);
     const auto number = static_cast<std::uint32_t>(task.record->issued.size() + 1);

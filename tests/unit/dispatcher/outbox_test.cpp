@@ -10,11 +10,11 @@ using genai::dispatcher::test::World;
 
 namespace {
 
-Provider provider(unsigned number, std::size_t index) {
-  Provider provider;
-  provider.session = World::session(number);
-  provider.index = index;
-  return provider;
+Session session(unsigned number, std::size_t index) {
+  Session session;
+  session.id = World::session(number);
+  session.index = index;
+  return session;
 }
 
 AssignmentRef ref(const std::string& id) { return {task_id(id), 1, 1}; }
@@ -37,7 +37,7 @@ std::vector<Sent> sent(const std::vector<Messages::ToBroker>& messages) {
 
 TEST_CASE("a node that moves to another broker within a pass is written to there") {
   Outbox outbox;
-  Provider node = provider(1, 0);
+  Session node = session(1, 0);
   outbox.ack_result(node, ref("a"), ErrorCode::kOk);
   outbox.keep(node, ref("b"));
   node.broker = 1;
@@ -55,7 +55,7 @@ TEST_CASE("a node that moves to another broker within a pass is written to there
 
 TEST_CASE("a place among the providers that is used again is another node's") {
   Outbox outbox;
-  const Provider gone = provider(1, 0), next = provider(2, 0);
+  const Session gone = session(1, 0), next = session(2, 0);
   outbox.keep(gone, ref("a"));
   outbox.keep(next, ref("b"));
   outbox.keep(next, ref("c"));
@@ -74,7 +74,7 @@ TEST_CASE("a place among the providers that is used again is another node's") {
 
 TEST_CASE("neighbours of one type become one message, in their order with others") {
   Outbox outbox;
-  const Provider node = provider(1, 3);
+  const Session node = session(1, 3);
   outbox.keep(node, ref("a"));
   outbox.abort(node, ref("b"), ErrorCode::kCancelled);
   outbox.abort(node, ref("c"), ErrorCode::kCancelled);

@@ -73,7 +73,7 @@ struct Fleet {
         if (submitted) w.cancel("t" + std::to_string(pick(submitted) + 1));
         break;
       case 5:
-        w.core.on_client_gone("client", w.now);
+        w.core.handle(ClientGone{"client"}, w.now);
         break;
       case 6:
         w.advance(pick(2'000));

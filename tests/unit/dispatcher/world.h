@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "dispatcher/core.h"
+#include "dispatcher/dispatcher.h"
 #include "protocol/wire/messages.h"
 
 namespace genai::dispatcher::test {
@@ -46,13 +46,13 @@ struct World {
   }
   /// One pass of the loop: tick, then sort what it wants sent.
   void step() {
-    core.tick(now);
-    Effects effects = core.take_effects();
+    core.expire(now);
+    Effects effects = core.take_events();
     send(std::move(effects.at_once));
     send_durably(std::move(effects.durable));
     for (auto& note : effects.notes) notes.push_back(std::move(note));
     reopened += effects.reopen_links.size();
-    core.check_invariants();
+    core.check();
   }
   /// Steps from deadline to deadline until `ms` have passed. The broker's heartbeats go on unless
   /// it is silent.
@@ -76,7 +76,7 @@ struct World {
     return binary_id<InstanceId>(static_cast<unsigned>(1000 + broker * 10) + life);
   }
   void link(const Message& message, std::size_t broker = 0) {
-    core.on_link_frame(broker, Blob(encode(message)), now);
+    core.handle(LinkFrame{broker, Blob(encode(message))}, now);
   }
   void snapshot(std::vector<msg::ProviderEntry> providers = {}, std::size_t broker = 0,
                 std::uint64_t uptime_ms = 60'000) {
@@ -164,7 +164,7 @@ struct World {
 
   // ---- clients ----
   void from_client(const Message& message, const std::string& peer = "client") {
-    core.on_client_frame(peer, who, Blob(encode(message)), now);
+    core.handle(ClientFrame{peer, who, Blob(encode(message))}, now);
     step();
   }
   static msg::Submission submission(const std::string& id, TaskSpec spec = {},
@@ -240,7 +240,7 @@ struct World {
 
   Now now;
   Identity who = Identity::anyone();  // of all clients
-  Core core;
+  Dispatcher core;
   std::vector<std::uint64_t> seqs;
   unsigned life = 0;  // of the broker process
   bool broker_silent = false;

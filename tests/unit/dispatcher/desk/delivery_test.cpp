@@ -62,7 +62,7 @@ TEST_CASE("a client that reconnects watches again and gets what it missed") {
   World w;
   w.snapshot({World::entry(1)});
   w.complete("t");
-  w.core.on_client_gone("client", w.now);
+  w.core.handle(ClientGone{"client"}, w.now);
   w.take_delivered();
   w.run_for(30'000);
   CHECK(w.take_delivered().empty());
@@ -248,7 +248,7 @@ TEST_CASE("one bad value refuses a whole SUBMIT, a quota only its task") {
   CHECK(verdicts.at(1).code == ErrorCode::kOverQuota);
   CHECK(verdicts.at(2).code == ErrorCode::kOk);
   // Of several reasons the first one of SPEC.md's list is told; what is known is known.
-  w.core.drain();
+  w.core.stop();
   CHECK(w.submit("b", small).code == ErrorCode::kDraining);
   CHECK(w.submit("a", small).code == ErrorCode::kOk);
   CHECK(w.submit("a").code == ErrorCode::kIdConflict);
@@ -291,7 +291,7 @@ TEST_CASE("a draining dispatcher takes no new tasks and finishes the old ones") 
   World w;
   w.snapshot({World::entry(1)});
   w.submit("t");
-  w.core.drain();
+  w.core.stop();
   CHECK(w.submit("u").code == ErrorCode::kDraining);
   w.from_client(msg::Drain{3, "", false});  // no operator keeps a process from ending
   CHECK(w.take_to_client<msg::Done>().size() == 1);
@@ -372,7 +372,7 @@ TEST_CASE("one client's acknowledgement counts once the other that watches is go
   w.result(1, w.take_only_assigned().second);
   w.fetch("t1");
   CHECK(!w.task("t1").fetched);  // the other still waits for it
-  SECTION("its connection is found dead") { w.core.on_client_gone("onlooker", w.now); }
+  SECTION("its connection is found dead") { w.core.handle(ClientGone{"onlooker"}, w.now); }
   SECTION("it does not want it any more") {
     w.from_client(msg::Watch{3, msg::WatchLevel::kNone, {task_id("t1")}}, "onlooker");
   }

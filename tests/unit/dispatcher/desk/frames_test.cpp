@@ -30,9 +30,9 @@ TEST_CASE("malformed client frames get a coded error and change nothing") {
   std::size_t answered = 0;
   for (std::string frame : valid_frames()) {
     for (std::size_t cut = 0; cut < frame.size(); cut += 3) {
-      w.core.on_client_frame("evil", Identity::anyone(), Blob(frame.substr(0, cut)), w.now);
-      w.core.on_client_frame("evil", Identity::anyone(), Blob(frame + std::string(cut + 1, '\0')),
-                             w.now);
+      w.core.handle(ClientFrame{"evil", Identity::anyone(), Blob(frame.substr(0, cut))}, w.now);
+      w.core.handle(
+          ClientFrame{"evil", Identity::anyone(), Blob(frame + std::string(cut + 1, '\0'))}, w.now);
       w.step();
       for (auto& error : w.take_to_client<msg::ErrorReply>("evil")) {
         CHECK(error.code != ErrorCode::kOk);
@@ -61,8 +61,8 @@ TEST_CASE("a malformed frame of a node is answered and blamed on nobody else") {
 TEST_CASE("the request number of a frame that does not decode comes back with the error") {
   World w;
   w.snapshot();
-  w.core.on_client_frame("c", Identity::anyone(), Blob(std::string("\x94\x01\x28\x2a\xff", 5)),
-                         w.now);
+  w.core.handle(ClientFrame{"c", Identity::anyone(), Blob(std::string("\x94\x01\x28\x2a\xff", 5))},
+                w.now);
   w.step();
   auto errors = w.take_to_client<msg::ErrorReply>("c");
   REQUIRE(errors.size() == 1);
@@ -80,9 +80,9 @@ TEST_CASE("random damage on every socket leaves the core whole") {
     for (auto flips = random() % 4 + 1; flips > 0; --flips)
       frame[random() % frame.size()] = static_cast<char>(random());
     if (random() % 2) {
-      w.core.on_client_frame("evil", Identity::anyone(), Blob(frame), w.now);
+      w.core.handle(ClientFrame{"evil", Identity::anyone(), Blob(frame)}, w.now);
     } else if (random() % 2) {
-      w.core.on_link_frame(0, Blob(frame), w.now);
+      w.core.handle(LinkFrame{0, Blob(frame)}, w.now);
     } else {
       w.link(msg::FromNodes{{{World::session(1), Blob(frame)}}});
     }
@@ -98,7 +98,7 @@ TEST_CASE("only a SUBMIT may be larger than 1 MiB, and what is refused costs by 
   World w;
   w.snapshot();
   const auto answers = [&](const std::string& peer, const std::string& frame) {
-    w.core.on_client_frame(peer, Identity::anyone(), Blob(frame), w.now);
+    w.core.handle(ClientFrame{peer, Identity::anyone(), Blob(frame)}, w.now);
     w.step();
     return w.take_to_client<msg::ErrorReply>(peer);
   };

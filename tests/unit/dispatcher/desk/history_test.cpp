@@ -145,7 +145,7 @@ TEST_CASE("a past task whose result was dropped still says so") {
   World w(config);
   w.snapshot({World::entry(1)});
   w.complete("t");
-  w.core.on_client_gone("client", w.now);
+  w.core.handle(ClientGone{"client"}, w.now);
   w.run_for(61'000);
   REQUIRE(is_past(w, "t"));
   CHECK(get_string(told(w, "t"), "result") == "dropped");

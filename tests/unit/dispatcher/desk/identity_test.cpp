@@ -172,7 +172,7 @@ TEST_CASE("keys of others than clients get nothing") {
 
 TEST_CASE("a revoked key gets no more results") {
   TwoTenants w;
-  w.core.on_keys_revoked({"key of ours"}, w.now);
+  w.core.handle(KeysRevoked{{"key of ours"}}, w.now);
   w.step();
   CHECK(w.take_only_error() == ErrorCode::kNotAllowed);
   w.as(admin_key());

@@ -98,7 +98,7 @@ TEST_CASE("fields that are not known are paid for by their bytes") {
   const Blob ping(std::string("\x94\x01\x39\x09\xdb\x00\x07\xa1\x20", 9) + unknown);
   std::size_t answered = 0;
   for (int i = 0; i < 400; ++i) {  // 200,000 units: two seconds' worth
-    w.core.on_client_frame("greedy", w.who, ping, w.now);
+    w.core.handle(ClientFrame{"greedy", w.who, ping}, w.now);
     w.step();
     answered += w.take_to_client<msg::Pong>("greedy").size();
   }
@@ -116,8 +116,8 @@ TEST_CASE("all connections of a key share what it may ask") {
   ask_too_much(w);
   w.from_client(large_query(1), "greedy, connected again");
   CHECK(w.take_only_error("greedy, connected again") == ErrorCode::kSlowDown);
-  w.core.on_client_frame("with garbage", w.who, Blob("junk"), w.now);
-  w.core.on_malformed_client("with garbage", w.who, w.now);
+  w.core.handle(ClientFrame{"with garbage", w.who, Blob("junk")}, w.now);
+  w.core.handle(ClientMalformed{"with garbage", w.who}, w.now);
   w.step();
   CHECK(w.take_to_client<msg::ErrorReply>("with garbage").empty());
   w.who = client_key("k2");
@@ -128,7 +128,7 @@ TEST_CASE("all connections of a key share what it may ask") {
 TEST_CASE("the connections of revoked keys cannot spend what a key may ask") {
   World w;
   w.snapshot();
-  for (int i = 0; i < 5000; ++i) w.core.on_malformed_client("k1", Identity::nobody(), w.now);
+  for (int i = 0; i < 5000; ++i) w.core.handle(ClientMalformed{"k1", Identity::nobody()}, w.now);
   w.step();
   w.who = client_key("k1");
   w.from_client(large_query(1));
@@ -139,7 +139,7 @@ TEST_CASE("garbage without end is answered for a while, and counted in full") {
   World w;
   w.snapshot();
   for (int i = 0; i < 5000; ++i)
-    w.core.on_client_frame("greedy", Identity::anyone(), Blob("junk"), w.now);
+    w.core.handle(ClientFrame{"greedy", Identity::anyone(), Blob("junk")}, w.now);
   w.step();
   const std::size_t answers = w.take_to_client<msg::ErrorReply>("greedy").size();
   CHECK(answers >= 1000);
@@ -154,7 +154,7 @@ TEST_CASE("a LIST that finds little looks at a bounded number of tasks in a turn
   submit_many(w, 2 * Listings::kTurn + 10);
   w.cancel(std::to_string(2 * Listings::kTurn + 9));
   const msg::List aborted{7, {{"status", "Aborted"}}};
-  w.core.on_client_frame("client", w.who, Blob(encode(aborted)), w.now);
+  w.core.handle(ClientFrame{"client", w.who, Blob(encode(aborted))}, w.now);
   const auto answer = [&] {
     w.step();
     return w.take_to_client<msg::Tasks>();
@@ -170,14 +170,14 @@ TEST_CASE("a LIST that finds little looks at a bounded number of tasks in a turn
     CHECK(w.core.next_deadline() > w.now.mono);
   }
   SECTION("taking turns with others") {
-    w.core.on_client_frame("other", w.who, Blob(encode(msg::List{8, {{"limit", 1}}})), w.now);
+    w.core.handle(ClientFrame{"other", w.who, Blob(encode(msg::List{8, {{"limit", 1}}}))}, w.now);
     CHECK(answer().empty());
     CHECK(w.take_to_client<msg::Tasks>("other").size() == 1);
     CHECK(answer().size() == 1);
   }
   SECTION("one of each connection at a time") {
-    w.core.on_client_frame("client", w.who, Blob(encode(aborted)), w.now);  // repeated
-    w.core.on_client_frame("client", w.who, Blob(encode(msg::List{9, {}})), w.now);
+    w.core.handle(ClientFrame{"client", w.who, Blob(encode(aborted))}, w.now);  // repeated
+    w.core.handle(ClientFrame{"client", w.who, Blob(encode(msg::List{9, {}}))}, w.now);
     w.step();
     CHECK(w.take_only_error() == ErrorCode::kSlowDown);
     CHECK(answer().size() == 1);
@@ -185,7 +185,7 @@ TEST_CASE("a LIST that finds little looks at a bounded number of tasks in a turn
   }
   SECTION("so many in all") {
     const auto ask = [&](std::size_t i) {
-      w.core.on_client_frame(std::to_string(i), w.who, Blob(encode(aborted)), w.now);
+      w.core.handle(ClientFrame{std::to_string(i), w.who, Blob(encode(aborted))}, w.now);
     };
     for (std::size_t i = 1; i <= Listings::kMaxListings; ++i) ask(i);
     w.step();
@@ -195,7 +195,7 @@ TEST_CASE("a LIST that finds little looks at a bounded number of tasks in a turn
   }
   SECTION("so many of one key") {
     const auto ask = [&](std::size_t i, const std::string& key) {
-      w.core.on_client_frame(std::to_string(i), client_key(key), Blob(encode(aborted)), w.now);
+      w.core.handle(ClientFrame{std::to_string(i), client_key(key), Blob(encode(aborted))}, w.now);
     };
     for (std::size_t i = 0; i <= Listings::kMaxListingsOfOne; ++i) ask(i, "k1");
     ask(Listings::kMaxListingsOfOne + 1, "k2");
@@ -209,7 +209,7 @@ TEST_CASE("a LIST that finds little looks at a bounded number of tasks in a turn
   SECTION("however the tasks change meanwhile") {
     std::vector<TaskId> all;
     for (std::size_t i = 0; i < 4096; ++i) all.push_back(task_id(std::to_string(i)));
-    w.core.on_client_frame("other", w.who, Blob(encode(msg::Cancel{1, all})), w.now);
+    w.core.handle(ClientFrame{"other", w.who, Blob(encode(msg::Cancel{1, all}))}, w.now);
     w.step();
     CHECK(answer().size() == 1);
   }

@@ -56,7 +56,7 @@ TEST_CASE("a small result does not keep its link frame in memory, a large one is
   const auto lies_in_its_frame = [&](std::size_t bytes) {
     const msg::Result result{{{ref, msg::Outcome::kOk, {}, Blob(std::string(bytes, 'r'))}}};
     const Blob frame(encode(msg::FromNodes{{{World::session(node), Blob(encode(result))}}}));
-    w.core.on_link_frame(0, frame, w.now);
+    w.core.handle(LinkFrame{0, frame}, w.now);
     const std::string_view kept = w.task("t").result.view();
     REQUIRE(kept.size() == bytes);
     return kept.data() >= frame.view().data() &&

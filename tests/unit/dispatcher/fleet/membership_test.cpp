@@ -295,7 +295,7 @@ TEST_CASE("progress told of often is passed on once per tick, as it is then") {
 
 TEST_CASE("a broker's snapshot does not take back a node that has moved to another broker") {
   World w({}, {"ipc://one", "ipc://two"});
-  const auto broker = [&] { return w.core.providers().sessions().at(World::session(1))->broker; };
+  const auto broker = [&] { return w.core.membership().find(World::session(1))->broker; };
   w.snapshot({World::entry(1)}, 0);
   w.snapshot({}, 1);
   w.join(1, 1, {}, 1);
@@ -353,7 +353,7 @@ TEST_CASE("a node cannot take a session over from another node at another broker
   SECTION("in a list") { w.snapshot({stolen}, 1); }
   CHECK(serving() == "node-1");
   w.submit("t");
-  CHECK(w.core.providers().sessions().begin()->second->broker == 0);
+  CHECK(w.core.membership().find(w.core.providers().sessions().begin()->first)->broker == 0);
   // Once the first of them is gone, who is left is asked for again.
   hellos(w);
   w.state(1, ProviderState::kLost, 0);
@@ -385,7 +385,7 @@ TEST_CASE("a node that was said to be elsewhere is found again where it is") {
     w.snapshot({World::entry(1)}, 0);
   }
   REQUIRE(w.core.providers().size() == 1);
-  CHECK(w.core.providers().sessions().begin()->second->broker == 0);
+  CHECK(w.core.membership().find(w.core.providers().sessions().begin()->first)->broker == 0);
 }
 
 TEST_CASE("who is missing from a snapshot is known only after its last part") {

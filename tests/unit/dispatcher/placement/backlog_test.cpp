@@ -12,7 +12,7 @@ using namespace genai::dispatcher;
 namespace {
 
 struct Queue {
-  Config config;
+  PlacementPolicy config;
   Measures measures{false};
   Tenants tenants;
   Backlog backlog;

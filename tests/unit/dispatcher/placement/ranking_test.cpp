@@ -30,8 +30,8 @@ struct Ranked : Fleet {
   explicit Ranked(std::uint32_t prefetch = 0)
       : Fleet(config_of(prefetch)), waiting(add()), ranking(waiting.group->ranking) {}
 
-  static Config config_of(std::uint32_t prefetch) {
-    Config config;
+  static PlacementPolicy config_of(std::uint32_t prefetch) {
+    PlacementPolicy config;
     config.prefetch = prefetch;
     return config;
   }

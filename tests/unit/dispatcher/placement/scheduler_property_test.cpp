@@ -80,8 +80,8 @@ TaskSpec spec_of(unsigned a, unsigned b) {
   return spec;
 }
 
-Config config_of(unsigned prefetch) {
-  Config config;
+PlacementPolicy config_of(unsigned prefetch) {
+  PlacementPolicy config;
   config.prefetch = prefetch;
   config.quotas = {{"b", {3, 0, 0, 0}}, {"c", {1, 0, 3, 0}}};
   return config;
@@ -94,7 +94,6 @@ struct History : Fleet {
 
   const bool frozen;
   std::vector<std::string> nodes;
-  std::uint32_t aborted = 0;
 
   Provider* pick_node(unsigned a) {
     return nodes.empty() ? nullptr : providers.find_node(*NodeId::parse(nodes[a % nodes.size()]));
@@ -209,11 +208,7 @@ struct History : Fleet {
           if (QueueEntry* task = pick_task(e.a, false); task && task->not_before <= now.mono)
             backlog.set_priority(*task, e.b / 2 % 10);
         } else if (node) {
-          if (node->zombies.empty())
-            node->zombies.emplace(AssignmentRef{*TaskId::parse("gone"), ++aborted, 1},
-                                  Provider::Zombie{});
-          else
-            node->zombies.clear();
+          node->aborting = node->aborting == 0 ? 1 : 0;
           providers.reindex(*node, now.mono);
         }
         break;
@@ -257,7 +252,7 @@ class Rules {
   void start() { waited_.clear(); }
 
   /// What is wrong with the scheduler's next decision; empty: nothing.
-  std::string judge(const std::optional<Placement>& got) {
+  std::string judge(const std::optional<Pick>& got) {
     if (got)
       if (const std::string wrong = forbidden(*got); !wrong.empty()) return wrong;
     for (;;) {
@@ -323,7 +318,7 @@ class Rules {
   }
 
   /// What must never happen, whatever else speaks for it.
-  std::string forbidden(const Placement& got) const {
+  std::string forbidden(const Pick& got) const {
     const Provider& provider = *got.provider;
     const std::string where = name(*got.task) + " to " + provider.node_id.str();
     if (!is_queued(*got.task)) return where + ", which is not queued";
@@ -528,8 +523,7 @@ class Rules {
 
   /// Whether `got` is what the class should do, then `wrong` is empty, or must not, then it says
   /// why. False: the class waits.
-  bool judge_class(TaskClass& group, const std::optional<Placement>& got,
-                   std::string& wrong) const {
+  bool judge_class(TaskClass& group, const std::optional<Pick>& got, std::string& wrong) const {
     const std::vector<QueueEntry*> order = in_order(group);
     std::size_t looked = 0;
     for (std::size_t i = 0; i < order.size(); ++i) {
@@ -579,14 +573,14 @@ class Rules {
   }
   /// Whether `got` is such a task, with fewer failed attempts.
   bool spares(const TaskClass& group, const std::vector<QueueEntry*>& order, const QueueEntry& task,
-              const Placement& got) const {
+              const Pick& got) const {
     return got.provider->record->failures > 0 && failures(*got.task) < failures(task) &&
            std::ranges::count(others(group, order, task, *got.provider), got.task) != 0;
   }
   /// True; `wrong` says so if a provider that failed last got a task that
   /// failed, though another has not.
   bool judge_spared(const TaskClass& group, const std::vector<QueueEntry*>& order,
-                    const QueueEntry& task, const Placement& got, std::string& wrong) const {
+                    const QueueEntry& task, const Pick& got, std::string& wrong) const {
     if (got.provider->record->failures == 0 || failures(*got.task) == 0) return true;
     for (const QueueEntry* other : others(group, order, task, *got.provider))
       if (failures(*other) == 0) wrong = name(*got.task) + " went before " + name(*other);

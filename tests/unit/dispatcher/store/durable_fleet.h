@@ -29,7 +29,7 @@ struct DurableWorld : World {
       next = page->next;
       core.restore(std::move(*page), now);
     }
-    core.check_invariants();
+    core.check();
   }
   static Config durable() {
     Config config;
@@ -57,7 +57,7 @@ struct DurableWorld : World {
     if (!report.result) report.left = std::move(*running);
     running.reset();
     committer.handle(std::move(report), now);
-    core.set_store_report(committer.report());
+    core.handle(committer.report());
     commit();
     return !failed;
   }
@@ -330,7 +330,7 @@ struct DurableFleet {
   }
   /// Everything promised was kept.
   void check() {
-    w->core.check_invariants();
+    w->core.check();
     CHECK(w->core.live_tasks() == 0);
     for (const std::string& id : accepted) {
       INFO(id);

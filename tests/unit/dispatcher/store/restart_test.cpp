@@ -372,7 +372,7 @@ TEST_CASE("a disk short of room: results first") {
   StoreReport report;
   SECTION("low: no new tasks, everything else goes on") {
     report.state = StoreReport::State::kLow;
-    lives.w->core.set_store_report(report);
+    lives.w->core.handle(report);
     lives.submit("t2");
     const auto accepted = lives.w->take_to_client<msg::Accepted>();
     REQUIRE(accepted.size() == 2);
@@ -439,7 +439,7 @@ TEST_CASE("what was measured of nodes, and how urgent tasks are, outlives the di
   lives.w->run_for(5001);
   lives.settle();
   lives.next();
-  lives.w->core.check_invariants();
+  lives.w->core.check();
   for (const auto& [node, known] : {std::pair("node-1", fast), std::pair("node-2", slow)}) {
     CHECK(expectation(node).known);
     CHECK(expectation(node).run_s == Approx(known.run_s).epsilon(0.15));

@@ -29,7 +29,7 @@ struct Tasks {
     return added;
   }
   void end(Task& task) {
-    table.move(task, TaskStatus::kAborted, "cancelled", now);
+    table.move(task, Step::kAbort, "cancelled", now);
     task.fetched = true;
     table.check_invariants();
   }
@@ -62,7 +62,7 @@ TEST_CASE("handles are dense, and are given again") {
   const TaskHandle first = a.handle;
   CHECK(first == 0);
   CHECK(b.handle == 1);
-  t.table.erase(a);
+  t.table.erase(a.handle, true, t.now.mono);
   t.table.check_invariants();
   CHECK(!t.table.knows(id_of("a")));
   CHECK(t.add("c").handle == first);
@@ -94,7 +94,7 @@ TEST_CASE("a past task keeps its handle, is read without being revived, and revi
   CHECK(known.present() != nullptr);
   t.table.compact();
   CHECK(known.present() == nullptr);
-  t.table.expire(handle, t.now.mono);
+  t.table.erase(handle, false, t.now.mono);
   CHECK(t.table.size() == 0);
   CHECK(t.changes.take_erased() == std::vector<std::uint64_t>{1});
 }

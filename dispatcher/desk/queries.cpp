@@ -1,11 +1,10 @@
-// What clients ask about tasks, nodes and the dispatcher itself.
+// What clients want to know of tasks, nodes and the dispatcher itself.
 #include <fmt/format.h>
 
 #include <utility>
 
-#include "dispatcher/core.h"
+#include "dispatcher/desk/desk.h"
 #include "dispatcher/desk/permissions.h"
-#include "dispatcher/desk/reports.h"
 #include "protocol/wire/codec.h"
 
 namespace genai::dispatcher {
@@ -54,37 +53,40 @@ Expected<Filter> read_filter(const ValueMap& map) {
 
 }  // namespace
 
-void Core::on_client(const std::string& peer, const msg::StatusQuery& message, const Now& now) {
+void Desk::on(const msg::StatusQuery& message, const Now& now) {
   msg::Tasks tasks{message.request, {}, false};
   Explanations explanations;
   for (const TaskId& id : message.ids)
-    if (const TaskView task = tasks_.peek(id); task && may_see(*asker_, task->spec.tenant()))
-      tasks.tasks.push_back(Reports::task(*this, *task, true, now, explanations));
-  outbox_.reply(peer, std::move(tasks));
+    if (const TaskView task = tasks_.peek(id); task && may_see(*asking_.who, task->spec.tenant()))
+      tasks.tasks.push_back(reports_.task(*task, progress_of(*task), true, now, explanations));
+  reply(std::move(tasks));
 }
 
-void Core::on_client(const std::string& peer, const msg::List& message, const Now& now) {
-  if (const Listing* under_way = listings_.of(peer);
-      under_way || listings_.is_full_for(payer(*asker_, peer))) {
+void Desk::on(const msg::List& message, const Now& now) {
+  if (const Listing* under_way = listings_.of(asking_.peer);
+      under_way || listings_.is_full_for(payer())) {
     if (under_way && under_way->page.request == message.request) return;  // it was repeated
-    return slow_down(peer, message.request);
+    return slow_down(message.request);
   }
   const auto filter = read_filter(message.filter);
-  if (!filter) return refuse_client(peer, message.request, filter.error(), now);
-  Listing listing{peer, *asker_, filter->status, filter->limit, filter->after, {}};
+  if (!filter) return refuse(message.request, filter.error(), now);
+  Listing listing{asking_.peer, *asking_.who, filter->status, filter->limit, filter->after, {}};
   listing.page.request = message.request;
   std::size_t looks = Listings::kTurn;
   if (look_on(listing, looks, now))
-    outbox_.reply(peer, std::move(listing.page));
+    reply(std::move(listing.page));
   else
     listings_.add(std::move(listing));
 }
 
 /// True when its page is complete; takes from `looks` how many tasks it looked at.
-bool Core::look_on(Listing& listing, std::size_t& looks, const Now& now) {
+bool Desk::look_on(Listing& listing, std::size_t& looks, const Now& now) {
   constexpr std::size_t kLooksPerUnit = 16;  // most are passed over
   const std::size_t before = looks, listed = listing.page.tasks.size();
   Explanations explanations;
+  const auto report = [&](const Task& task) {
+    return reports_.task(task, progress_of(task), false, now, explanations);
+  };
   auto it = listing.after ? tasks_.after(*listing.after) : tasks_.begin();
   for (; it != tasks_.end() && looks > 0 && !listing.page.more; ++it, --looks) {
     listing.after = TaskId::parse(it->id());
@@ -93,28 +95,28 @@ bool Core::look_on(Listing& listing, std::size_t& looks, const Now& now) {
     if (listing.page.tasks.size() >= listing.limit)
       listing.page.more = true;
     else
-      listing.page.tasks.push_back(Reports::task(*this, *TaskView(*it), false, now, explanations));
+      listing.page.tasks.push_back(report(*TaskView(*it)));
   }
   rates_.charge(listing.payer(),
                 listing.page.tasks.size() - listed + (before - looks) / kLooksPerUnit, now.mono);
   return it == tasks_.end() || listing.page.more;
 }
 
-void Core::answer_listings(const Now& now) {
+void Desk::answer_listings(const Now& now) {
   std::size_t looks = Listings::kTurn;
   while (!listings_.empty() && looks > 0) {
     Listing& listing = listings_.front();
     if (!look_on(listing, looks, now)) return listings_.rotate();
-    outbox_.reply(listing.peer, std::move(listing.page));
+    tell(desk_event::Reply{listing.peer, std::move(listing.page)});
     listings_.pop();
   }
 }
 
-void Core::on_client(const std::string& peer, const msg::NodesQuery& message, const Now& now) {
-  rates_.charge(payer(*asker_, peer), providers_.size(), now.mono);
+void Desk::on(const msg::NodesQuery& message, const Now& now) {
+  rates_.charge(payer(), placement_.providers().size(), now.mono);
   std::map<std::string, ValueMap> by_name;
-  for (const auto& [session, provider] : providers_.sessions())
-    by_name[provider->node_id.str()] = Reports::node(*this, *provider, message.measured, now);
+  for (const auto& [session, provider] : placement_.providers().sessions())
+    by_name[provider->node_id.str()] = reports_.node(*provider, message.measured, now);
   msg::NodeList list{message.request, {}};
   std::size_t bytes = 0;
   for (auto& [node_id, map] : by_name) {
@@ -129,11 +131,23 @@ void Core::on_client(const std::string& peer, const msg::NodesQuery& message, co
     }
     list.nodes.push_back(std::move(map));
   }
-  outbox_.reply(peer, std::move(list));
+  reply(std::move(list));
 }
 
-void Core::on_client(const std::string& peer, const msg::StatsQuery& message, const Now& now) {
-  outbox_.reply(peer, msg::Stats{message.request, Reports::stats(*this, now)});
+void Desk::on(const msg::StatsQuery& message, const Now& now) {
+  reply(msg::Stats{message.request, reports_.stats(store_, is_draining(), now)});
+}
+
+// ---- time
+
+void Desk::expire(const Now& now) {
+  clients_.tick(now.mono);
+  deliver(now);
+  answer_listings(now);
+}
+
+Duration Desk::next_deadline() const {
+  return listings_.empty() ? clients_.next_deadline() : Duration{0};
 }
 
 }  // namespace genai::dispatcher

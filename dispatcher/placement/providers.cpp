@@ -1,9 +1,8 @@
-#include "dispatcher/fleet/providers.h"
+#include "dispatcher/placement/providers.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 
@@ -36,12 +35,6 @@ std::string rest_of(const Provider& provider, Duration now) {
 }
 
 }  // namespace
-
-std::string_view name(Reach reach) {
-  static constexpr std::array<std::string_view, 4> kNames = {"online", "suspect", "draining",
-                                                             "unreachable"};
-  return kNames[static_cast<std::size_t>(reach)];
-}
 
 bool Provider::is_executing(const QueueEntry& task) const {
   std::size_t position = 0;
@@ -89,15 +82,13 @@ double Provider::firm_until() const {
   return (executing_due_s + waiting_s) / meta.slots - least;
 }
 
-Provider& Providers::add(const msg::ProviderEntry& entry, std::size_t broker, const Now& now) {
+Provider& Providers::add(const SessionId& session, const NodeId& node, const Now& now) {
   auto owned = std::make_unique<Provider>();
   Provider& provider = *owned;
-  provider.session = entry.session;
-  provider.node_id = entry.node_id;
-  provider.broker = broker;
-  provider.meta = entry.meta;
+  provider.session = session;
+  provider.node_id = node;
   provider.since_ms = to_ms(now.wall);
-  provider.record = &records_[entry.node_id];
+  provider.record = &records_[node];
   provider.ordinal = ++joins_;
   if (free_indexes_.empty()) {
     provider.index = by_index_.size();
@@ -108,8 +99,8 @@ Provider& Providers::add(const msg::ProviderEntry& entry, std::size_t broker, co
     free_indexes_.pop_back();
     by_index_[provider.index] = &provider;
   }
-  sessions_.emplace(entry.session, std::move(owned));
-  nodes_[entry.node_id] = &provider;
+  sessions_.emplace(session, std::move(owned));
+  nodes_[node] = &provider;
   return provider;
 }
 
@@ -129,7 +120,7 @@ void Providers::remove(Provider& provider) {
 
 std::size_t Providers::capacity(const Provider& provider) const {
   if (provider.is_on_trial()) return 1;
-  const std::size_t prefetch = std::min<std::size_t>(config_.prefetch, provider.most_prefetched);
+  const std::size_t prefetch = std::min<std::size_t>(policy_.prefetch, provider.most_prefetched);
   return provider.meta.slots + prefetch + (GENAI_PLANTED(kOverfill) ? 1 : 0);
 }
 
@@ -164,7 +155,6 @@ void Providers::reindex(Provider& provider, Duration now) {
     if (rests) place.deadline = provider.rest_ends();
     if (barred) place.deadline = std::min(place.deadline, provider.barred_until);
   }
-  if (provider.reach == Reach::kUnreachable) place.deadline = provider.lost_at;
   if (place.deadline != kNever)
     deadlines_.emplace(std::pair{place.deadline, provider.ordinal}, &provider);
   slots_online_ += place.slots;

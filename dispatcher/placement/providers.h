@@ -1,5 +1,5 @@
-// The fleet as the dispatcher sees it: sessions the brokers report, what each has been given and
-// how long that will take.
+// The fleet as placement sees it: what each provider is, what it has been given, and how long that
+// will take.
 #pragma once
 
 #include <cstdint>
@@ -8,11 +8,12 @@
 #include <unordered_map>
 #include <vector>
 
-#include "dispatcher/config.h"
+#include "dispatcher/fleet/reach.h"
 #include "dispatcher/placement/measures.h"
+#include "dispatcher/placement/policy.h"
 #include "dispatcher/placement/ranking.h"
 #include "protocol/base/time.h"
-#include "protocol/wire/link.h"
+#include "protocol/wire/public_meta.h"
 #include "protocol/wire/task_spec.h"
 
 namespace genai::dispatcher {
@@ -33,28 +34,18 @@ struct NodeRecord {
   bool unsaved = false;  // something changed since it was written
 };
 
-enum class Reach : std::uint8_t { kOnline, kSuspect, kDraining, kUnreachable };
-std::string_view name(Reach reach);
-
 struct Provider {
   SessionId session;
   NodeId node_id;
-  std::size_t broker = 0;  // index of the link it is reached by
   PublicMetaInfo meta;
   Reach reach = Reach::kOnline;
-  Duration lost_at = kNever;  // unreachable: when its tasks are requeued
   std::uint64_t since_ms = 0;
   NodeRecord* record = nullptr;
 
   /// Scheduled or Sent here, in the order of assignment: a node works on the
   /// first `slots`.
   std::vector<QueueEntry*> tasks;
-  /// Aborted here but not yet acknowledged: they still occupy the node.
-  struct Zombie {
-    ErrorCode code;
-    Duration resend_at;
-  };
-  std::map<AssignmentRef, Zombie> zombies;
+  std::size_t aborting = 0;  // attempts that were aborted here, and still occupy the node
 
   Duration barred_until{0};    // refused or unreachable just now: not asked again before
   std::uint32_t refusals = 0;  // in a row that came though it had slots free
@@ -83,7 +74,7 @@ struct Provider {
   std::uint64_t ordinal = 0;        // order of joining: breaks ties the same way in every run
   std::size_t index = 0;            // dense, used again once it is free
 
-  std::size_t outstanding() const { return tasks.size() + zombies.size(); }
+  std::size_t outstanding() const { return tasks.size() + aborting; }
   /// Until then it gets nothing: too much has failed there. Below `now`: it works like others.
   Duration rest_ends() const { return std::max(record->probation_ends, unfit_until); }
   /// It has failed so much that it gets one task at a time, until one completes.
@@ -106,7 +97,8 @@ struct Provider {
 /// reindex(): it is noted in a log of changes from which the rankings catch up.
 class Providers {
  public:
-  Providers(const Config& config, Measures& measures) : config_(config), measures_(measures) {}
+  Providers(const PlacementPolicy& policy, Measures& measures)
+      : policy_(policy), measures_(measures) {}
 
   Provider* find(const SessionId& session);
   Provider* find_node(const NodeId& node);
@@ -115,7 +107,8 @@ class Providers {
   bool knows(const NodeId& node) const { return records_.contains(node); }
   const std::unordered_map<NodeId, NodeRecord>& records() const { return records_; }
 
-  Provider& add(const msg::ProviderEntry& entry, std::size_t broker, const Now& now);
+  /// Says nothing yet of what the node is: set_meta().
+  Provider& add(const SessionId& session, const NodeId& node, const Now& now);
   void remove(Provider& provider);
   void reindex(Provider& provider, Duration now);
   /// The node says what it is; reindexes.
@@ -172,11 +165,11 @@ class Providers {
   /// Those with tasks that wait behind others.
   const std::map<std::uint64_t, Provider*>& prefetching() const { return prefetching_; }
 
-  /// Ends of rests and of grace for unreachable providers.
+  /// Ends of rests.
   Duration next_deadline() const {
     return deadlines_.empty() ? kNever : deadlines_.begin()->first.first;
   }
-  /// A provider whose deadline has come, or null; reindex or remove it.
+  /// A provider whose deadline has come, or null; reindex it.
   Provider* next_due(Duration now);
 
   std::size_t slots_online() const { return slots_online_; }
@@ -201,7 +194,7 @@ class Providers {
   void recount(Provider& provider, Duration now);
   void begin(Provider& provider, QueueEntry& task, Duration now);
 
-  const Config& config_;
+  const PlacementPolicy& policy_;
   Measures& measures_;
   Sessions sessions_;
   std::unordered_map<NodeId, Provider*> nodes_;
