@@ -11,12 +11,12 @@
 
 namespace genai {
 
-/// Immutable bytes with shared ownership. A copy of a Data copies no byte, and the bytes live as
-/// long as any copy does. Different copies may be used by different threads.
+/// Bytes that never change and that several owners share. To copy a Data copies no bytes. The bytes
+/// live as long as any copy of the Data. Different threads may use different copies at once.
 class Data {
  public:
   Data() = default;
-  /// Takes the bytes over. A string that is moved in is not copied.
+  /// Takes the bytes of a string. A string that is moved in is not copied.
   Data(std::string bytes) {
     auto owner = std::make_shared<const std::string>(std::move(bytes));
     view_ = *owner;
@@ -24,7 +24,8 @@ class Data {
   }
   Data(std::string_view bytes) : Data(std::string(bytes)) {}
   Data(const char* text) : Data(std::string(text)) {}
-  /// Bytes that `owner` keeps alive and unchanged, such as a mapped file. Copies nothing.
+  /// Shares bytes that `owner` keeps alive and unchanged: a mapped file, for example. Copies
+  /// nothing.
   Data(std::shared_ptr<const void> owner, std::string_view bytes)
       : owner_(std::move(owner)), view_(bytes) {}
 
@@ -34,9 +35,9 @@ class Data {
   std::string_view view() const { return view_; }
   operator std::string_view() const { return view_; }
   std::span<const std::byte> bytes() const { return std::as_bytes(std::span(view_)); }
-  /// A copy of the bytes.
+  /// Returns a copy of the bytes.
   std::string str() const { return std::string(view_); }
-  /// What keeps the bytes alive.
+  /// Returns the object that keeps the bytes alive.
   const std::shared_ptr<const void>& owner() const { return owner_; }
 
   friend bool operator==(const Data& a, const Data& b) { return a.view_ == b.view_; }

@@ -1,4 +1,4 @@
-// A value among a task's params: what a client writes and a node reads.
+// One value in the params of a task. The client writes it, the node reads it.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +7,8 @@
 
 namespace genai {
 
-/// An integer that fits into std::int64_t arrives at a node as that; only a larger one arrives as
-/// std::uint64_t. A double must be finite, and a string must be UTF-8.
+/// An integer that fits into std::int64_t arrives at the node as std::int64_t; only a larger one
+/// arrives as std::uint64_t. A double must be finite. A string must be UTF-8.
 using Param = std::variant<bool, std::int64_t, std::uint64_t, double, std::string>;
 
 }  // namespace genai

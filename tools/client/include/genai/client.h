@@ -6,20 +6,21 @@
 //   request.payload = "a lighthouse at dusk";
 //   const std::string id = client.submit(request);
 //   const auto result = client.wait(id);
-//   if (result && keep(result->data))  // in a file, say, that is synced and has its name
+//   if (result && keep(result->data))  // for example in a file, synced and with its final name
 //     client.acknowledge();            // now the dispatcher may drop the picture
 //   else if (result)
-//     client.leave(id);                // it stays there: watch({id}) brings it again
+//     client.leave(id);                // the dispatcher keeps it: watch({id}) brings it again
 //
-// What was submitted is kept here until its result has come: the library repeats what was not
-// answered, reconnects, and submits again what a restarted dispatcher has forgotten. Retrying the
-// same id is always safe.
+// The library remembers each submitted task until its result has come. It repeats messages that
+// were not answered, it reconnects, and it submits the tasks again that a restarted dispatcher has
+// forgotten. It is always safe to repeat a submit with the same id.
 //
-// A result is acknowledged, upon which the dispatcher drops its data, only when the caller says so:
-// by acknowledge(), or by coming back for more with the next call of next() or wait(). So put each
-// result where it shall stay before you come back, and leave() what you could not keep. A process
-// that ends or is killed while it handles a result has lost nothing: watch() with the task's id
-// brings it again, until the dispatcher's --result-retention-s has passed (24 h).
+// The dispatcher drops the data of a result once the result is acknowledged. The library
+// acknowledges a result only when the caller says so: by acknowledge(), or by the next call of
+// next() or wait(). So store each result before that next call. Call leave() for a result that you
+// could not store. A process that ends or is killed while it handles a result loses nothing:
+// watch() with the task's id brings the result again, until the dispatcher's --result-retention-s
+// (24 h by default) has passed.
 #pragma once
 
 #include <cstddef>
@@ -38,78 +39,101 @@
 
 namespace genai::client {
 
+/// Something that happened to a watched task.
 using Event = std::variant<TaskResult, TaskUpdate>;
 
-/// A Session whose calls block until they are answered. One thread at a time may use a Client, and
-/// everything happens inside the calls. While tasks are open, call it at least every few seconds:
-/// else the dispatcher repeats itself, and a restart of the dispatcher is noticed late.
+/// A Session whose calls block until they are answered.
 ///
-/// Calls throw ClientError: with kTimeout when the dispatcher does not answer in Config::timeout,
-/// with kBadField of an argument that cannot be sent, else with the dispatcher's code.
+/// Threads: one thread at a time may use a Client. Everything happens inside the calls. While tasks
+/// are open, make a call at least every few seconds. Otherwise the dispatcher repeats its messages,
+/// and this side learns late that the dispatcher was restarted.
+///
+/// Errors: a call throws ClientError. Its code is kTimeout if the dispatcher does not answer within
+/// Config::timeout, kBadField if an argument cannot be sent, kSystem if the connection cannot be
+/// used any more, kBadAnswer if the answer is of the wrong type, and else the dispatcher's code.
 class GENAI_EXPORT Client {
  public:
+  /// Connects in the background. Throws ClientError: kBadField if the endpoint is wrong, kMalformed
+  /// or kNotAllowed if a key is wrong, kSystem if the system has no descriptor left.
   explicit Client(Config config);
+  /// Sends the acknowledgements that wait, for at most one second. The result that was returned
+  /// last is not acknowledged.
   ~Client();
   Client(Client&&) noexcept;
   Client& operator=(Client&&) noexcept;
 
-  /// Throws what submit() would throw about this request before sending anything.
+  /// Throws the error that submit() would throw before it sends this request, if there is one.
   static void check(const TaskRequest& request);
 
-  /// Submits and returns the id once accepted; throws when refused. After a timeout it is not known
-  /// whether the task was accepted: it stays submitted here, and its result may still come.
+  /// Submits a task, waits until it is accepted, and returns its id. Throws if the dispatcher
+  /// refuses it. After kTimeout it is not known whether the task was accepted: the library goes on
+  /// submitting it, and its result may still come.
   std::string submit(TaskRequest request, Watch watch = Watch::kResult);
-  /// One verdict per request, in order; requests without an id get theirs there. Throws kBadField
-  /// or kTooLarge before anything is sent when a request could not be sent as it is, or two have
-  /// the same id. An id that is open with another content gets kIdConflict.
+  /// Submits tasks, and returns one verdict for each request, in their order. The verdict of a
+  /// request without an id has the id that the library made. Throws kBadField, kMalformed or
+  /// kTooLarge, and sends nothing, if one of the requests cannot be sent or if two have the same
+  /// id. The verdict is kIdConflict if the id is open here with another content.
   std::vector<Verdict> submit(std::vector<TaskRequest> requests, Watch watch = Watch::kResult);
 
-  /// Follows tasks that were submitted elsewhere or before; those that are known come back, the
-  /// others are absent. Watch::kNone: follows them no longer, and leaves them (see leave()).
+  /// Watches tasks that were submitted earlier, or by another client. Returns the tasks that the
+  /// dispatcher knows. Watch::kNone ends the watch instead; a result of these tasks that the caller
+  /// has and has not acknowledged stays with the dispatcher, as after leave().
   std::vector<TaskInfo> watch(const std::vector<std::string>& ids, Watch watch = Watch::kResult);
 
-  /// The next result or update of any watched task; nothing after `timeout`, or at once when no
-  /// watched task is left. Each result comes once.
+  /// Waits for the next result or update of any watched task, and returns it. Returns nothing after
+  /// `timeout`, or at once if no watched task is left. Each result is returned once.
   std::optional<Event> next(Millis timeout = kForever);
-  /// The result of one watched task; nothing after `timeout`. Other events stay for next(). Throws
-  /// kNotOpen when no result of that id can come.
+  /// Waits for the result of one watched task, and returns it. Returns nothing after `timeout`.
+  /// Other events wait for next(). Throws kNotOpen if no result of this task can come.
   std::optional<TaskResult> wait(const std::string& id, Millis timeout = kForever);
-  /// Every result given so far is kept: for a caller that does not come back soon, or at all.
+  /// Acknowledges every result that was returned so far. Use it if you do not call next() or
+  /// wait() again soon.
   void acknowledge();
-  /// The result that was given last could not be kept: if it is this task's, it is not acknowledged
-  /// and stays with the dispatcher, for watch() to bring it again. Never waits for an answer.
+  /// Says that the result that was returned last could not be stored. If it is the result of this
+  /// task, it is not acknowledged and stays with the dispatcher; watch() brings it again. Does
+  /// nothing if it is the result of another task. Never waits for an answer.
   void leave(const std::string& id);
-  /// How many watched tasks have not ended yet.
+  /// Returns how many watched tasks have not ended yet.
   std::size_t open_tasks() const;
 
+  /// Aborts tasks. Returns one verdict for each id, in their order: kOk, kAlreadyTerminal or
+  /// kUnknownTask.
   std::vector<Verdict> cancel(const std::vector<std::string>& ids);
-  /// Submits the content of Failed tasks again under new ids; the Failed ones stay as they are.
-  /// One verdict per entry, in order, with the new id, UUIDv7s where none was given: kUnknownTask
-  /// and kNotFailed are about the old one, the others as of submit(). Throws kBadField before
-  /// anything is sent when two entries have the same new id. Replays are not watched: see watch().
-  /// After a timeout it is not known which were accepted: with ids of your own the same call can be
-  /// repeated, and makes nothing twice.
+  /// Submits the content of Failed tasks again, under new ids. The Failed tasks stay as they are.
+  /// Returns one verdict for each entry, in their order, with the new id. kUnknownTask and
+  /// kNotFailed concern the old task, all other codes concern the new one, as in submit(). Throws
+  /// kBadField, and sends nothing, if two entries have the same new id. The new tasks are not
+  /// watched: see watch(). After kTimeout it is not known which entries were accepted. If you gave
+  /// the new ids yourself, you can repeat the call: no task is made twice.
   std::vector<Verdict> replay(const std::vector<Replay>& entries);
-  /// Forgets Failed tasks with payload and log; they cannot be replayed any more. One verdict per
-  /// id, in order: kOk, kUnknownTask or kNotFailed.
+  /// Makes the dispatcher forget Failed tasks, with their payloads and logs: they cannot be
+  /// replayed any more. Returns one verdict for each id, in their order: kOk, kUnknownTask or
+  /// kNotFailed.
   std::vector<Verdict> purge(const std::vector<std::string>& ids);
-  /// Changes the priority (0 to 9) of tasks that wait. One verdict per id, in order: kOk,
-  /// kUnknownTask, kNotQueued or kAlreadyTerminal.
+  /// Changes the priority (0 to 9) of tasks that wait in the queue. Returns one verdict for each
+  /// id, in their order: kOk, kUnknownTask, kNotQueued or kAlreadyTerminal.
   std::vector<Verdict> reprioritise(const std::vector<std::string>& ids, std::uint8_t priority);
-  /// Of those that are known, in the order asked.
+  /// Returns the tasks that the dispatcher knows, in the order of `ids`, with their logs.
   std::vector<TaskInfo> status(const std::vector<std::string>& ids);
-  /// In the order of ids; all of them or those of one status; at most `limit`.
+  /// Returns tasks in the order of their ids: all of them, or all with one status. Returns at most
+  /// `limit` tasks. They have no logs.
   std::vector<TaskInfo> list(std::optional<Status> status = {}, std::size_t limit = SIZE_MAX);
-  /// The first of them behind the id `after` (empty: from the first), at most `limit` (1 to 4096).
+  /// Returns one page of that list: at most `limit` (1 to 4096) tasks, from the first one behind
+  /// the id `after` (empty: from the beginning).
   TaskPage list_page(std::optional<Status> status, const std::string& after, std::size_t limit);
+  /// Returns the nodes that the dispatcher knows. `measured`: with the measurements of each node.
   std::vector<NodeInfo> nodes(bool measured = false);
+  /// Returns the state and the figures of the dispatcher.
   Stats stats();
-  /// The dispatcher's epoch: another number than before means that it was restarted.
+  /// Returns the dispatcher's epoch. If it differs from the last one, the dispatcher was restarted.
   std::uint64_t ping();
-  /// Stops (or resumes) giving work to a node; an empty id: the dispatcher takes no new tasks.
+  /// Drains a node: with `on` it gets no new work, without it does again. With an empty id the
+  /// dispatcher itself is drained: it accepts no new tasks. Throws kUnknownNode if no node with
+  /// this id was ever connected.
   void drain(const std::string& node_id, bool on = true);
 
-  /// Called with a sentence when the dispatcher is silent, comes back or forgot tasks.
+  /// Sets a callback. It gets a sentence for people when the dispatcher is silent, when it is back,
+  /// and when it has forgotten tasks. It is called inside the calls of this class.
   void on_notice(std::function<void(const std::string&)> callback);
 
  private:

@@ -1,4 +1,4 @@
-// What can go wrong, as values: a code, a sentence for people, and what to do about it.
+// Errors as values: a code, a sentence for people, and advice on what to do.
 #pragma once
 
 #include <cstdint>
@@ -13,12 +13,13 @@
 
 namespace genai::client {
 
-/// A code of the protocol (SPEC.md, "Errors", which says what each of them means) or, from 10000
-/// on, one of this library. A newer dispatcher may send a number that is not listed here: it is
-/// kept, name() says "unknown" of it, and it is an error like the others.
+/// A code of the protocol, or a code of this library: those are 10000 and higher. SPEC.md, section
+/// "Errors", says what each code of the protocol means. A newer dispatcher may send a number that
+/// is not in this list. The library passes it on; its name() is "unknown", and it is an error like
+/// the others.
 enum class Errc : std::uint16_t {
   kOk = 0,
-  // A message, or a request in it, is not as it must be.
+  // A message, or a request in it, is wrong.
   kMalformed = 100,
   kUnsupportedVersion = 101,
   kUnknownType = 102,
@@ -34,7 +35,7 @@ enum class Errc : std::uint16_t {
   kPeerFull = 205,
   kNodeIdInUse = 206,
   kEpochTooLow = 207,
-  // The dispatcher does not do what a request asks for.
+  // The dispatcher refuses a request.
   kUnknownTask = 300,
   kIdConflict = 301,
   kQueueFull = 302,
@@ -47,11 +48,11 @@ enum class Errc : std::uint16_t {
   kOverQuota = 309,
   kNotQueued = 310,
   kSlowDown = 311,
-  // A node does not take an assignment.
+  // A node refuses an assignment.
   kNodeFull = 400,
   kNodeLeaving = 401,
   kModelMissing = 402,
-  // Why a task has ended, or has lost an attempt.
+  // The reason why a task, or one attempt of it, has ended.
   kTaskError = 500,
   kProviderLost = 501,
   kExpired = 502,
@@ -68,37 +69,39 @@ enum class Errc : std::uint16_t {
   kImpossible = 513,
   kNodeUnfit = 514,
 
-  // This library's own, which never travel.
+  // Codes of this library. They are never sent.
   kTimeout = 10000,    // no answer within Config::timeout
-  kNotOpen = 10001,    // Client::wait(): no result of that task can come
-  kBadAnswer = 10002,  // the dispatcher gave another answer than was asked for
+  kNotOpen = 10001,    // Client::wait(): no result of this task can come
+  kBadAnswer = 10002,  // the dispatcher's answer is of the wrong type
   kSystem = 10003,     // the operating system refuses a socket or a descriptor
 };
 
-/// "ok", "queue_full", ... as SPEC.md, logs and genai-ctl --json write it. It lives for ever.
+/// Returns the name of a code: "ok", "queue_full", ... SPEC.md, logs and genai-ctl --json use the
+/// same names. The text is never freed.
 GENAI_EXPORT const char* name(Errc code);
-/// The code of that name, if this version knows it.
+/// Returns the code with this name, or nothing if this version does not know it.
 GENAI_EXPORT std::optional<Errc> errc_named(std::string_view name);
 
-/// What to do about a code.
+/// What a program should do when it gets a code.
 enum class Advice {
-  kGoOn,        // it is done
-  kRepeat,      // nobody knows whether it was done: say the same again, under the same ids
-  kRetryLater,  // the same may succeed later: after Verdict::retry_after_ms, or a second
-  kAskOther,    // another dispatcher serves, and is the one to ask
-  kFixRequest,  // it will be refused again until it is changed
-  kAuthorize,   // our key does not allow it
-  kFinal,       // nothing changes it: the task has ended, or there is nothing to do it to
+  kGoOn,        // the request is done
+  kRepeat,      // it is not known whether the request was done: send it again, with the same ids
+  kRetryLater,  // the request may succeed later: wait for Verdict::retry_after_ms, or one second
+  kAskOther,    // another dispatcher serves: send the request there
+  kFixRequest,  // the request is refused until it is changed
+  kAuthorize,   // our key does not allow the request
+  kFinal,       // a repetition changes nothing: the task has ended, or does not exist
 };
+/// Returns the advice for a code.
 GENAI_EXPORT Advice advice(Errc code);
 
-/// Why there is no answer.
+/// The reason why there is no answer.
 struct Failure {
   Errc code = Errc::kOk;
   std::string detail;  // for people
 };
 
-/// The one exception of this library.
+/// The exception type of this library.
 class GENAI_EXPORT ClientError : public std::runtime_error {
  public:
   ClientError(Errc code, const std::string& what) : std::runtime_error(what), code_(code) {}
@@ -109,7 +112,7 @@ class GENAI_EXPORT ClientError : public std::runtime_error {
   Errc code_;
 };
 
-/// An answer, or why there is none.
+/// An answer, or the reason why there is none.
 template <class T>
 class Answer {
  public:
@@ -118,14 +121,14 @@ class Answer {
 
   bool ok() const { return value_.index() == 0; }
   explicit operator bool() const { return ok(); }
-  /// Only if ok().
+  /// Call these only if ok().
   T& operator*() { return *std::get_if<0>(&value_); }
   const T& operator*() const { return *std::get_if<0>(&value_); }
   T* operator->() { return std::get_if<0>(&value_); }
   const T* operator->() const { return std::get_if<0>(&value_); }
-  /// Only if not ok().
+  /// Call it only if not ok().
   const Failure& failure() const { return *std::get_if<1>(&value_); }
-  /// The answer, or a ClientError.
+  /// Returns the answer. Throws the failure as a ClientError if there is none.
   T& value() & {
     if (!ok()) throw ClientError(failure());
     return **this;
