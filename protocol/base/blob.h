@@ -1,4 +1,4 @@
-// Immutable bytes with shared ownership: a payload read in place from the frame it came in.
+// Bytes that never change and have several owners: a payload inside the frame that brought it.
 #pragma once
 
 #include <cstddef>
@@ -9,18 +9,18 @@
 
 namespace genai {
 
-/// Copying is cheap (a reference count). Thread-safe as std::shared_ptr is: different copies may be
-/// used by different threads; the bytes never change.
+/// A copy is cheap: it copies no bytes, only a reference count. Different threads may use different
+/// copies at the same time, as with std::shared_ptr.
 class Blob {
  public:
   Blob() = default;
-  /// Takes the bytes over, without a copy of the content.
+  /// Takes the bytes of the string without copying them.
   explicit Blob(std::string bytes) {
     auto owner = std::make_shared<const std::string>(std::move(bytes));
     view_ = *owner;
     owner_ = std::move(owner);
   }
-  /// A view of bytes that `owner` keeps alive.
+  /// Shares bytes that `owner` keeps alive and unchanged.
   Blob(std::shared_ptr<const void> owner, std::string_view view)
       : owner_(std::move(owner)), view_(view) {}
 
@@ -28,9 +28,9 @@ class Blob {
   std::size_t size() const { return view_.size(); }
   bool empty() const { return view_.empty(); }
 
-  /// A part of these bytes that shares their owner. `part` must lie inside view().
+  /// Returns a part of these bytes, with the same owner. `part` must lie inside view().
   Blob sub(std::string_view part) const { return Blob(owner_, part); }
-  /// The same bytes in memory of their own, so that a small part does not keep a large frame alive.
+  /// Returns a copy with its own memory, so that a small part does not keep a large frame alive.
   Blob detached() const {
     if (empty()) return {};
     auto owner = std::make_shared_for_overwrite<char[]>(size());

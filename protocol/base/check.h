@@ -1,4 +1,4 @@
-// Assertions for our own bugs: on in every build, since a wrong state must not be persisted.
+// Assertions against our own bugs. They are on in every build: a wrong state must not be stored.
 #pragma once
 
 #include <functional>

@@ -1,4 +1,4 @@
-// Pauses that grow while a trouble goes on.
+// Pauses that grow as long as a problem goes on.
 #pragma once
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 
 namespace genai {
 
-/// `first`, doubled `times` times, up to `longest`. `first` is at most some minutes.
+/// Returns `first`, doubled `times` times, but at most `longest`. `first`: at most some minutes.
 inline Duration doubled(Duration first, std::uint32_t times, Duration longest) {
   constexpr std::uint32_t kEnough = 16;
   return std::min(first * (std::int64_t{1} << std::min(times, kEnough)), longest);

@@ -1,5 +1,5 @@
-// Error codes that travel in messages, and the error value that functions return.
-// Numbers are stable: SPEC.md lists them, logs print the names.
+// The error codes of messages, and the error value that functions return.
+// A number never changes its meaning. SPEC.md lists the numbers, logs print the names.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +45,7 @@ enum class ErrorCode : std::uint16_t {
   kNodeFull = 400,
   kNodeLeaving = 401,
   kModelMissing = 402,
-  // Why a task ended, or lost an attempt.
+  // The reason why a task, or one attempt of it, has ended.
   kTaskError = 500,
   kProviderLost = 501,
   kExpired = 502,
@@ -63,20 +63,20 @@ enum class ErrorCode : std::uint16_t {
   kNodeUnfit = 514,
 };
 
-/// The snake_case name of a code as SPEC.md, logs and --json print it; "unknown" for other numbers.
+/// Returns the name of a code, as SPEC.md, logs and --json print it; "unknown" for other numbers.
 std::string_view name(ErrorCode code);
 
-/// The code with that number, or nothing when this version does not know it.
+/// Returns the code with this number, or nothing if this version does not know it.
 std::optional<ErrorCode> error_code(std::uint64_t number);
 
 struct Error {
   ErrorCode code = ErrorCode::kOk;
-  std::string detail;  // what was wrong and where, for people
+  std::string detail;  // for people: the mistake and its place
 
   friend bool operator==(const Error&, const Error&) = default;
 };
 
-/// What the sender of anything else than a message is told.
+/// Returns the error for a sender whose bytes are not a message.
 inline Error not_a_message() {
   return {ErrorCode::kMalformed, "a message is one frame, and its sender sets no routing id"};
 }

@@ -1,4 +1,4 @@
-// Who a peer is: what the key of its connection was authorized for. A plain value.
+// The identity of a peer: the rights of the key of its connection. A plain value.
 #pragma once
 
 #include <functional>
@@ -12,19 +12,19 @@ namespace genai {
 
 struct Identity {
   enum class Kind {
-    kNobody,      // its key is not authorized (any more): may do nothing
-    kAnyone,      // came where no keys are asked for (loopback, ipc, --insecure): may do everything
-    kNode,        // may be `node`, and nothing else
-    kClient,      // may do for `tenant` what its roles say
-    kDispatcher,  // may open a link to a broker
+    kNobody,      // its key is not, or no longer, authorized: it may do nothing
+    kAnyone,      // this socket asks for no keys (loopback, ipc, --insecure): it may do everything
+    kNode,        // it may be the node `node`, and nothing else
+    kClient,      // its roles say what it may do for `tenant`
+    kDispatcher,  // it may open a link to a broker
   };
 
   Kind kind = Kind::kNobody;
-  std::string key = {};     // the public key, 40 characters of Z85; empty: none was asked for
-  NodeId node = {};         // of a kNode
-  std::string tenant = {};  // of a kClient; likewise its roles:
+  std::string key = {};     // the public key, 40 characters of Z85; empty: the socket asks for none
+  NodeId node = {};         // only of kNode
+  std::string tenant = {};  // only of kClient, like the roles below
   bool may_submit = false;  // submit, replay, cancel and reprioritise its tenant's tasks
-  bool may_watch = false;   // follow, query and list them
+  bool may_watch = false;   // watch, query and list its tenant's tasks
   bool is_admin = false;    // everything, for every tenant
 
   static Identity anyone() { return {.kind = Kind::kAnyone}; }
@@ -32,11 +32,11 @@ struct Identity {
   friend bool operator==(const Identity&, const Identity&) = default;
 };
 
-/// Public keys, found without a copy.
+/// Public keys. A lookup copies no text.
 using KeySet = std::set<std::string, std::less<>>;
 
-/// Whose budget pays for what comes over the connection `peer`: a key may open connections without
-/// number. Those of revoked keys share one, so that none of them can name itself like a key.
+/// Returns the name of the budget that pays for the messages of connection `peer`. Connections of
+/// one key share a budget. So do all connections of revoked keys: none can name itself like a key.
 inline std::string_view payer(const Identity& who, std::string_view peer) {
   return who.kind == Identity::Kind::kAnyone ? peer : std::string_view(who.key);
 }

@@ -1,5 +1,5 @@
-// Strong identifiers. Text ids are 1 to limits::kMaxIdBytes bytes of [A-Za-z0-9._:-]; binary ids
-// are 16 random bytes and are secrets of their owner: logs print their short form only.
+// Ids, with one type for each kind. A text id is 1 to limits::kMaxIdBytes bytes of [A-Za-z0-9._:-].
+// A binary id is 16 random bytes and a secret of its owner: logs print only its short form.
 #pragma once
 
 #include <array>
@@ -14,17 +14,17 @@
 
 namespace genai {
 
-/// Whether `text` has the shape of a text id.
+/// Returns whether `text` has the form of a text id.
 bool is_valid_id(std::string_view text);
 
-/// `Tag` only makes the types different. Holds its text itself: a task's life passes so many of
-/// them on that an allocation for each was a good part of all that it took.
+/// `Tag` only makes the types different. The text is stored inside the object: a task needs so many
+/// copies of ids that an allocation for each was a large part of its cost.
 template <class Tag>
 class TextId {
  public:
-  TextId() = default;  // empty: "none", never valid on the wire
+  TextId() = default;  // empty: "no id"; it must not be sent
 
-  /// Nothing when the shape is wrong.
+  /// Returns nothing if the text has the wrong form.
   static std::optional<TextId> parse(std::string_view text) {
     if (!is_valid_id(text)) return std::nullopt;
     TextId id;
@@ -33,7 +33,7 @@ class TextId {
     return id;
   }
 
-  /// Valid as long as this object stays what and where it is.
+  /// The view is valid until this object changes, moves or ends.
   std::string_view view() const { return {text_.data(), size_}; }
   std::string str() const { return std::string(view()); }
   bool empty() const { return size_ == 0; }
@@ -51,7 +51,7 @@ class BinaryId {
   static constexpr std::size_t kBytes = 16;
   using Bytes = std::array<std::uint8_t, kBytes>;
 
-  BinaryId() = default;  // all zero: "none"
+  BinaryId() = default;  // all zero: "no id"
   explicit BinaryId(const Bytes& bytes) : bytes_(bytes) {}
   static std::optional<BinaryId> parse(std::string_view bytes) {
     if (bytes.size() != kBytes) return std::nullopt;
@@ -63,7 +63,7 @@ class BinaryId {
   std::string_view view() const {
     return {reinterpret_cast<const char*>(bytes_.data()), bytes_.size()};
   }
-  /// The first 4 bytes in hex: enough to tell sessions apart in a log, useless to an impostor.
+  /// Returns the first 4 bytes in hex: enough to tell sessions apart, useless to attackers.
   std::string short_hex() const {
     static constexpr char kHex[] = "0123456789abcdef";
     std::string out;
@@ -84,8 +84,8 @@ using NodeId = TextId<struct NodeTag>;
 using SessionId = BinaryId<struct SessionTag>;    // one life of a node process
 using InstanceId = BinaryId<struct InstanceTag>;  // one life of a broker or dispatcher process
 
-/// UUIDv7 (RFC 9562, section 5.7) in its 36-character text form: 48 bits of Unix milliseconds, then
-/// 74 of the `random` bits. Pure; the caller brings time and randomness.
+/// Makes a UUIDv7 (RFC 9562, section 5.7) as a text of 36 characters: 48 bits of Unix milliseconds,
+/// then 74 of the `random` bits. Pure: the caller gives the time and the random bits.
 TaskId uuid7(std::uint64_t unix_ms, const std::array<std::uint8_t, 10>& random);
 
 }  // namespace genai

@@ -1,4 +1,4 @@
-// A line for the log, as a pure machine says it. A loop writes it (runtime/event_log.h).
+// A line for the log. A pure machine makes it, and a loop writes it (runtime/event_log.h).
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@ namespace genai {
 struct LogEvent {
   enum class Level { kDebug, kInfo, kWarn };
   Level level;
-  std::string text;  // one of few: what varies stands in the fields
+  std::string text;  // one of a few fixed texts: the fields have everything that varies
   std::vector<std::pair<std::string, Value>> fields;
 };
 

@@ -1,6 +1,6 @@
-// What a process counts and measures of itself. A metric is registered by its owner, where it is
-// counted; whoever shows metrics walks the registry, so a new metric is one line in its owner and
-// one row in SPEC.md.
+// The figures that a process counts and measures. The owner of a metric registers it where it
+// counts it. A report walks the registry, so a new metric is one line in its owner and one row in
+// SPEC.md.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 namespace genai {
 
-/// Only grows, from 0 at the start of the process. The name ends in _total.
+/// A number that only grows, from 0 at the start of the process. Its name ends in _total.
 class Counter {
  public:
   void operator++() { ++value_; }
@@ -25,15 +25,15 @@ class Counter {
   std::uint64_t value_ = 0;
 };
 
-/// How often which sizes were seen. The name ends in the unit.
+/// Counts how often which values were seen. Its name ends in the unit.
 class Histogram {
  public:
-  /// `bounds` are the upper ends of the buckets, ascending; above the last there is one more.
+  /// `bounds` are the upper ends of the buckets, in ascending order. One more bucket has the rest.
   explicit Histogram(std::vector<double> bounds);
 
   void observe(double size);
   std::uint64_t count() const { return count_; }
-  /// {count: uint, sum: float, buckets: [[upper end: float, how many up to it: uint], ...]}
+  /// Returns {count: uint, sum: float, buckets: [[upper end: float, how many up to it: uint]...]}.
   Value value() const;
 
  private:
@@ -43,8 +43,8 @@ class Histogram {
   double sum_ = 0;
 };
 
-/// All metrics of one process. Names are of a-z, 0-9 and _; each is registered once: a second time
-/// is a bug and aborts. Not thread-safe. Pure.
+/// All metrics of one process. A name consists of a-z, 0-9 and _. To register a name twice is a bug
+/// and aborts. Not thread-safe. Pure.
 class Metrics {
  public:
   enum class Kind : std::uint8_t { kCounter, kGauge, kHistogram };
@@ -59,15 +59,15 @@ class Metrics {
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
 
-  /// The reference lives as long as the registry.
+  /// Registers a metric. The reference is valid as long as the registry.
   Counter& counter(std::string name, std::string help);
-  /// One that is counted elsewhere, read whenever somebody looks.
+  /// Registers a counter that another object counts. Each report reads it.
   void counter(std::string name, std::string help, std::function<std::uint64_t()> read);
   Histogram& histogram(std::string name, std::string help, std::vector<double> bounds);
-  /// A value that goes up and down, read whenever somebody looks: a uint or a float.
+  /// Registers a value that goes up and down, a uint or a float. Each report reads it.
   void gauge(std::string name, std::string help, std::function<Value()> read);
 
-  /// In the order of registration.
+  /// Returns all metrics in the order of their registration.
   const std::vector<Metric>& all() const { return all_; }
   /// Adds every metric to an open map, under its name.
   void write(ValueMap& map) const;

@@ -1,4 +1,4 @@
-// Several functions as one, for std::visit.
+// Makes one function object of several, for std::visit.
 #pragma once
 
 namespace genai {

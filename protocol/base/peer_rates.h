@@ -1,4 +1,4 @@
-// How much each peer may ask of a process in a second.
+// Limits how much each peer may ask of a process in a second.
 #pragma once
 
 #include <algorithm>
@@ -12,22 +12,22 @@
 
 namespace genai {
 
-/// A rate of units for each peer, and what it gains in a second of silence at once (generic cell
-/// rate algorithm, ITU-T I.371, virtual scheduling). It keeps one time for each peer that asked of
-/// late. Not thread-safe; `now` is the mono clock.
+/// Each peer may use so many units in a second, and may save the units of one second (generic cell
+/// rate algorithm, ITU-T I.371, virtual scheduling). It stores one time for each peer that asked in
+/// the last second. Not thread-safe. `now` is the mono clock.
 class PeerRates {
  public:
-  /// `units_per_second` >= 1, at most 10^6: times are in microseconds.
+  /// `units_per_second` is 1 to 10^6: times are in microseconds.
   explicit PeerRates(std::uint64_t units_per_second)
       : unit_(from_ms(1000) / static_cast<std::int64_t>(units_per_second)) {}
 
-  /// False while the peer has used up its second: what it asks should be refused, for nothing.
+  /// Returns false while the peer has used up its units: refuse its request, and charge nothing.
   bool may_ask(std::string_view peer, Duration now) const {
     const auto it = paid_until_.find(peer);
     return it == paid_until_.end() || it->second <= now + kBurst;
   }
 
-  /// What it asked took so many units; one request may go into debt.
+  /// Charges a request of the peer. One request may cost more units than the peer has left.
   void charge(std::string_view peer, std::size_t units, Duration now) {
     if (units == 0) return;
     if (paid_until_.size() >= sweep_at_) forget_silent(now);

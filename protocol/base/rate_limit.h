@@ -1,4 +1,4 @@
-// A bound on how often something is done: log lines about hostile input, above all.
+// Limits how often something is done. The main use: log lines about hostile input.
 #pragma once
 
 #include <cstdint>
@@ -7,14 +7,14 @@
 
 namespace genai {
 
-/// A token bucket without a clock: `burst` at once, then one per `interval`. Not thread-safe.
+/// A token bucket without a clock: `burst` times at once, then once in `interval`. Not thread-safe.
 class RateLimit {
  public:
   /// `burst` >= 1, `interval` > 0.
   constexpr RateLimit(std::uint32_t burst, Duration interval)
       : burst_(burst), interval_(interval), tokens_(burst) {}
 
-  /// True when it may be done at `now` (the mono clock); otherwise counts it as suppressed.
+  /// Returns whether it may be done at `now` (the mono clock). If not, counts it as suppressed.
   constexpr bool allow(Duration now) {
     refill(now);
     if (tokens_ == 0) {
@@ -25,7 +25,7 @@ class RateLimit {
     return true;
   }
 
-  /// How many were refused since the last call; print it beside the next one that is allowed.
+  /// Returns how many were suppressed since the last call: print it with the next allowed one.
   constexpr std::uint64_t take_suppressed() {
     const std::uint64_t count = suppressed_;
     suppressed_ = 0;

@@ -1,4 +1,4 @@
-// Maps by name that are searched with a view: no string is made for a lookup.
+// Maps with text keys. A lookup takes a view, so it makes no string.
 #pragma once
 
 #include <functional>

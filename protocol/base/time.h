@@ -1,4 +1,4 @@
-// Time as the pure cores see it: passed in, never read.
+// Time for the pure machines: they get it as an argument and never read a clock.
 #pragma once
 
 #include <chrono>
@@ -8,15 +8,15 @@ namespace genai {
 
 using Duration = std::chrono::microseconds;
 
-/// One reading of both clocks. `mono` orders events and measures leases and never goes back (origin
-/// arbitrary, the same within a process); `wall` is UTC since 1970, for what people and other
-/// machines read, and may jump.
+/// One reading of both clocks. `mono` orders events and measures leases. It never goes back; its
+/// zero is arbitrary, and the same within one process. `wall` is UTC since 1970, for people and for
+/// other machines. It may jump.
 struct Now {
   Duration mono{0};
   Duration wall{0};
 };
 
-/// A deadline on the `mono` clock; kNever when there is none.
+/// The time on the `mono` clock that means: there is no deadline.
 inline constexpr Duration kNever = Duration::max();
 
 constexpr std::uint64_t to_ms(Duration d) {

@@ -1,4 +1,4 @@
-// A value of an open-ended map: what a task's params, a result's info or a reply's entries hold.
+// A value of an open map: of a task's params, a result's info or an entry of a reply.
 #pragma once
 
 #include <boost/container/flat_map.hpp>
@@ -13,17 +13,17 @@ namespace genai {
 
 struct Value;
 using ValueList = std::vector<Value>;
-/// In the order of the keys, side by side in memory: most have a few entries, and a tree would take
-/// an allocation for each. Entering or erasing one moves those behind it: references do not last.
+/// The entries are in the order of their keys, in one piece of memory: most maps have few, and a
+/// tree would allocate each. An insert or erase makes references to the entries behind it invalid.
 using ValueMap = boost::container::flat_map<std::string, Value, std::less<>>;
 
-/// Bytes, as opposed to text.
+/// Bytes, which need not be a text.
 struct Bytes {
   std::string data;
   friend bool operator==(const Bytes&, const Bytes&) = default;
 };
 
-/// Integers that fit are always held as int64; only larger ones as uint64. Doubles are finite.
+/// An integer that fits is always an int64; only a larger one is a uint64. A double is finite.
 struct Value {
   using Variant = std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double,
                                std::string, Bytes, ValueList, ValueMap>;
@@ -53,7 +53,7 @@ struct Value {
 
 inline bool operator==(const Value& a, const Value& b) { return a.v == b.v; }
 
-/// Typed looks into a map; the fallback when the key is absent or of another type.
+/// These return the value of a key, or the fallback if the key is missing or has another type.
 std::string get_string(const ValueMap& map, std::string_view key, std::string fallback = {});
 std::uint64_t get_uint(const ValueMap& map, std::string_view key, std::uint64_t fallback = 0);
 double get_double(const ValueMap& map, std::string_view key, double fallback = 0);
