@@ -6,9 +6,9 @@
 //   run.argument("fleet", fleets, "Names of fleets").required();
 //   if (const auto exit_code = line.parse(argc, argv)) return *exit_code;
 //
-// A program whose options may also stand in a file or in the environment uses Options (options.h).
-// A list takes one entry at a time; any other option that is given twice is refused. The options of
-// a command may also follow a subcommand's name.
+// A program whose options may also be set in a file or in the environment uses Options (options.h).
+// A list option takes one entry each time. Any other option may be given once. The options of a
+// command may also follow the name of a subcommand.
 #pragma once
 
 #include <memory>
@@ -32,18 +32,18 @@ inline constexpr int kExitFailure = 1;
 inline constexpr int kExitUsage = 2;
 inline constexpr int kExitBadConfig = 78;
 
-/// One option or argument. A handle: copies mean the same one, and it is valid as long as its
-/// CommandLine.
+/// One option or argument. This is a handle: its copies stand for the same option. It is valid as
+/// long as its CommandLine.
 class Argument {
  public:
-  Argument() = default;  // of nothing
+  Argument() = default;  // stands for no option
 
   Argument required() const;
-  /// Not together with `other`.
+  /// It must not be given together with `other`.
   Argument excludes(const Argument& other) const;
-  /// Only together with `other`.
+  /// It must be given together with `other`.
   Argument needs(const Argument& other) const;
-  /// Its heading in --help; "" hides it.
+  /// Sets its heading in --help; "" hides it.
   Argument group(const std::string& heading) const;
 
   // After parse:
@@ -61,32 +61,32 @@ class Argument {
 /// The program itself, or a subcommand. A handle, like Argument.
 class Command {
  public:
-  /// At most one subcommand of a command is given.
+  /// Adds a subcommand. The command line names at most one subcommand of a command.
   Command subcommand(const std::string& name, const std::string& doc) const;
   void require_subcommand() const;
 
-  /// --name, bound to `target`, which must outlive parse and keeps its value when the option is not
-  /// given. `limit` as for Options::add; the entries of a list of Choices may also be separated by
-  /// commas. bool is a flag.
+  /// Adds --name. parse stores its value in `target`, which must live until then; without the
+  /// option `target` does not change. `limit` is as in Options::add. The entries of a list of
+  /// Choices may also be separated by commas. A bool is a flag.
   template <class T>
   Argument option(const std::string& name, T& target, const std::string& doc,
                   OptionLimit limit = {}) const {
     return bind("--" + name, OptionTarget(&target), doc, std::move(limit));
   }
-  /// What is given without a name, in the order of declaration; a list takes all that is left.
+  /// Adds an argument without a name. The order is that of declaration; a list takes the rest.
   template <class T>
   Argument argument(const std::string& name, T& target, const std::string& doc,
                     OptionLimit limit = {}) const {
     return bind(name, OptionTarget(&target), doc, std::move(limit));
   }
-  /// An option that looks as if it were bound to `shape`, but whose texts the caller reads.
+  /// Adds an option with the help of a `shape`, whose texts the caller reads.
   Argument collect(const std::string& name, const OptionTarget& shape,
                    const std::string& doc) const;
 
-  /// From now on --help says what a variable held when its option was declared.
+  /// From now on --help shows the value of each variable at the declaration of its option.
   void show_defaults() const;
   void footer(const std::string& text) const;
-  /// Not in --help.
+  /// Hides it in --help.
   void hide() const;
 
   /// After parse.
@@ -105,7 +105,7 @@ class Command {
   CLI::App* app_;
 };
 
-/// Not thread-safe: parse once, at the start. Every program gets --help and --version.
+/// Not thread-safe. Call parse once, at the start. Every program has --help and --version.
 class CommandLine {
  public:
   CommandLine(std::string program, std::string summary, std::string_view version = kVersion);
@@ -115,21 +115,21 @@ class CommandLine {
 
   Command program() const;
   const std::string& name() const;
-  /// With this option nothing else is required.
+  /// If this option is given, nothing else is required.
   void make_sufficient(const Argument& option);
 
-  /// Fills the variables. Nothing: go on. Otherwise the exit code: 0 after --help and --version, 2
-  /// after one line on std::cerr that says what is wrong.
+  /// Fills the variables. Returns nothing if the program should go on, else its exit code: 0 after
+  /// --help and --version, 2 after a mistake, which one line on std::cerr describes.
   std::optional<int> parse(int argc, const char* const* argv);
 
-  /// After parse: the names of the subcommands given ("failed list"), "" without.
+  /// After parse: returns the names of the subcommands that were given ("failed list"), or "".
   std::string given_command() const;
 
-  /// Says what is wrong (in a text that is safe to print) and where the help is, that of the
-  /// program or that of the subcommand given; returns kExitUsage.
+  /// Prints the mistake (a text that is safe to print) and how to get the help of the program or of
+  /// the subcommand. Returns kExitUsage.
   int refuse(std::string_view what) const;
   int refuse_command(std::string_view what) const;
-  /// The exit code when all that was asked for is a text on standard output.
+  /// Returns the exit code of a run that only prints a text on standard output.
   int printed() const;
 
  private:

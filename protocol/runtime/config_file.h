@@ -10,7 +10,7 @@
 
 namespace genai::runtime {
 
-/// A longer file is refused.
+/// A larger file is refused.
 inline constexpr std::size_t kMaxConfigFileBytes = 1u << 20;
 
 struct ConfigEntry {
@@ -19,9 +19,9 @@ struct ConfigEntry {
   GivenValue value;
 };
 
-/// Reads the file's top-level keys in the order of their lines. Tables and everything in them come
-/// back as one OtherValue under the top-level key. The error is one line that begins with the path
-/// and, when it is known, the line number.
+/// Reads the top-level keys of the file, in the order of their lines. A table, with its content, is
+/// one OtherValue under its top-level key. The error is one line. It begins with the path and, if
+/// it is known, the line number.
 tl::expected<std::vector<ConfigEntry>, std::string> read_config_file(const std::string& path);
 
 }  // namespace genai::runtime

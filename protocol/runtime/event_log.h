@@ -1,4 +1,4 @@
-// Writes the events of a pure machine as log lines, but no more of them than people can use.
+// Writes the events of a pure machine as log lines, but not more lines than people can read.
 #pragma once
 
 #include <functional>
@@ -11,9 +11,9 @@
 
 namespace genai::runtime {
 
-/// Whatever peers do, each kind of line comes a thousand times at once (a fleet may come or go) and
-/// ten times a second from then on; the next one says how many were left out. Lines for debugging
-/// are not bounded. Not thread-safe.
+/// Peers cannot flood the log: each kind of line is written a thousand times at once (a fleet may
+/// come or go), and then ten times a second. The next line says how many were left out. Debug lines
+/// have no limit. Not thread-safe.
 class EventLog {
  public:
   void write(const LogEvent& event, Duration now);

@@ -1,5 +1,5 @@
-// Carries log lines to a descriptor that may take nothing for ever: a pipe that nobody reads, a
-// terminal that is stopped, a file on a network mount that does not answer.
+// Writes log lines to a descriptor that may block for ever: a pipe that nobody reads, a stopped
+// terminal, a file on a network mount that does not answer.
 #pragma once
 
 #include <atomic>
@@ -14,15 +14,15 @@
 
 namespace genai::runtime {
 
-/// As much waits while the descriptor takes nothing; further lines are dropped.
+/// How many bytes may wait while the descriptor blocks; further lines are dropped.
 inline constexpr std::size_t kMaxWaitingLogBytes = 1u << 20;
 
-/// A thread of its own writes, in order, so nobody who logs ever waits. The descriptor is not made
-/// non-blocking, because other processes share that setting. Thread-safe. There is one for the
-/// whole process, and it is never destroyed: its thread may be stuck in a write until the end.
+/// A thread of its own writes the lines in order, so a caller never waits. The descriptor is not
+/// made non-blocking, because other processes share that setting. Thread-safe. A process has only
+/// one; it is never destroyed, because its thread may be stuck in a write until the process ends.
 class LogWriter {
  public:
-  /// Makes the line that tells how many were dropped.
+  /// Makes the line that says how many were dropped.
   using Notice = std::function<std::string(std::uint64_t dropped)>;
 
   explicit LogWriter(int fd);
@@ -30,13 +30,13 @@ class LogWriter {
   LogWriter& operator=(const LogWriter&) = delete;
 
   void set_notice(Notice notice);
-  /// Takes a whole line, its end included. The first one starts the thread, which is unable to
-  /// receive signals. In a child between fork and exec, where that thread does not exist, the line
-  /// is written at once.
+  /// Writes a whole line, with its end. The first line starts the thread, which receives no
+  /// signals. A child between fork and exec does not have that thread, so the line is written at
+  /// once.
   void write(std::string_view line);
-  /// Waits until all has been written, but not longer than that. True when it has.
+  /// Waits until all lines are written, but not longer than that. Returns whether they are.
   bool flush(std::chrono::milliseconds limit);
-  /// Whether all has been written. Async-signal-safe.
+  /// Returns whether all lines are written. Async-signal-safe.
   bool is_idle() const noexcept { return is_idle_; }
 
  private:

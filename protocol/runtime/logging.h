@@ -6,7 +6,7 @@
 // json: {"ts":"2026-11-23T18:00:00.123Z","level":"info","program":"genai-broker",
 //        "msg":"node joined","node":"a","slots":2}   (one line)
 //
-// Messages and fields may hold anything a peer sent: see escape.h. Times are UTC.
+// Messages and fields may have any text of a peer: see escape.h. Times are UTC.
 #pragma once
 
 #include <atomic>
@@ -22,11 +22,11 @@ namespace genai::runtime {
 
 enum class LogLevel { kTrace, kDebug, kInfo, kWarn, kError };
 
-/// kAuto is text when stderr is a terminal, else json.
+/// kAuto means text if stderr is a terminal, else json.
 enum class LogFormat { kAuto, kText, kJson };
 
-/// One key and its value, for the time of one call: texts are views.
-/// The keys ts, level, program and msg are taken; a field of that name gets a '_' appended.
+/// One key and its value, for one call only: texts are views. The keys ts, level, program and msg
+/// are in use: a field with such a name gets a '_' at its end.
 struct Field {
   using Value = std::variant<std::string_view, std::int64_t, std::uint64_t, double, bool>;
 
@@ -48,8 +48,8 @@ struct Field {
 
 using Fields = std::initializer_list<Field>;
 
-/// Sets what all later lines use. Call it once, before other threads start. Without it, lines of
-/// info and above go out in the automatic format under the name "genai".
+/// Sets the level, format and name of all later lines. Call it once, before other threads start.
+/// Without it, lines of info and above are written in the format kAuto, with the name "genai".
 void init_logging(std::string_view program, LogLevel level, LogFormat format);
 
 namespace detail {
@@ -57,18 +57,18 @@ extern std::atomic<LogLevel> log_threshold;
 void write_log(LogLevel level, std::string_view message, std::span<const Field> fields);
 }  // namespace detail
 
-/// False when lines of `level` are off; ask it before costly preparation of fields.
+/// Returns whether lines of `level` are written. Call it before you prepare costly fields.
 inline bool log_enabled(LogLevel level) {
   return level >= detail::log_threshold.load(std::memory_order_relaxed);
 }
 
-/// Writes one line without waiting for it (log_writer.h): while stderr takes nothing lines wait in
-/// memory, then they are dropped and counted. The end of the process waits up to 1 s for the last
-/// ones. Thread-safe; never throws for what is in the texts; a stderr that fails loses lines.
+/// Writes one line and does not wait (log_writer.h). While stderr blocks, lines wait in memory;
+/// beyond the limit they are dropped and counted. The end of the process waits up to 1 s for the
+/// last lines. Thread-safe. No text makes it throw. If stderr fails, lines are lost.
 inline void log(LogLevel level, std::string_view message, Fields fields = {}) {
   if (log_enabled(level)) detail::write_log(level, message, {fields.begin(), fields.size()});
 }
-/// The same for fields gathered at run time.
+/// The same, for a list of fields that is made at run time.
 inline void log_fields(LogLevel level, std::string_view message, std::span<const Field> fields) {
   if (log_enabled(level)) detail::write_log(level, message, fields);
 }
@@ -88,7 +88,7 @@ inline void log_error(std::string_view message, Fields fields = {}) {
   log(LogLevel::kError, message, fields);
 }
 
-/// Waits until all lines are written, but not longer than that. True when they are.
+/// Waits until all lines are written, but not longer than that. Returns whether they are.
 bool flush_log(std::chrono::milliseconds limit);
 
 }  // namespace genai::runtime

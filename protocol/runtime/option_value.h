@@ -1,4 +1,4 @@
-// What an option may hold, and how a value from a file, the environment or the command line gets
+// The values of an option, and the way of a value from a file, the environment or the command line
 // into the program's variable.
 #pragma once
 
@@ -15,13 +15,13 @@
 
 namespace genai::runtime {
 
-/// A variable that counts in a smaller unit than its option.
+/// A variable whose unit is smaller than the unit of its option.
 struct Scaled {
   std::variant<std::chrono::microseconds*, std::uint64_t*> variable;
-  std::int64_t unit = 1;  // so many of the variable's units are 1 of the option's
+  std::int64_t unit = 1;  // how many units of the variable are 1 unit of the option
 };
 
-/// The variable an option is bound to. Durations are given as whole numbers, at most ten years.
+/// The variable of an option. A duration is a whole number, at most ten years.
 using OptionTarget =
     std::variant<std::int64_t*, std::int32_t*, std::uint32_t*, std::uint64_t*, std::uint8_t*,
                  double*, bool*, std::string*, std::vector<std::string>*,
@@ -29,13 +29,13 @@ using OptionTarget =
                  std::optional<std::uint8_t>*, std::optional<std::uint32_t>*,
                  std::optional<double>*, Scaled>;
 
-/// A number of bytes whose option is given in MiB.
+/// A number of bytes whose option counts in MiB.
 struct Mebibytes {
   std::uint64_t& bytes;
 };
 
-/// The target that `variable` is for an option of that name, which ends in its unit: "-ms" or "-s"
-/// for durations, "-mib" for Mebibytes. Throws std::logic_error when it does not.
+/// Makes the target of `variable`. The name of the option must end in its unit: "-ms" or "-s" for a
+/// duration, "-mib" for Mebibytes. Throws std::logic_error if it does not.
 template <class T>
 OptionTarget target_of(const std::string&, T& variable) {
   return &variable;
@@ -48,7 +48,7 @@ OptionTarget target_of(const std::string& name, Mebibytes variable);
 /// Inclusive bounds of a number.
 class Range {
  public:
-  /// No upper bound but that of the variable.
+  /// The type of the variable is the only upper bound.
   static constexpr Range at_least(double min) { return {min, std::numeric_limits<double>::max()}; }
   template <std::integral A, std::integral B>
   constexpr Range(A min, B max)
@@ -78,55 +78,55 @@ class Range {
   double real_min_, real_max_;
 };
 
-/// The only texts that a std::string option takes, or the entries of a list.
+/// The only texts that a std::string option accepts; of a list: that each entry may be.
 struct Choices {
   std::vector<std::string> values;
 };
 
-/// A text that is given must not be empty: that is what a script gives whose variable is not set.
+/// The text must not be empty: a script whose variable is not set gives an empty text.
 struct NotEmpty {};
 
-/// The text names a folder that exists.
+/// The text must name a folder that exists.
 struct ExistingFolder {};
 
 using OptionLimit = std::variant<std::monostate, Range, Choices, NotEmpty, ExistingFolder>;
 
-/// A value of a kind that no option takes (a date, a table), described for the error message.
+/// A value of a kind that no option has (a date, a table), with its description for the error.
 struct OtherValue {
   std::string description;
 };
 
-/// A value as a source gives it.
+/// A value from a source.
 using GivenValue =
     std::variant<std::int64_t, double, bool, std::string, std::vector<std::string>, OtherValue>;
 
-/// Reads plain text (one environment variable, one argument) as the kind of value that `target`
-/// wants; a list is split at commas. Text that does not fit stays text, for assign to refuse.
+/// Reads plain text (an environment variable, an argument) as the kind of value that `target`
+/// needs. A list is split at commas. Text that does not fit stays a text, which assign refuses.
 GivenValue value_from_text(const OptionTarget& target, std::string_view text);
 
-/// Reads what the command line gives for one option, at least one text: the last one counts, a list
+/// Reads the texts of one option on the command line, at least one: the last one counts; a list
 /// takes all. Commas separate the entries of a list of Choices.
 GivenValue value_from_texts(const OptionTarget& target, const OptionLimit& limit,
                             const std::vector<std::string>& texts);
 
-/// Checks `value` against the kind of `target` and `limit` and stores it. On failure nothing is
-/// stored and the result says what is wrong: "must be a whole number from 1 to 5, not 'abc'".
+/// Checks `value` against the kind of `target` and against `limit`, and stores it. If it does not
+/// fit, stores nothing and returns the mistake: "must be a whole number from 1 to 5, not 'abc'".
 std::optional<std::string> assign(const OptionTarget& target, const OptionLimit& limit,
                                   const GivenValue& value);
 
-/// What current_text says of an empty text or list, or of nothing.
+/// The result of current_text for an empty text or list, or for nothing.
 inline constexpr std::string_view kNoText = "none";
 
-/// The variable's value now, for help: "1000", "a, b", kNoText.
+/// Returns the present value of the variable, for the help: "1000", "a, b", kNoText.
 std::string current_text(const OptionTarget& target);
 
 bool is_flag(const OptionTarget& target);
 bool is_list(const OptionTarget& target);
 
-/// "100 to 60000", "1 or more", "one of auto, text, json", or "" without a limit.
+/// Returns "100 to 60000", "1 or more", "one of auto, text, json", or "" without a limit.
 std::string limit_text(const OptionLimit& limit, const OptionTarget& target);
 
-/// The placeholder in help: "N", "X", "TEXT"; "" for a flag.
+/// Returns the placeholder in the help: "N", "X", "TEXT"; "" for a flag.
 std::string_view placeholder(const OptionTarget& target);
 
 }  // namespace genai::runtime

@@ -1,4 +1,4 @@
-// A program's options from one declaration each: command line, environment, TOML file, help.
+// A program's options. One declaration gives command line, environment, TOML file and help.
 //
 //   Options options{"genai-broker", "Keeps the node sessions."};
 //   options.add("lost-ms", config.lost, "Silence after which a node is lost", Range{100, 600000});
@@ -8,11 +8,11 @@
 //   });
 //   if (const auto exit_code = options.parse(argc, argv)) return *exit_code;
 //
-// A later source wins: the variable's value at declaration (the default), the file's key lost_ms,
-// the environment variable GENAI_BROKER_LOST_MS, the argument --lost-ms. A list (repeatable option)
-// is replaced as a whole; in the environment its entries are separated by commas. An environment
-// variable that is empty counts as not set. A single value given twice on the command line: the
-// last one counts.
+// Of these sources the last one wins: the value of the variable at the declaration (the default),
+// the key lost_ms of the file, the environment variable GENAI_BROKER_LOST_MS, the argument
+// --lost-ms. A list (a repeatable option) is replaced as a whole; in the environment commas
+// separate its entries. An empty environment variable counts as not set. If the command line gives
+// a single value twice, the last one counts.
 #pragma once
 
 #include <functional>
@@ -29,15 +29,15 @@
 
 namespace genai::runtime {
 
-/// What a program's own validation found: the options concerned (names as declared, at least one)
-/// and a sentence. The error names the option whose source wins, where that value stands.
+/// A problem that the program's own validation has found: the names of its options (at least one),
+/// and a sentence. The error names the option whose source wins, and the place of that value.
 struct OptionProblem {
   std::vector<std::string> options;
   std::string what;
 };
 
-/// Not thread-safe: parse once, at the start. Every program also gets --help, --version, --config,
-/// --check-config, --log-level and --log-format.
+/// Not thread-safe. Call parse once, at the start. Every program also has --help, --version,
+/// --config, --check-config, --log-level and --log-format.
 class Options {
  public:
   Options(std::string program, std::string summary, std::string_view version = kVersion);
@@ -45,40 +45,40 @@ class Options {
   Options(const Options&) = delete;
   Options& operator=(const Options&) = delete;
 
-  /// Declares --name bound to `variable` (see OptionTarget), which must outlive parse; what it
-  /// holds now is the default. Names are lower case with '-' and end in the unit of a duration or a
-  /// size (see target_of). bool is a flag (--name or --name=false). `limit` is a Range for numbers
-  /// and durations, in the unit of the name, Choices for std::string. Throws std::logic_error on a
-  /// wrong declaration.
+  /// Declares --name. parse stores its value in `variable` (see OptionTarget), which must live
+  /// until then; the present value is the default. A name has lower-case letters and '-', and ends
+  /// in the unit of a duration or size (see target_of). A bool is a flag (--name or --name=false).
+  /// `limit` is a Range, in the unit of the name, for a number or duration, and Choices for a
+  /// std::string. Throws std::logic_error if the declaration is wrong.
   template <class T>
   void add(std::string name, T&& variable, std::string doc, OptionLimit limit = {}) {
     const OptionTarget target = target_of(name, variable);
     declare(std::move(name), target, std::move(doc), std::move(limit));
   }
 
-  /// Called by parse when all variables are set; nothing means that they fit together.
+  /// parse calls it when all variables are set. It returns nothing if they fit together.
   void on_validate(std::function<std::optional<OptionProblem>()> validate);
 
-  /// The command line beneath, for arguments and subcommands, which no file and no environment
-  /// variable sets.
+  /// Returns the command line, for arguments and subcommands: a file or an environment variable
+  /// cannot set these.
   CommandLine& command_line();
 
-  /// Fills the variables. Nothing: go on. Otherwise the exit code: 0 after --help, --version and
-  /// --check-config (which go to std::cout); 2 for a bad command line and 78 for a bad file or
-  /// environment, after one line on std::cerr that says what and where. After an exit code the
-  /// variables may be partly set.
+  /// Fills the variables. Returns nothing if the program should go on, else its exit code: 0 after
+  /// --help, --version and --check-config (printed on std::cout), 2 for a bad command line, 78 for
+  /// a bad file or environment. One line on std::cerr gives the mistake and its place. Some
+  /// variables may already be set then.
   std::optional<int> parse(int argc, const char* const* argv);
 
-  /// After parse: whether the option's value came from a file, the environment or the command
-  /// line, even if it equals the default.
+  /// After parse: returns whether the value of the option came from a file, the environment or the
+  /// command line, even if it equals the default.
   bool is_given(std::string_view name) const;
 
-  /// After parse: what --log-level and --log-format say, for init_logging.
+  /// After parse: return the values of --log-level and --log-format, for init_logging.
   LogLevel log_level() const;
   LogFormat log_format() const;
 
-  /// All options that a file or the environment can set, as a Markdown table for the README;
-  /// the hidden --print-options-markdown prints it. Defaults are those at declaration.
+  /// Returns a Markdown table, for the README, of all options that a file or the environment can
+  /// set. The hidden --print-options-markdown prints it. Defaults are those at the declaration.
   std::string markdown_table() const;
 
  private:

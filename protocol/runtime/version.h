@@ -1,4 +1,4 @@
-// The version that --version, logs and HELLO messages name. CMake passes the project's.
+// The version for --version, logs and HELLO messages. CMake passes the version of the project.
 #pragma once
 
 #include <string_view>

@@ -1,4 +1,4 @@
-// Decides which keys may connect: the ZAP handler (ZeroMQ RFC 27) of one context.
+// The ZAP handler (ZeroMQ RFC 27) of one context. It decides which keys may connect.
 #pragma once
 
 #include <memory>
@@ -10,10 +10,10 @@
 
 namespace genai::transport {
 
-/// Every server socket with a key asks it about each connection, so make it before any of them is
-/// bound: without a handler libzmq lets everybody in. It answers on a thread of its own. A key that
-/// is let in is known by Received::key; what it stands for is looked up with each frame, so that
-/// one that was revoked has no say from then on.
+/// Every server socket with a key asks it about each connection. Make it before any socket is
+/// bound: without a handler libzmq accepts every peer. It answers on a thread of its own.
+/// Received::key has the key of an accepted peer. The rights of the key are looked up for each
+/// frame, so that a revoked key has no rights from that moment on.
 class Authenticator {
  public:
   Authenticator(Context& context, KeyRing ring);

@@ -1,4 +1,4 @@
-// What a daemon's sockets ask of those who connect, as its options say.
+// The keys of a daemon, as its options say: its own key, and the keys that may connect.
 #pragma once
 
 #include <memory>
@@ -13,24 +13,24 @@
 
 namespace genai::transport {
 
-/// Tells who sent what. One thread uses it; make it before any socket is bound.
+/// Tells the identity of a sender. One thread uses it. Make it before any socket is bound.
 class Guard {
  public:
-  /// The files were looked at before: throws std::runtime_error when they are not right any more.
+  /// The options were validated before. Throws std::runtime_error if a file is wrong now.
   Guard(Context& context, const SecurityOptions& options);
 
-  /// Our key for a socket that is to listen there; nothing when it asks for no keys.
+  /// Returns our key for a socket that listens there, or nothing if that socket asks for no keys.
   std::optional<KeyPair> key_for(const std::string& endpoint) const;
   const Identity& identify(const Router& router, const Received& received) const;
 
-  /// Begins to read the folder again.
+  /// Starts to read the folder again.
   void reload();
-  /// Keys that stand for something else, or for nothing, from now on, once it has been read; what
-  /// became of it is logged. After an error everything is as before.
+  /// Returns the keys whose identity has changed or ended, once the folder has been read. Logs the
+  /// outcome. After an error all keys are as before.
   KeySet take_revoked();
-  /// Readable when take_revoked() should be asked; -1: never.
+  /// A descriptor that is readable when take_revoked() should be called; -1: never.
   int reload_fd() const { return reader_ ? reader_->fd() : -1; }
-  /// Our key; nothing when there is none.
+  /// Returns our key, or nothing if there is none.
   const std::optional<KeyPair>& own_key() const { return own_; }
   std::size_t authorized() const { return ring_ ? ring_->size() : 0; }
 

@@ -1,4 +1,4 @@
-// Reads a folder of keys beside the loop: tens of thousands of files take seconds.
+// Reads a folder of keys on a thread of its own: tens of thousands of files take seconds.
 #pragma once
 
 #include <memory>
@@ -9,18 +9,18 @@
 
 namespace genai::transport {
 
-/// One thread uses it. A folder that does not answer (a dead network mount) is left to its thread,
-/// which the end of the process ends.
+/// One thread uses it. If the folder does not answer (a dead network mount), its thread waits until
+/// the process ends.
 class KeyReader {
  public:
   explicit KeyReader(std::string folder);
 
-  /// Begins to read. While it reads, false: once more when that has ended, since files may have
-  /// changed.
+  /// Starts to read. Returns false if it is reading already: then it reads once more afterwards,
+  /// because files may have changed.
   bool start();
-  /// What was read, once.
+  /// Returns the keys that were read, once.
   std::optional<Expected<KeyRing>> poll();
-  /// Readable when poll() should be asked.
+  /// A descriptor that is readable when poll() should be called.
   int fd() const;
 
  private:

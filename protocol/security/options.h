@@ -9,14 +9,14 @@
 
 namespace genai::transport {
 
-/// Declares them, under the names that the problems below speak of.
+/// Declares the options. The problems below name them.
 void add_options(runtime::Options& parser, SecurityOptions& options);
 
-/// What is wrong with listening at `endpoint`, the value of the option of that name.
+/// Returns the reason not to listen at `endpoint`, the value of the option with that name.
 std::optional<runtime::OptionProblem> security_problem(const std::string& option,
                                                        const std::string& endpoint,
                                                        const SecurityOptions& options);
-/// What is wrong with the options, and with the files they name.
+/// Returns the mistake in the options, or in the files that they name.
 std::optional<runtime::OptionProblem> security_problem(const SecurityOptions& options);
 
 }  // namespace genai::transport

@@ -1,4 +1,4 @@
-// What a daemon is told of the keys of those who connect to it.
+// The options of a daemon about keys.
 #pragma once
 
 #include <string>
@@ -7,12 +7,12 @@ namespace genai::transport {
 
 struct SecurityOptions {
   std::string key_file;          // ours; empty: none
-  std::string authorized_keys;   // folder of those who may connect (KeyRing)
-  bool insecure = false;         // without a key other machines may connect all the same
-  bool secure_loopback = false;  // ask for keys on loopback too
+  std::string authorized_keys;   // folder of the keys that may connect (KeyRing)
+  bool insecure = false;         // other machines may connect without a key
+  bool secure_loopback = false;  // loopback addresses ask for keys too
 };
 
-/// Whether a socket that listens at `endpoint` asks for keys.
+/// Returns whether a socket that listens at `endpoint` asks for keys.
 bool asks_for_keys(const std::string& endpoint, const SecurityOptions& options);
 
 }  // namespace genai::transport

@@ -1,4 +1,4 @@
-// A turn of reading one socket, so that no other waits for long.
+// Reads one socket for a limited turn, so that no other socket waits for long.
 #pragma once
 
 #include <cstddef>
@@ -7,15 +7,15 @@
 
 namespace genai::transport {
 
-/// Whichever comes first.
+/// The turn ends at the first of these limits.
 struct Turn {
   std::size_t messages;
-  std::size_t bytes;  // what is drained waits in memory until it is handled
-  Duration time;      // however long it takes to handle
+  std::size_t bytes;  // messages that were read wait in memory until they are handled
+  Duration time;      // to read and to handle
 };
 
-/// Hands what has come at `from` (a Router or Dealer) to `handle(const Received&)`; at least one
-/// message. True when messages may be left.
+/// Calls `handle(const Received&)` with the messages that wait at `from` (a Router or Dealer), at
+/// least with one. Returns true if messages may be left.
 template <class From, class Handle>
 bool drain(From& from, const Turn& turn, Handle handle) {
   const Duration until = read_clock().mono + turn.time;

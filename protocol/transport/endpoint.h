@@ -1,4 +1,4 @@
-// Endpoint texts as ZeroMQ takes them: tcp://HOST:PORT, ipc://PATH, inproc://NAME.
+// Endpoints as texts for ZeroMQ: tcp://HOST:PORT, ipc://PATH, inproc://NAME.
 #pragma once
 
 #include <optional>
@@ -6,14 +6,14 @@
 
 namespace genai::transport {
 
-/// What is wrong with `endpoint`, or nothing. Only the shape is judged; the bind may still fail.
+/// Returns the mistake in `endpoint`, or nothing. It looks at the form only: a bind may still fail.
 std::optional<std::string> endpoint_problem(const std::string& endpoint);
 
-/// Whether only this machine can reach it: ipc, inproc, or tcp on a loopback address.
+/// Returns whether only this machine can reach it: ipc, inproc, or tcp on a loopback address.
 bool is_local(const std::string& endpoint);
 
-/// What is wrong with connecting there: other machines must be known by their keys, unless their
-/// network is trusted (`insecure`). `key_option`: the option that takes such a key.
+/// Returns the reason not to connect there, or nothing: another machine must be known by its key,
+/// unless the network is trusted (`insecure`). `key_option`: the option that takes such a key.
 std::optional<std::string> connect_problem(const std::string& endpoint, bool encrypted,
                                            bool insecure, const std::string& key_option);
 

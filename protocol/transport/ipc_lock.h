@@ -1,5 +1,5 @@
-// The right to listen at an ipc path. ZeroMQ removes whatever is there and binds, so a second
-// process would take the path over from a living one in silence.
+// The right to listen at an ipc path. ZeroMQ removes any file at the path before it binds, so
+// without this lock a second process could silently take the path of a living one.
 #pragma once
 
 #include <string>
@@ -9,11 +9,11 @@
 
 namespace genai::transport {
 
-/// Of ipc://PATH locks PATH.lock, a file that stays. What a dead process has left at PATH is free
-/// to take; an error, with the reason, when somebody listens or when PATH is something other than a
-/// socket. Keep the lock until the socket and its file are gone: for as long as the ZeroMQ context
-/// lives. Other endpoints need none: the kernel refuses what is in use, abstract names
-/// (ipc://@NAME) too, and ZeroMQ makes up a free path for ipc://*.
+/// Locks PATH.lock for ipc://PATH; that file stays. A socket of a dead process at PATH may be
+/// taken. Returns an error with the reason if a process listens there, or if PATH is not a socket.
+/// Keep the lock until the socket and its file are gone, that is: as long as the ZeroMQ context
+/// lives. Other endpoints need no lock: the kernel refuses an address in use and an abstract name
+/// in use (ipc://@NAME), and ZeroMQ finds a free path for ipc://*.
 Expected<Descriptor> lock_ipc_path(const std::string& endpoint);
 
 }  // namespace genai::transport

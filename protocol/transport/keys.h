@@ -1,4 +1,4 @@
-// CURVE key pairs (ZeroMQ RFC 26) and their files. Keys are 32 bytes as 40 characters of Z85.
+// CURVE key pairs (ZeroMQ RFC 26) and their files. A key is 32 bytes, as 40 characters of Z85.
 #pragma once
 
 #include <optional>
@@ -14,7 +14,7 @@ struct KeyPair {
   std::string secret_key;  // never logged, never printed
 };
 
-/// What a client's socket needs to know: itself, and whom it expects to find.
+/// The keys of a client's socket: its own pair, and the key of the server that it expects.
 struct CurveClient {
   KeyPair own;
   std::string server_key;
@@ -22,22 +22,22 @@ struct CurveClient {
 
 KeyPair make_key_pair();
 
-/// Whether it has the shape of a key.
+/// Returns whether the text has the form of a key.
 bool is_key(std::string_view text);
 
-/// A key file: lines that begin with '#', and one with the secret key. Only its owner, who must be
-/// this process's user or root, may have any right to it. kNotAllowed for the wrong rights, else
-/// kMalformed; the detail names the file and what to do.
+/// Reads a key file: lines that begin with '#', and one line with the secret key. Its owner must be
+/// the user of this process or root, and nobody else may have any right to it. Errors: kNotAllowed
+/// for wrong rights, else kMalformed; the detail names the file and says what to do.
 Expected<KeyPair> read_key_file(const std::string& path);
 
-/// Makes the file, for its owner only, and the public key beside it as PATH.pub. What exists is not
-/// touched (kNotAllowed).
+/// Makes the file, which only its owner may read, and PATH.pub with the public key. If one of them
+/// exists, changes nothing and returns kNotAllowed.
 Expected<void> write_key_file(const std::string& path, const KeyPair& keys);
 
-/// A public key given as itself, or as the file that has it (genai-ctl keygen writes FILE.pub).
+/// Returns a public key. The text is the key, or a file that has it (genai-ctl keygen: FILE.pub).
 Expected<std::string> public_key_of(const std::string& key_or_file);
 
-/// The two options of a program that connects, as one: nothing given is nothing.
+/// Makes the keys of a socket from a program's two options. Both empty: the socket has no keys.
 Expected<std::optional<CurveClient>> curve_client(const std::string& key_file,
                                                   const std::string& server_key);
 

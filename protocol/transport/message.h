@@ -1,4 +1,4 @@
-// A frame on its way out.
+// A frame to send.
 #pragma once
 
 #include <string>
@@ -6,7 +6,7 @@
 
 namespace genai::transport {
 
-/// Moves the text into the message instead of copying it.
+/// Makes a message of the text. The text is moved, not copied.
 inline zmq::message_t message_of(std::string&& frame) {
   auto* owned = new std::string(std::move(frame));
   return zmq::message_t(

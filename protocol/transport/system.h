@@ -9,10 +9,10 @@
 
 namespace genai::transport {
 
-/// Both clocks, read now.
+/// Reads both clocks.
 Now read_clock();
 
-/// Fills from the kernel's generator; throws std::system_error when there is none.
+/// Fills it with random bytes of the kernel. Throws std::system_error if the kernel has none.
 void fill_random(void* out, std::size_t size);
 
 template <class Id>
@@ -22,10 +22,10 @@ Id random_id() {
   return Id(bytes);
 }
 
-/// Lets the process, and programs it starts, open as many files as the system permits; so many.
+/// Raises the limit of open files as far as the system permits, also for children; returns it.
 std::uint64_t raise_open_files();
 
-/// A fresh UUIDv7.
+/// Makes a new UUIDv7.
 TaskId new_task_id();
 
 }  // namespace genai::transport
