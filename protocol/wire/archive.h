@@ -1,5 +1,5 @@
-// The kinds of field that every archive has a method for. What each means on the wire: SPEC.md,
-// "Frames".
+// The kinds of field: every archive has a method for each. SPEC.md, "Frames", says how each kind is
+// sent.
 #pragma once
 
 // clang-format off

@@ -1,4 +1,4 @@
-// Names one execution of a task.
+// The name of one execution of a task.
 #pragma once
 
 #include <compare>
@@ -8,11 +8,11 @@
 
 namespace genai {
 
-/// With the session it travels under this is the whole fence of DESIGN.md point 4.
+/// Together with the session that sends it, this is the whole fence (SPEC.md, "Fencing").
 struct AssignmentRef {
   TaskId task_id;
   std::uint32_t attempt = 0;  // from 1, grows with each assignment of the task
-  std::uint64_t epoch = 0;    // of the dispatcher that assigned
+  std::uint64_t epoch = 0;    // of the dispatcher that assigned the task
 
   template <class Ar>
   void fields(Ar& ar) {

@@ -1,5 +1,5 @@
-// What clients ask the dispatcher, and what it answers. `request` is the client's number for
-// matching the answer. How to read the structs: node.h.
+// The requests of clients and the answers of the dispatcher. `request` is a number that the client
+// chooses and the answer repeats. node.h says how to read the structs.
 #pragma once
 
 #include <cstdint>
@@ -24,9 +24,9 @@ namespace msg {
 // --------------
 
 enum class WatchLevel : std::uint8_t {
-  kNone = 0,      // no pushes
-  kResult = 1,    // Deliver when terminal
-  kProgress = 2,  // and Update on each change and progress
+  kNone = 0,      // the dispatcher sends nothing unasked
+  kResult = 1,    // it sends Deliver when the task is terminal
+  kProgress = 2,  // and Update for each change and progress
 };
 inline constexpr std::uint8_t kMaxWatchLevel = 2;
 
@@ -93,8 +93,8 @@ struct Cancel {
   }
 };
 
-/// Submits the content of Failed tasks again, under new ids that the client chooses so that
-/// repeating the message is safe. Answered by Accepted; its verdicts name the new ids.
+/// Submits the content of Failed tasks again. The client chooses the new ids, so that it may repeat
+/// the message. The answer is Accepted; its verdicts name the new ids.
 struct Replay {
   static constexpr RequestKind kKind{59, "REPLAY", Right::kSubmit, Cost::kPerEntry,
                                      Needs::kNothing};
@@ -118,7 +118,7 @@ struct Replay {
   }
 };
 
-/// Forgets Failed tasks with their payloads and logs.
+/// Makes the dispatcher forget Failed tasks, with their payloads and logs.
 struct Purge {
   static constexpr RequestKind kKind{60, "PURGE", Right::kSubmit, Cost::kPerEntry, Needs::kStore};
   std::uint64_t request = 0;
@@ -175,7 +175,7 @@ struct List {
 struct NodesQuery {
   static constexpr RequestKind kKind{51, "NODES", Right::kAdmin, Cost::kFlat, Needs::kNothing};
   std::uint64_t request = 0;
-  bool measured = false;  // with what the dispatcher measured of each node
+  bool measured = false;  // with the dispatcher's measurements of each node
 
   template <class Ar>
   void fields(Ar& ar) {
@@ -195,7 +195,7 @@ struct StatsQuery {
   }
 };
 
-/// Stop (on) or resume giving work to one node; with target "" stop taking new tasks at all.
+/// Drains a node (on) or ends that; with target "" the dispatcher itself, which accepts no tasks th
 struct Drain {
   static constexpr RequestKind kKind{55, "DRAIN", Right::kAdmin, Cost::kFlat, Needs::kStore};
   std::uint64_t request = 0;
@@ -222,7 +222,7 @@ struct Ping {
 
 // ---- dispatcher → client
 
-/// One verdict per entry of the request, in its order.
+/// One verdict for each entry of the request, in the same order.
 struct Verdict {
   TaskId task_id;
   ErrorCode code = ErrorCode::kOk;
@@ -237,7 +237,7 @@ struct Verdict {
   }
 };
 
-/// When a task is expected to start and finish, in ms from now; all 0: not known.
+/// When a task is expected to start and to finish, in ms from now. All 0: not known.
 struct Estimate {
   std::uint64_t start_p50_ms = 0, start_p95_ms = 0;
   std::uint64_t finish_p50_ms = 0, finish_p95_ms = 0;
@@ -257,8 +257,8 @@ struct Estimate {
 struct Acceptance {
   TaskId task_id;
   ErrorCode code = ErrorCode::kOk;
-  std::string detail;                // kOk: why no node that is there fits, or empty
-  std::uint64_t retry_after_ms = 0;  // of a refusal that time may change; else 0
+  std::string detail;                // kOk: why no node fits now, a warning, or empty
+  std::uint64_t retry_after_ms = 0;  // of a refusal that may pass with time; else 0
   Estimate estimate = {};
 
   template <class Ar>
@@ -324,7 +324,7 @@ struct Update {
   struct Entry {
     TaskId task_id;
     TaskStatus status = TaskStatus::kUnscheduled;
-    std::string node_id;  // empty: none
+    std::string node_id;  // empty: no node has the task
     double fraction = 0;
     std::string text;
 
@@ -346,7 +346,7 @@ struct Update {
   }
 };
 
-/// A terminal task; repeated until DeliverAck.
+/// A terminal task. It is repeated until DeliverAck.
 struct Deliver {
   static constexpr ReplyKind kKind{44, "DELIVER", Waits::kForCommit, IfUnread::kComesAgain};
   struct Entry {
@@ -377,7 +377,7 @@ struct Tasks {
   static constexpr ReplyKind kKind{49, "TASKS", Waits::kForCommit, IfUnread::kIsTold};
   std::uint64_t request = 0;
   std::vector<ValueMap> tasks;
-  bool more = false;  // List: ask again with after = the last id
+  bool more = false;  // of a List: ask for the next page with after = the last id
 
   template <class Ar>
   void fields(Ar& ar) {
@@ -426,7 +426,7 @@ struct Pong {
   static constexpr ReplyKind kKind{58, "PONG", Waits::kNot, IfUnread::kIsTold};
   std::uint64_t request = 0;
   std::uint64_t epoch = 0;
-  std::uint64_t watched = 0;  // tasks whose results this connection is to get
+  std::uint64_t watched = 0;  // how many tasks this connection watches
 
   template <class Ar>
   void fields(Ar& ar) {

@@ -1,4 +1,4 @@
-// msgpack read in place: one value after the other, nothing is built. Source: the msgpack
+// Reads msgpack in place, one value after the other, and builds nothing. Source: the msgpack
 // specification, "Formats" (github.com/msgpack/msgpack/blob/master/spec.md).
 #pragma once
 
@@ -24,35 +24,35 @@ enum class Kind : std::uint8_t {
   kExt
 };
 
-/// A value; of an array or a map its head only.
+/// A value. Of an array or a map it is only the head.
 struct Token {
   Token() = default;
   explicit Token(Kind k, bool is_canonical = true) : kind(k), canonical(is_canonical) {}
 
   Kind kind = Kind::kNil;
-  bool canonical = true;       // in the shortest form that its kind has; a float in 8 bytes
+  bool canonical = true;       // in the shortest form of its kind; a float has 8 bytes
   std::uint32_t size = 0;      // bytes of a str, bin or ext; elements; pairs of a map
   const char* data = nullptr;  // of a str, bin or ext
   union {
-    std::uint64_t uint = 0;  // of a bool 0 or 1
+    std::uint64_t uint = 0;  // a bool is 0 or 1
     std::int64_t negative;
     double real;
   };
 
   std::string_view view() const { return {data, size}; }
-  /// Values that follow as its content.
+  /// Returns how many values follow as its content.
   std::uint64_t content() const {
     if (kind == Kind::kArray) return size;
     return kind == Kind::kMap ? std::uint64_t{size} * 2 : 0;
   }
 };
 
-/// Points into bytes that outlive it. Copying it remembers a place.
+/// Points into bytes, which must live longer. A copy of it remembers a place.
 class Cursor {
  public:
   explicit Cursor(std::string_view bytes) : at_(bytes.data()), end_(at_ + bytes.size()) {}
 
-  /// The next value, or nothing: the bytes end before it does, or are no msgpack.
+  /// Returns the next value, or nothing if the bytes end too early or are not msgpack.
   std::optional<Token> next() {
     if (at_ == end_) return std::nullopt;
     const auto head = static_cast<unsigned char>(*at_);
@@ -66,7 +66,7 @@ class Cursor {
       token.size = head & 0x0fu;
     return token;
   }
-  /// Passes over one whole value; the bytes must be well-formed.
+  /// Skips one whole value. The bytes must be well-formed.
   void skip();
   const char* position() const { return at_; }
   std::size_t left() const { return static_cast<std::size_t>(end_ - at_); }
@@ -96,8 +96,8 @@ class Cursor {
   const char* end_;
 };
 
-/// Whether the bytes are exactly one value within the limits of limits.h on depth and counts, and
-/// how many values it has. Builds nothing. kMalformed, kTooLarge.
+/// Checks that the bytes are exactly one value, within the limits of limits.h on depth and counts,
+/// and counts its values. Builds nothing. Errors: kMalformed, kTooLarge.
 struct Census {
   ErrorCode code = ErrorCode::kOk;
   const char* problem = "";

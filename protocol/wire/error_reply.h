@@ -1,4 +1,4 @@
-// ERROR: the one message that everybody may send to everybody.
+// ERROR: the only message that every peer may send to every peer.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +12,10 @@ namespace genai::msg {
 
 using namespace limits;
 
-/// It is never answered.
+/// An ERROR is never answered.
 struct ErrorReply {
   static constexpr MessageKind kKind{99, "ERROR", Way::kAny};
-  std::uint64_t request = 0;  // 0: the request is not known
+  std::uint64_t request = 0;  // 0: the number of the request is not known
   ErrorCode code = ErrorCode::kMalformed;
   std::string detail;
 

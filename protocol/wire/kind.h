@@ -1,6 +1,6 @@
-// What is known of a message beside its fields. Each struct of node.h, link.h and client.h says it
-// once, as kKind: the codec, who may send it and what that costs follow from there, and a test
-// holds the tables of SPEC.md to it.
+// The properties of a message besides its fields. Each struct of node.h, link.h and client.h has
+// them once, as kKind. The codec, the permissions and the prices follow from it, and a test
+// compares the tables of SPEC.md with it.
 #pragma once
 
 #include <cstdint>
@@ -8,11 +8,11 @@
 
 namespace genai {
 
-/// Who says it to whom: N node, B broker, D dispatcher, C client.
+/// Its sender and its receiver: node, broker, dispatcher or client.
 enum class Way : std::uint8_t {
   kNodeToBroker,
   kBrokerToNode,
-  kNodeToDispatcher,  // through the broker, which passes it on unread
+  kNodeToDispatcher,  // the broker passes it on unread
   kDispatcherToNode,  // likewise
   kDispatcherToBroker,
   kBrokerToDispatcher,
@@ -22,8 +22,8 @@ enum class Way : std::uint8_t {
   kAny,
 };
 
-/// Which way a frame travels on its socket: a type that does not belong there is kNotAllowed.
-/// Frames inside ToNodes and FromNodes are kToNode and kFromNode.
+/// The direction of a frame on its socket. A type that does not belong there is kNotAllowed. Frames
+/// inside ToNodes and FromNodes are kToNode and kFromNode.
 enum class Direction : std::uint8_t {
   kFromNode = 1,
   kToNode = 2,
@@ -59,37 +59,37 @@ constexpr bool travels(Way way, Direction direction) {
   return false;
 }
 
-/// Numbers never change their meaning, and are never used again (SPEC.md, "Versions").
+/// A number never changes its meaning, and is never used again (SPEC.md, "Versions").
 struct MessageKind {
   std::uint64_t number;
   std::string_view name;
   Way way;
 };
 
-/// What a client's key must be good for (SPEC.md, "Authorization").
+/// The role that the key of a client needs (SPEC.md, "Authorization").
 enum class Right {
-  kNone,    // any key that is good for clients
+  kNone,    // any key of a client
   kSubmit,  // the role submit
   kWatch,   // the role watch
-  kEither,  // one of the two
+  kEither,  // the role submit or the role watch
   kAdmin,
 };
 
-/// What a request costs its sender, of what it may ask in a second. What the answer costs comes on
-/// top.
+/// The price of a request, in units of which its sender has a limited number in a second. The price
+/// of the answer is added.
 enum class Cost {
-  kFree,      // bounded by what was sent, or by what may be queued
-  kFlat,      // the same for each
-  kPerEntry,  // the more the more tasks it names
+  kFree,      // another limit applies: on the bytes that were sent, or on the queue
+  kFlat,      // each request has the same price
+  kPerEntry,  // the price grows with the number of its tasks
 };
 
-/// Whether a request is refused while nothing can be written.
+/// Says whether a request is refused while nothing can be written to the store.
 enum class Needs {
-  kNothing,  // or it is refused task by task
-  kStore,    // what was not written may not last, so tasks are not told of
+  kNothing,  // it is not refused, or each of its tasks is refused alone
+  kStore,    // it is refused: a state that is not written may not last, so nobody is told of it
 };
 
-/// Of a client. None of these has a default: a request without its price does not compile.
+/// A request of a client. No member has a default: a request without a price does not compile.
 struct RequestKind : MessageKind {
   consteval RequestKind(std::uint64_t its_number, std::string_view its_name, Right its_right,
                         Cost its_cost, Needs its_needs)
@@ -103,20 +103,20 @@ struct RequestKind : MessageKind {
   Needs needs;
 };
 
-/// Whether a reply leaves only after all changes up to now were committed.
+/// Says whether a reply must wait until all changes so far are committed.
 enum class Waits {
-  kNot,           // it tells of no task
-  kForCommit,     // it tells of tasks
-  kIfItPromises,  // a refusal leaves at once
+  kNot,           // it says nothing about a task
+  kForCommit,     // it says something about tasks
+  kIfItPromises,  // a refusal does not wait
 };
 
-/// What becomes of a reply that cannot be sent, since its client does not read.
+/// Says what happens when a reply cannot be sent because its client does not read.
 enum class IfUnread {
-  kIsTold,      // the client waits for it: it is told that it was dropped
-  kComesAgain,  // it is sent again anyway, or may get lost
+  kIsTold,      // the client waits for it: later it is told that the reply was dropped
+  kComesAgain,  // the reply is sent again anyway, or may get lost
 };
 
-/// To a client.
+/// A reply to a client.
 struct ReplyKind : MessageKind {
   consteval ReplyKind(std::uint64_t its_number, std::string_view its_name, Waits its_waits,
                       IfUnread its_loss)

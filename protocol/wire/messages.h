@@ -1,4 +1,4 @@
-// All messages, for those who do not know which way a frame travels: tests, fuzzers, simulation.
+// All messages, for code that does not know the direction of a frame: tests, fuzzers, simulation.
 #pragma once
 
 #include <string>
@@ -14,7 +14,7 @@
 namespace genai {
 namespace wire {
 
-/// The variant of all messages of some others, each once.
+/// A variant of all messages of several variants, each once.
 template <class Sum, class... Variants>
 struct Union {
   using type = Sum;
@@ -41,7 +41,7 @@ using AnyMessage =
     wire::Union<std::variant<>, FromNode::Messages, ToNode::Messages, LinkToBroker::Messages,
                 LinkToDispatcher::Messages, ClientRequest::Messages, ClientReply::Messages>::type;
 
-/// A class of its own so that copying and destroying so many kinds is compiled once.
+/// A class of its own, so that the copy and destruction of so many types is compiled once.
 class Message : public AnyMessage {
  public:
   Message();

@@ -1,14 +1,14 @@
-// What a node and its broker, and a node and the dispatcher, say to each other.
+// The messages between a node and its broker, and between a node and the dispatcher.
 //
-// Each struct is one message, and all that is known of it; order of members = order of fields in
-// the frame. `fields` describes them once: the same description counts, writes and reads them. An
-// archive has a method for each kind of field (archive.h), and two for the marks between fields
-// (SPEC.md, "Versions"):
-// - optional(): fields behind it may be missing, and keep the value that the struct gives them. A
-//   field whose absence would lose work is never optional.
-// - appended(): fields behind it came after the first release of version 1. They are optional too,
-//   and a writer leaves out those at the end that have their default, so that peers which know only
-//   the first release are sent what they know. A new field goes to the end, behind this mark.
+// Each struct is one message, with everything that is known of it. The members have the order of
+// the fields in the frame. `fields` describes them once: this one description counts, writes and
+// reads them. An archive has a method for each kind of field (archive.h), and two for the marks
+// between fields (SPEC.md, "Versions"):
+// - optional(): fields behind it may be missing; they have the value that the struct gives them. A
+//   field is never optional if work would be lost without it.
+// - appended(): fields behind it came after the first release of version 1. They are optional too.
+//   A writer leaves out the last ones that have their defaults: peers of the first release get only
+//   fields that they know. Put a new field at the end, behind this mark.
 #pragma once
 
 #include <cstdint>
@@ -31,13 +31,13 @@ namespace msg {
 
 // ---- node → broker
 
-/// First message of a session, and again after each reconnect, broker restart or UnknownSession.
+/// The first message of a session; also sent after a reconnect, a broker restart, UnknownSession.
 struct Hello {
   static constexpr MessageKind kKind{1, "HELLO", Way::kNodeToBroker};
   NodeId node_id;
   SessionId session;
   PublicMetaInfo meta;
-  std::vector<AssignmentRef> held;  // acknowledged assignments whose results are not acknowledged
+  std::vector<AssignmentRef> held;  // acknowledged attempts whose end is not acknowledged
 
   template <class Ar>
   void fields(Ar& ar) {
@@ -50,7 +50,7 @@ struct Hello {
 
 struct Heartbeat {
   static constexpr MessageKind kKind{3, "HEARTBEAT", Way::kNodeToBroker};
-  std::uint64_t seq = 0;  // grows by one per heartbeat of a session
+  std::uint64_t seq = 0;  // grows by one with each heartbeat of a session
   std::vector<AssignmentRef> held;
   std::vector<std::string> loaded_models;
 
@@ -63,7 +63,7 @@ struct Heartbeat {
   }
 };
 
-/// The node takes no new work, finishes or returns what it holds, then says Bye.
+/// The node accepts no new work, finishes or returns the tasks that it holds, then sends Bye.
 struct Leave {
   static constexpr MessageKind kKind{5, "LEAVE", Way::kNodeToBroker};
   std::string reason;
@@ -107,7 +107,7 @@ struct Welcome {
 
 struct HeartbeatReply {
   static constexpr MessageKind kKind{4, "HEARTBEAT_REPLY", Way::kBrokerToNode};
-  std::uint64_t seq = 0;  // the heartbeat it answers
+  std::uint64_t seq = 0;  // of the heartbeat that it answers
 
   template <class Ar>
   void fields(Ar& ar) {
@@ -115,7 +115,7 @@ struct HeartbeatReply {
   }
 };
 
-/// Answers Bye: nothing will be asked of the session any more.
+/// The answer to Bye: nobody asks anything of the session any more.
 struct Goodbye {
   static constexpr MessageKind kKind{7, "GOODBYE", Way::kBrokerToNode};
   template <class Ar>
@@ -146,7 +146,7 @@ struct Assign {
   }
 };
 
-/// With kTakenBack: only what has not started yet, since another node could start it sooner.
+/// With kTakenBack it is only for a task that has not started: another node could start it sooner.
 struct Abort {
   static constexpr MessageKind kKind{15, "ABORT", Way::kDispatcherToNode};
   struct Entry {
@@ -167,7 +167,7 @@ struct Abort {
   }
 };
 
-/// After Hello: go on with these. What is not named here or in an Abort is still undecided.
+/// After Hello: go on with these. A ref that is neither here nor in an Abort is not decided yet.
 struct Keep {
   static constexpr MessageKind kKind{17, "KEEP", Way::kDispatcherToNode};
   std::vector<AssignmentRef> refs;
@@ -182,7 +182,7 @@ struct ResultAck {
   static constexpr MessageKind kKind{14, "RESULT_ACK", Way::kDispatcherToNode};
   struct Entry {
     AssignmentRef ref;
-    ErrorCode code = ErrorCode::kOk;  // kOk, kResultDiscarded or kUnknownTask: all mean "forget it"
+    ErrorCode code = ErrorCode::kOk;  // or kResultDiscarded, kUnknownTask: forget the result
 
     template <class Ar>
     void fields(Ar& ar) {
@@ -204,7 +204,7 @@ struct AssignAck {
   static constexpr MessageKind kKind{11, "ASSIGN_ACK", Way::kNodeToDispatcher};
   struct Entry {
     AssignmentRef ref;
-    ErrorCode code = ErrorCode::kOk;  // kOk: taken and held from now on; else why it was refused
+    ErrorCode code = ErrorCode::kOk;  // kOk: accepted, held from now on; else why it is refused
     std::string detail;
 
     template <class Ar>
@@ -249,7 +249,7 @@ struct Progress {
 enum class Outcome : std::uint8_t {
   kOk = 0,        // data is the result
   kError = 1,     // the task failed here: info.error says why
-  kReturned = 2,  // not started, or given back by a leaving node: nobody's fault
+  kReturned = 2,  // not started, or given back by a leaving node: nobody is blamed
 };
 inline constexpr std::uint8_t kMaxOutcome = 2;
 
@@ -278,10 +278,10 @@ struct Result {
 };
 
 enum class AbortOutcome : std::uint8_t {
-  kStopped = 0,   // was held, is not any more; no result will follow
+  kStopped = 0,   // the attempt is no longer held; no result will follow
   kNotHeld = 1,   // the node does not know it
-  kFinished = 2,  // had finished already: its Result stands
-  kStarted = 3,   // asked to give back only (kTakenBack), but it runs already and goes on
+  kFinished = 2,  // it had already finished: its Result stays valid
+  kStarted = 3,   // only after kTakenBack: it already runs, and goes on
 };
 inline constexpr std::uint8_t kMaxAbortOutcome = 3;
 
@@ -307,13 +307,13 @@ struct AbortAck {
 
 }  // namespace msg
 
-/// All that a node says ...
+/// All messages that a node sends ...
 class FromNode
     : public OneOf<Direction::kFromNode, msg::Hello, msg::Heartbeat, msg::Leave, msg::Bye,
                    msg::AssignAck, msg::Progress, msg::Result, msg::AbortAck, msg::ErrorReply> {
   GENAI_ONE_OF(FromNode)
 };
-/// ... and what of it the broker and the dispatcher read.
+/// ... and those that the broker and the dispatcher read.
 class NodeToBroker : public OneOf<Direction::kFromNode, msg::Hello, msg::Heartbeat, msg::Leave,
                                   msg::Bye, msg::ErrorReply> {
   GENAI_ONE_OF(NodeToBroker)

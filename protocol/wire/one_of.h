@@ -1,4 +1,4 @@
-// One of the messages that travel one way on one socket.
+// One of the messages of one direction on one socket.
 #pragma once
 
 #include <type_traits>
@@ -10,7 +10,7 @@
 namespace genai {
 
 /// A variant that knows its direction. A visitor without a branch for one of the messages does not
-/// compile, as long as it has no generic one. Each is a class with a name (GENAI_ONE_OF).
+/// compile, unless it has a generic branch. Each variant is a class with a name (GENAI_ONE_OF).
 template <Direction D, class... Ms>
 class OneOf : public std::variant<Ms...> {
   static_assert((travels(Ms::kKind.way, D) && ...), "a message goes another way");
@@ -25,8 +25,8 @@ class OneOf : public std::variant<Ms...> {
       : std::variant<Ms...>(std::in_place_type<std::remove_cvref_t<M>>, std::forward<M>(body)) {}
 };
 
-/// Copying and destroying so many kinds is compiled once: GENAI_ONE_OF stands in the class,
-/// GENAI_ONE_OF_COMPILED in one source.
+/// The copy and destruction of so many types is compiled once: put GENAI_ONE_OF into the class, and
+/// GENAI_ONE_OF_COMPILED into one source.
 #define GENAI_ONE_OF(Name)          \
  public:                            \
   using OneOf::OneOf;               \

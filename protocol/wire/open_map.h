@@ -1,4 +1,4 @@
-// The named keys of the open maps (task spec, public meta) to structs and back.
+// Turns the named keys of the open maps (task spec, public meta) into structs and back.
 #pragma once
 
 #include <string_view>
@@ -10,9 +10,9 @@
 
 namespace genai::wire {
 
-/// Fills the named members from a map in canonical msgpack, `raw`, and keeps it as `out.raw`; `out`
-/// must be as made. kBadField names the key. `is_new`: keys that the dispatcher only passes on are
-/// looked at too.
+/// Fills the named members from `raw`, a map in canonical msgpack, and stores it as `out.raw`.
+/// `out` must be new. A kBadField names the key. `is_new`: also checks the keys that the dispatcher
+/// only passes on.
 Expected<void> read_spec(std::string raw, TaskSpec& out, bool is_new = false);
 ValueMap map_from(const TaskSpec& spec);
 

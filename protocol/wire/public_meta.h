@@ -1,4 +1,4 @@
-// What a node says of itself (PublicMetaInfo). On the wire an open map.
+// The description that a node gives of itself (PublicMetaInfo). It is sent as an open map.
 #pragma once
 
 #include <cstdint>
@@ -8,14 +8,14 @@
 namespace genai {
 
 struct PublicMetaInfo {
-  std::vector<std::string> models;         // on its disk: what it can run
-  std::vector<std::string> loaded_models;  // in its memory now
-  std::string gpu_type;                    // empty: none
+  std::vector<std::string> models;         // that it can run: they are on its disk
+  std::vector<std::string> loaded_models;  // that are in its memory now
+  std::string gpu_type;                    // empty: no GPU
   std::uint64_t ncpu = 0;
   std::uint64_t ram_mib = 0;
   std::uint64_t vram_mib = 0;
-  std::uint32_t slots = 1;  // tasks it runs at once, 1..kMaxSlots
-  double min_cost = 0;      // what it asks for a task, in whatever unit tasks use; 0: free
+  std::uint32_t slots = 1;  // tasks that it runs at once, 1..kMaxSlots
+  double min_cost = 0;      // its price for a task, in the unit of max_cost; 0: free
 
   friend bool operator==(const PublicMetaInfo&, const PublicMetaInfo&) = default;
 };

@@ -1,5 +1,5 @@
-// The archive that reads fields from msgpack, in place, and believes none of them. The bytes are
-// well-formed and within the limits of a frame (take_census) before it begins.
+// The archive that reads fields from msgpack in place, and checks each of them. The bytes must be
+// well-formed and within the limits of a frame (take_census).
 #pragma once
 
 #include <algorithm>
@@ -19,13 +19,13 @@
 
 namespace genai::wire {
 
-/// Thrown inside the codec only; decode() turns it into an Error value.
+/// It is thrown only inside the codec. decode() turns it into an Error value.
 struct DecodeError {
   ErrorCode code;
   std::string detail;
 };
 
-/// Where in the message the reader stands, for the error's detail; lives on the stack.
+/// The reader's place in the message, for the detail of an error. It lives on the stack.
 struct Path {
   const Path* parent = nullptr;
   const char* field = "";
@@ -37,31 +37,31 @@ struct Path {
 [[noreturn]] void refuse(ErrorCode code, const Path& path, const std::string& what);
 std::string_view kind_of(const Token& token);
 
-/// The value at the cursor. Strict: text keys, valid UTF-8, no duplicates, no extension types, no
-/// NaN. kTooLarge as soon as it is sure that the map takes more than `max_bytes`; the caller
-/// measures the rest exactly.
+/// Reads the value at the cursor. Strict: text keys, valid UTF-8, no duplicates, no extension
+/// types, no NaN. Refuses with kTooLarge as soon as the map surely takes more than `max_bytes`; the
+/// caller measures the size exactly.
 ValueMap read_map(Cursor& cursor, const Path& path, std::size_t max_bytes);
-/// The same value in canonical form: the bytes as they came when they are.
+/// Returns the same value in canonical form: the received bytes, if they are canonical.
 std::string read_canonical_map(Cursor& cursor, const Path& path, std::size_t max_bytes);
 
-/// What the readers of one frame share.
+/// The state that the readers of one frame share.
 struct Source {
   explicit Source(const Blob& of) : frame(of), cursor(of.view()) {}
 
   const Blob& frame;
   Cursor cursor;
-  bool is_shared = true;          // blobs may be views into the frame
-  std::size_t unknown_bytes = 0;  // of elements that were passed over
+  bool is_shared = true;          // blobs may share the memory of the frame
+  std::size_t unknown_bytes = 0;  // of elements that were skipped
 };
 
 class Reader {
  public:
-  /// The cursor stands at the first of the fields, of which `count` are there.
+  /// The cursor must stand at the first field. The array has `count` fields.
   Reader(Source& source, const Path& path, std::uint32_t count)
       : source_(source), path_(path), left_(count) {}
 
-  /// The fields of `out`, which must be as made, from an array of `count` elements of which the
-  /// first `head` have been read. Elements behind the fields are passed over unread.
+  /// Reads the fields of `out`, which must be new, from an array of `count` elements, of which the
+  /// first `head` have been read. Skips the elements behind the fields unread.
   template <class T>
   static void read(Source& source, T& out, std::uint32_t count, std::uint32_t head,
                    const Path& path) {
@@ -113,8 +113,8 @@ class Reader {
   }
   void map(const char* field, ValueMap& out, std::size_t max_bytes);
   void spec(const char* field, TaskSpec& out) { read_spec(field, out, false); }
-  /// Of a task that is to be accepted. What was accepted once must not be refused on its way to a
-  /// node, so more is asked for here.
+  /// The spec of a task that the dispatcher may accept. It is checked more strictly than one on its
+  /// way to a node: an accepted spec must not be refused there.
   void new_spec(const char* field, TaskSpec& out) { read_spec(field, out, true); }
   void meta(const char* field, PublicMetaInfo& out);
 
@@ -141,7 +141,7 @@ class Reader {
   static std::uint32_t array_size(const Token& token, const Path& path);
 
  private:
-  /// Whether the field is there. Only optional ones are missing, all together at the end.
+  /// Returns whether the field is there. Only optional fields can be missing, all of them at the en
   bool is_next() {
     if (left_ == 0) return false;
     --left_;
@@ -156,7 +156,7 @@ class Reader {
   }
   void element(TaskId& out, const Path& path) { out = parse_id<TaskId>(take(), path); }
   void element(ValueMap& out, const Path& path) { out = read_map(source_.cursor, path, SIZE_MAX); }
-  /// One of several structs begins with the number that says which.
+  /// Reads one of several structs. Its number stands before its fields.
   template <class... Ts>
   void element(std::variant<Ts...>& out, const Path& path) {
     const std::uint32_t size = array_size(take(), path);
@@ -174,7 +174,7 @@ class Reader {
 
   template <class Id>
   static Id parse_id(const Token& token, const Path& path) {
-    // What is an id is valid UTF-8 too.
+    // An id is always valid UTF-8.
     if (token.kind == Kind::kStr)
       if (auto id = Id::parse(token.view())) return std::move(*id);
     text_view(token, path, limits::kMaxIdBytes);

@@ -1,4 +1,4 @@
-// How long the array of a struct may be (SPEC.md, "Versions"), told by its fields.
+// The number of elements that the array of a struct may have (SPEC.md, "Versions").
 #pragma once
 
 #include <algorithm>
@@ -10,8 +10,8 @@ namespace genai::wire {
 
 struct Shape {
   std::uint32_t required = 0;  // an array of fewer elements is malformed
-  std::uint32_t first = 0;     // fields of the first release: every writer sends all of them
-  std::uint32_t known = 0;     // elements beyond these are passed over
+  std::uint32_t first = 0;     // fields of the first release: every writer sends them
+  std::uint32_t known = 0;     // a reader skips the elements behind these
 };
 
 /// The archive that counts.

@@ -1,4 +1,4 @@
-// The status of a task (DESIGN.md, "Terms").
+// The status of a task (SPEC.md, "Life of a task").
 #pragma once
 
 #include <cstdint>

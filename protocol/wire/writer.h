@@ -21,10 +21,10 @@
 
 namespace genai::wire {
 
-/// Most writes are of a few bytes, so they are gathered; content is appended as it is.
+/// Most writes have only a few bytes, so they are gathered. Large content is appended directly.
 class StringSink {
  public:
-  StringSink() {}  // leaves the room as it is: to fill it first would cost more than most messages
+  StringSink() {}  // does not fill the room: that would cost more than most messages
   void write(const char* data, std::size_t size) {
     if (size > kLarge) {
       flush();
@@ -32,7 +32,7 @@ class StringSink {
       return;
     }
     if (room_.size() - end_ < size) flush();
-    std::copy_n(data, size, room_.data() + end_);  // of an empty text `data` may be null
+    std::copy_n(data, size, room_.data() + end_);  // `data` of an empty text may be null
     end_ += size;
   }
   std::string take() {
@@ -62,10 +62,10 @@ std::uint32_t fields_to_send(T& value);
 
 class Writer {
  public:
-  /// Writes the next `count` fields; the array's head stands before them.
+  /// Writes the next `count` fields. The head of the array is already written.
   Writer(Packer& packer, std::uint32_t count) : packer_(packer), left_(count) {}
 
-  /// `value` as an array of its fields, behind the numbers `head`.
+  /// Writes `value` as an array: first the numbers `head`, then its fields.
   template <class T, class... Head>
   static void array(Packer& packer, T& value, Head... head) {
     const std::uint32_t count = fields_to_send(value);
@@ -139,7 +139,7 @@ class Writer {
   void element(std::string& text) { packer_.pack(text); }
   void element(TaskId& id) { packer_.pack(id.view()); }
   void element(ValueMap& map) { pack_map(packer_, map); }
-  /// One of several structs begins with the number that says which.
+  /// Writes one of several structs. Its number stands before its fields.
   template <class... Ts>
   void element(std::variant<Ts...>& one) {
     std::visit([&](auto& value) { array(packer_, value, std::uint64_t{one.index()}); }, one);
@@ -149,7 +149,7 @@ class Writer {
     array(packer_, value);
   }
 
-  /// Whether the field is to be written. Only appended ones are left out, all together at the end.
+  /// Returns whether to write the field. Only appended fields are left out, all of them at the end.
   bool is_next() {
     if (left_ == 0) return false;
     --left_;
@@ -169,7 +169,7 @@ class Writer {
   std::uint32_t left_;
 };
 
-/// The archive that tells how each appended field would be written.
+/// The archive that writes each appended field alone, to compare it with its default.
 class Appended {
  public:
 #define GENAI_TELL(kind)                                 \
@@ -198,8 +198,8 @@ class Appended {
   std::vector<std::string> values_;
 };
 
-/// All fields of the first release, and those appended since up to the last that has not its
-/// default.
+/// Returns how many fields to write: all fields of the first release, and the appended ones up to
+/// the last one that does not have its default.
 template <class T>
 std::uint32_t fields_to_send(T& value) {
   const Shape& shape = shape_of<T>();
