@@ -22,28 +22,33 @@ constexpr int kMaxTaskTimeoutS = 30 * 24 * 3600;
 /// What the author of a command must know.
 constexpr char kFooter[] = R"(The command of --exec:
   stdin         the payload of the task
-  environment   GENAI_TASK_ID, GENAI_ATTEMPT, GENAI_MODEL, GENAI_LABEL and GENAI_PARAM_<KEY>,
-                (lists and maps as JSON), beside that of genai-node without its own GENAI_...
-  result        $GENAI_RESULT_FILE if it is not empty, else stdout; at most 48 MiB
-  descriptor 3  lines: '0.35 sampling' is progress; 'load_ms 12000', so long did loading the
-                model take; 'loaded NAME', a model that is in memory now; 'impossible REASON',
-                no attempt can succeed: the task ends with that, whatever the exit code
-  exit code     0 is success, another one an error with the end of stderr as its text
-  its end       Nothing outlives the task. On a cancel, at the time limit and on a forced stop
-                the command and all that it has started get SIGTERM, 2 s later SIGKILL. What
-                still runs when the command ends, or when genai-node dies, is killed at once,
-                also in sessions of its own.
+  environment   the environment of genai-node without its own GENAI_... variables, and
+                GENAI_TASK_ID, GENAI_ATTEMPT, GENAI_MODEL, GENAI_LABEL and GENAI_PARAM_<KEY>
+                (lists and maps as JSON)
+  result        the content of $GENAI_RESULT_FILE if it is not empty, else stdout; at most 48 MiB
+  descriptor 3  reports, one in a line:
+                '0.35 sampling'      the progress of the task
+                'load_ms 12000'      how long the model took to load
+                'loaded NAME'        a model that is in memory now
+                'impossible REASON'  no attempt can succeed: the task ends with this error,
+                                     whatever the exit code is
+  exit code     0 is success; any other is an error, and the end of stderr is its text
+  its end       No process outlives the task. On a cancel, at the time limit and on a forced stop
+                the command and all processes that it has started get SIGTERM, and SIGKILL 2 s
+                later. Processes that still run when the command ends, or when genai-node dies,
+                are killed at once, also those in sessions of their own.
 
-A task is given back without blame when it cannot be run here: $TMPDIR (or /tmp) is missing,
-full or not writable; no process or descriptor is left; the program that the command begins
-with is missing or not executable, and the command ends with 126 or 127, or well and without a
-result (as a pipeline does). 126 and 127 for another reason are errors.
+A node that cannot run a task gives it back, and the task is not blamed. This happens when
+$TMPDIR (or /tmp) is missing, full or not writable; when no process or descriptor is left; and
+when the program at the beginning of the command is missing or not executable, and the command
+ends with 126 or 127, or with 0 and no result (as a pipeline does). 126 and 127 for another
+reason are errors.
 
-Without --node-id the node is HOST-RANDOM. The name is kept in $STATE_DIRECTORY,
-/var/lib/genai-node (as root), or genai-node below $XDG_STATE_HOME or ~/.local/state; a second
-node at once has a second one.
+Without --node-id the node gets a name HOST-RANDOM. It is stored in $STATE_DIRECTORY, in
+/var/lib/genai-node (for root), or in genai-node below $XDG_STATE_HOME or ~/.local/state. A
+second node on the machine at the same time gets a second name.
 
-As process 1 of a container genai-node stays there as init, and serves in a child.)";
+As process 1 of a container genai-node stays there as init, and serves in a child process.)";
 
 /// The option that sets a member of NodeConfig.
 std::string option_of(std::string member) {
