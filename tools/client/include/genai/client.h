@@ -76,8 +76,8 @@ class GENAI_EXPORT Client {
   std::vector<Verdict> submit(std::vector<TaskRequest> requests, Watch watch = Watch::kResult);
 
   /// Watches tasks that were submitted earlier, or by another client. Returns the tasks that the
-  /// dispatcher knows. Watch::kNone ends the watch instead; a result of these tasks that the caller
-  /// has and has not acknowledged stays with the dispatcher, as after leave().
+  /// dispatcher knows. Watch::kNone ends the watch instead. If the result that was returned last
+  /// belongs to one of these tasks, it then stays with the dispatcher, as after leave().
   std::vector<TaskInfo> watch(const std::vector<std::string>& ids, Watch watch = Watch::kResult);
 
   /// Waits for the next result or update of any watched task, and returns it. Returns nothing after

@@ -46,7 +46,7 @@ struct NodeConfig {
   std::string node_id;
   std::uint32_t slots = 1;  // how many tasks the node executes at once, 1 to 1024
   // The models that the node can run, at most 4096. A task that asks for a model comes only to a
-  // node that names it here.
+  // node that names it here. The names here and in loaded_models have at most 63 KiB together.
   std::vector<std::string> models;
   std::vector<std::string> loaded_models;  // the models that are in memory now, at most 4096
   std::string gpu_type;                    // empty: no GPU
