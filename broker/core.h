@@ -8,14 +8,18 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
-#include "broker/effects.h"
+#include "broker/events.h"
 #include "broker/heartbeat_monitor.h"
+#include "broker/lines.h"
 #include "broker/link_outbox.h"
 #include "broker/registry.h"
 #include "protocol/base/blob.h"
 #include "protocol/base/identity.h"
 #include "protocol/base/limits.h"
+#include "protocol/base/metrics.h"
 #include "protocol/base/peer_rates.h"
 #include "protocol/base/rate_limit.h"
 #include "protocol/base/time.h"
@@ -32,17 +36,10 @@ struct Config {
   std::size_t max_nodes = kDefaultMaxNodes;  // sessions at once
 };
 
-struct Counters {
-  std::uint64_t malformed_node_frames = 0;
-  std::uint64_t malformed_link_frames = 0;
-  std::uint64_t errors_received = 0;      // ERROR frames: never answered
-  std::uint64_t replies_suppressed = 0;   // error replies over the rate limit
-  std::uint64_t node_frames_dropped = 0;  // no dispatcher to forward them to
-  std::uint64_t outputs_unsendable = 0;   // told by the loop
-};
-
-/// Not thread-safe. `now` never goes back between calls; only its mono part is read. Every call
-/// appends to `effects`; frames for the dispatcher may wait until the next tick for company.
+/// Not thread-safe. Pure. `now` never goes back between calls; only its mono part is read.
+/// Use, in each pass of the loop: handle() all that has come, handle(SocketsRead), expire(), and
+/// then do what take_events() returns. Frames for the dispatcher may wait until expire() for
+/// company.
 class Core {
  public:
   /// At most kMaxErrorRepliesPerSecond malformed frames are answered and kMaxMalformedNotices
@@ -59,41 +56,30 @@ class Core {
 
   Core(const Config& config, const Now& started);
 
-  /// A message on the socket for nodes; an empty frame stands for one of the wrong shape. `who` is
-  /// what the peer's key stands for now.
-  void handle_node_frame(std::string_view peer, const Identity& who, const Blob& frame,
-                         const Now& now, Effects& effects);
-  /// The same for the socket of the link.
-  void handle_link_frame(std::string_view peer, const Identity& who, const Blob& frame,
-                         const Now& now, Effects& effects);
-  /// The keys stand for nothing, or something else, from now on: their sessions and links end.
-  void handle_keys_revoked(const KeySet& keys, const Now& now, Effects& effects);
-  /// `output` was not taken by the transport; `why` is kUnreachable or kPeerFull.
-  void handle_undeliverable(const NodeOutput& output, ErrorCode why, const Now& now,
-                            Effects& effects);
-  /// The same for a frame to a dispatcher. It is taken for gone: send it nothing more of these
-  /// effects, it begins anew with a LINK_HELLO.
-  void handle_link_undeliverable(const Peer& peer, ErrorCode why, const Now& now, Effects& effects);
+  void handle(const NodeFrame& event, const Now& now);
+  void handle(const MalformedNode& event, const Now& now);
+  void handle(const LinkFrame& event, const Now& now);
+  void handle(const MalformedLink& event, const Now& now);
+  void handle(const KeysRevoked& event, const Now& now);
+  void handle(const Undeliverable& event, const Now& now);
+  void handle(const LinkUndeliverable& event, const Now& now);
+  void handle(const SocketsRead& event, const Now& now);
 
-  /// Judges silence, so the sockets must have been drained before; then completes what is to be
-  /// sent. Due at next_deadline() and after every batch of frames.
-  void tick(const Now& now, bool behind, Effects& effects);
-  void tick(const Now& now, Effects& effects) { tick(now, false, effects); }
-  /// A message came, from a node or over the link, that was not one frame of a connection named by
-  /// the transport.
-  void handle_malformed_node(std::string_view peer, const Identity& who, const Now& now,
-                             Effects& effects);
-  void handle_malformed_link(std::string_view peer, const Now& now, Effects& effects);
-  /// On the mono clock; in the past when something already waits for the tick. At most a heartbeat
-  /// ahead.
+  /// Judges silence, then completes what is to be sent. Due at next_deadline() and after every
+  /// batch of frames.
+  void expire(const Now& now);
+  /// On the mono clock; in the past when there are events to take, or something waits for expire().
+  /// At most a heartbeat ahead.
   Duration next_deadline() const;
+  Events take_events();
 
   /// What a dispatcher would be told now.
   msg::Snapshot snapshot(const Now& now) const;
   bool has_dispatcher() const { return dispatcher_.has_value(); }
-  const Counters& counters() const { return counters_; }
+  /// Since the start of the process; SPEC.md, "Metrics of a broker", lists them.
+  const Metrics& metrics() const { return metrics_; }
   /// Aborts when something is wrong. O(nodes).
-  void check_invariants() const;
+  void check() const;
 
  private:
   struct Dispatcher {
@@ -110,57 +96,54 @@ class Core {
     RateLimit notices{kMaxMalformedNotices, from_ms(1000) / kMaxMalformedNotices};
   };
 
-  void advance(const Now& now, Effects& effects);
-  void notice_malformed(MalformedLimits& limits, Notice::Kind kind, const Error& error,
-                        const Now& now, Effects& effects);
+  void advance(const Now& now);
+  void note(LogEvent event) { notes_.push_back(std::move(event)); }
+  void note_malformed(MalformedLimits& limits, const Line& line, const Error& error,
+                      const Now& now);
   bool may_answer(MalformedLimits& limits, const Now& now);
 
   // core_nodes.cpp
-  void on_node_message(std::string_view peer, const Identity& who, Session* session,
-                       const NodeToBroker& message, const Now& now, Effects& effects);
-  void on_hello(std::string_view peer, const Identity& who, const msg::Hello& hello, const Now& now,
-                Effects& effects);
-  std::optional<Error> hello_problem(std::string_view peer, const Identity& who,
-                                     const msg::Hello& hello);
-  void refuse_hello(std::string_view peer, const msg::Hello& hello, const Error& problem,
-                    const Now& now, Effects& effects);
-  void start_session(std::string_view peer, const Identity& who, const msg::Hello& hello,
-                     Effects& effects);
-  void take_node_id_from(Session& old, Effects& effects);
-  void resume_session(Session& session, std::string_view peer, const Identity& who,
-                      const msg::Hello& hello, Effects& effects);
-  void evict(Session& session, Effects& effects);
+  void on_node_message(const Sender& from, Session* session, const NodeToBroker& message,
+                       const Now& now);
+  void on_hello(const Sender& from, const msg::Hello& hello, const Now& now);
+  std::optional<Error> hello_problem(const Sender& from, const msg::Hello& hello);
+  void refuse_hello(const Sender& from, const msg::Hello& hello, const Error& problem,
+                    const Now& now);
+  void start_session(const Sender& from, const msg::Hello& hello);
+  void take_node_id_from(Session& old);
+  void resume_session(Session& session, const Sender& from, const msg::Hello& hello);
+  void evict(Session& session);
   void on_heartbeat(const Identity& who, Session& session, const msg::Heartbeat& beat,
-                    const Now& now, Effects& effects);
-  void on_leave(Session& session, const msg::Leave& leave, Effects& effects);
-  void on_bye(Session& session, const msg::Bye& bye, Effects& effects);
-  void note_life(Session& session, Effects& effects);
-  void end_session(Session& session, ProviderState end, const std::string& reason,
-                   Effects& effects);
-  void judge_nodes(Effects& effects);
-  void on_task_frame(Session& session, const Identity& who, const Blob& frame, const Now& now,
-                     Effects& effects);
-  void refuse_node_frame(std::string_view peer, const Identity& who, std::size_t frame_bytes,
-                         const Error& error, const Now& now, Effects& effects);
+                    const Now& now);
+  void on_leave(Session& session, const msg::Leave& leave);
+  void on_bye(Session& session, const msg::Bye& bye);
+  void note_life(Session& session);
+  void end_session(Session& session, ProviderState end, const std::string& reason);
+  void remove_session(const Session& session);
+  void judge_nodes();
+  void on_task_frame(Session& session, const Identity& who, const Blob& frame, const Now& now);
+  void refuse_node_frame(const Sender& from, std::size_t frame_bytes, const Error& error,
+                         const Now& now);
+  void answer_node(std::string_view peer, const ToNode& message);
 
   // core_link.cpp
-  void on_link_hello(std::string_view peer, const Identity& who, const msg::LinkHello& hello,
-                     const Now& now, Effects& effects);
+  void on_link_hello(const Sender& from, const msg::LinkHello& hello, const Now& now);
   std::optional<Error> link_hello_problem(const msg::LinkHello& hello, bool same_process) const;
   bool is_dispatcher_heard() const;
-  void refuse_dispatcher(std::string_view peer, const Error& problem, const Now& now,
-                         Effects& effects);
-  void on_to_nodes(const msg::ToNodes& message, Effects& effects);
-  void drop_dispatcher(const std::string& reason, Effects& effects);
-  void judge_dispatcher(const Now& now, Effects& effects);
-  void refuse_link_frame(std::string_view peer, const Error& error, const Now& now,
-                         Effects& effects);
+  void refuse_dispatcher(const Sender& from, const Error& problem, const Now& now);
+  void on_to_nodes(const msg::ToNodes& message);
+  void drop_dispatcher(const std::string& reason);
+  void judge_dispatcher(const Now& now);
+  void refuse_link_frame(const Sender& from, const Error& error, const Now& now);
 
   const Config config_;
   const Now started_;
-  Registry registry_;
+  Metrics metrics_;
+  Registry registry_{metrics_};
   HeartbeatMonitor monitor_;
   LinkOutbox outbox_;
+  std::vector<NodeOutput> to_nodes_;
+  std::vector<LogEvent> notes_;
   std::optional<Dispatcher> dispatcher_;
   std::uint64_t latest_epoch_ = 0;  // of all that connected: an older one has no say any more
   Duration gone_at_{0};             // when there was a dispatcher last, on the monitor's clock
@@ -171,7 +154,43 @@ class Core {
   RateLimit dispatcher_refusals_{kMaxRefusalNotices, from_ms(60'000) / kMaxRefusalNotices};
   MalformedLimits node_limits_;
   MalformedLimits link_limits_;
-  Counters counters_;
+
+  Counter& joined_total_ = metrics_.counter("joined_total", "Sessions of nodes that began.");
+  Counter& rejoined_total_ =
+      metrics_.counter("rejoined_total", "Times that a session went on over a new connection.");
+  Counter& left_total_ = metrics_.counter("left_total", "Sessions that ended with a BYE.");
+  Counter& lost_total_ = metrics_.counter(
+      "lost_total", "Sessions that ended otherwise: silence, a connection that ended, a key.");
+  Counter& replaced_total_ = metrics_.counter(
+      "replaced_total", "Sessions whose node began a new one, so that nobody was lost.");
+  Counter& suspected_total_ =
+      metrics_.counter("suspected_total", "Times that a node was silent for the suspect time.");
+  Counter& mass_silences_total_ = metrics_.counter(
+      "mass_silences_total", "Times that most nodes fell silent at once and were given longer.");
+  Counter& refused_nodes_total_ =
+      metrics_.counter("refused_nodes_total", "HELLOs of nodes that were not let in.");
+  Counter& heartbeats_total_ =
+      metrics_.counter("heartbeats_total", "Heartbeats of nodes that were answered.");
+  Counter& frames_to_nodes_total_ = metrics_.counter(
+      "frames_to_nodes_total", "Frames of the dispatcher that were passed on to nodes.");
+  Counter& bytes_to_nodes_total_ =
+      metrics_.counter("bytes_to_nodes_total", "Bytes of the frames passed on to nodes.");
+  Counter& dispatchers_total_ =
+      metrics_.counter("dispatchers_total", "Times that a dispatcher was let in.");
+  Counter& refused_dispatchers_total_ =
+      metrics_.counter("refused_dispatchers_total", "LINK_HELLOs that were not let in.");
+  Counter& malformed_nodes_total_ = metrics_.counter(
+      "malformed_nodes_total", "Frames on the socket for nodes that were refused.");
+  Counter& malformed_link_total_ = metrics_.counter(
+      "malformed_link_total", "Frames on the socket of the link that were refused.");
+  Counter& errors_received_total_ =
+      metrics_.counter("errors_received_total", "ERROR frames received; they are never answered.");
+  Counter& unanswered_total_ = metrics_.counter(
+      "unanswered_total", "Refused frames that were not answered, since there were so many.");
+  Counter& unsendable_total_ = metrics_.counter(
+      "unsendable_total", "Frames that the transport did not take: a peer was gone or full.");
+  Counter& late_ms_total_ =
+      metrics_.counter("late_ms_total", "How long this process did not run when it should have.");
 };
 
 }  // namespace genai::broker

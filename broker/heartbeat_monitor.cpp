@@ -107,7 +107,7 @@ HeartbeatMonitor::Verdict HeartbeatMonitor::lose_front(Stage stage) {
   return {entry.session, clock() - entry.heard};
 }
 
-void HeartbeatMonitor::check_invariants() const {
+void HeartbeatMonitor::check() const {
   std::size_t listed = 0;
   for (const Stage stage : {kFresh, kSuspect, kReprieved}) {
     const Entries& entries = stages_[stage];

@@ -62,7 +62,7 @@ class HeartbeatMonitor {
 
   std::size_t size() const { return entries_.size(); }
   bool is_suspect(const SessionId& session) const;
-  void check_invariants() const;
+  void check() const;
 
  private:
   enum Stage : std::size_t { kFresh, kSuspect, kReprieved, kStages };

@@ -41,11 +41,23 @@ struct ChangeBytes {
 
 }  // namespace
 
+LinkOutbox::LinkOutbox(const InstanceId& broker, Metrics& metrics)
+    : broker_(broker),
+      forwarded_(metrics.counter("frames_from_nodes_total",
+                                 "Frames of nodes that were passed on to the dispatcher.")),
+      forwarded_bytes_(
+          metrics.counter("bytes_from_nodes_total", "Bytes of the frames of nodes passed on.")),
+      dropped_(metrics.counter("dropped_frames_total",
+                               "Frames of nodes dropped since no dispatcher was connected.")),
+      undelivered_(metrics.counter(
+          "undelivered_total",
+          "Frames for nodes that were not handed on: no such session, or it did not take them.")) {}
+
 void LinkOutbox::connect(const Peer& peer, std::vector<msg::ProviderEntry> providers,
-                         std::uint64_t uptime_ms, Effects& effects) {
+                         std::uint64_t uptime_ms) {
   // A dispatcher that only asks for a new snapshot still wants the parcels before it.
   if (peer_ == peer)
-    flush(effects);
+    flush();
   else
     disconnect();
   peer_ = peer;
@@ -55,13 +67,13 @@ void LinkOutbox::connect(const Peer& peer, std::vector<msg::ProviderEntry> provi
     bytes += bytes_of(entry);
     if (bytes > kSnapshotTargetBytes || part.providers.size() == limits::kMaxSnapshotEntries) {
       part.more = true;
-      send(part, effects);
+      send(part);
       part = {broker_, seq_, uptime_ms, {}, false};
       bytes = kEntryBytes + bytes_of(entry);
     }
     part.providers.push_back(std::move(entry));
   }
-  send(part, effects);
+  send(part);
 }
 
 void LinkOutbox::disconnect() {
@@ -71,58 +83,65 @@ void LinkOutbox::disconnect() {
 }
 
 template <class M>
-M& LinkOutbox::room_for(std::size_t bytes, Effects& effects) {
+M& LinkOutbox::room_for(std::size_t bytes) {
   const bool full =
       open_entries_ >= limits::kMaxBatchEntries || open_bytes_ + bytes > limits::kBatchTargetBytes;
-  if (!std::holds_alternative<M>(open_) || full) flush(effects);
+  if (!std::holds_alternative<M>(open_) || full) flush();
   if (!pending()) open_ = M();
   ++open_entries_;
   open_bytes_ += bytes;
   return std::get<M>(open_);
 }
 
-void LinkOutbox::put(msg::Delta::Change change, Effects& effects) {
+void LinkOutbox::put(msg::Delta::Change change) {
   if (!connected()) return;
   const std::size_t bytes = std::visit(ChangeBytes(), change);
-  room_for<msg::Delta>(bytes, effects).changes.push_back(std::move(change));
+  room_for<msg::Delta>(bytes).changes.push_back(std::move(change));
 }
 
-void LinkOutbox::put(msg::Parcel parcel, Effects& effects) {
-  if (!connected()) return;
+void LinkOutbox::put(msg::Parcel parcel) {
+  if (!connected()) return void(++dropped_);
+  ++forwarded_;
+  forwarded_bytes_.add(parcel.frame.size());
   const std::size_t bytes = kEntryBytes + parcel.frame.size();
-  room_for<msg::FromNodes>(bytes, effects).parcels.push_back(std::move(parcel));
+  room_for<msg::FromNodes>(bytes).parcels.push_back(std::move(parcel));
 }
 
-void LinkOutbox::put(const msg::Undelivered::Entry& entry, Effects& effects) {
+void LinkOutbox::put(const msg::Undelivered::Entry& entry) {
+  ++undelivered_;
   if (!connected()) return;
-  room_for<msg::Undelivered>(kEntryBytes, effects).entries.push_back(entry);
+  room_for<msg::Undelivered>(kEntryBytes).entries.push_back(entry);
 }
 
-void LinkOutbox::flush(Effects& effects) {
+void LinkOutbox::flush() {
   if (auto* delta = std::get_if<msg::Delta>(&open_)) {
     delta->broker = broker_;
     delta->seq = ++seq_;
-    send(std::move(*delta), effects);
+    send(std::move(*delta));
   } else if (auto* parcels = std::get_if<msg::FromNodes>(&open_)) {
-    send(std::move(*parcels), effects);
+    send(std::move(*parcels));
   } else if (auto* undelivered = std::get_if<msg::Undelivered>(&open_)) {
-    send(std::move(*undelivered), effects);
+    send(std::move(*undelivered));
   }
   open_ = std::monostate();
   open_entries_ = open_bytes_ = 0;
 }
 
-void LinkOutbox::put_heartbeat(Effects& effects) {
+void LinkOutbox::put_heartbeat() {
   if (!connected()) return;
-  flush(effects);
-  send(msg::LinkHeartbeat{broker_, seq_}, effects);
+  flush();
+  send(msg::LinkHeartbeat{broker_, seq_});
 }
 
-void LinkOutbox::send(const LinkToDispatcher& message, Effects& effects) {
-  effects.to_link.push_back({*peer_, encode(message)});
+void LinkOutbox::answer(std::string_view peer, const LinkToDispatcher& message) {
+  events_.push_back({Peer(peer), encode(message)});
 }
 
-void LinkOutbox::check_invariants() const {
+void LinkOutbox::drop_events(std::string_view peer) {
+  std::erase_if(events_, [&](const LinkOutput& output) { return output.peer == peer; });
+}
+
+void LinkOutbox::check() const {
   GENAI_CHECK(!pending() || connected());
   GENAI_CHECK(pending() == (open_entries_ > 0));
   GENAI_CHECK(open_entries_ <= limits::kMaxBatchEntries);

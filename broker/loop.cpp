@@ -4,7 +4,6 @@
 #include <set>
 #include <utility>
 
-#include "broker/notice_log.h"
 #include "protocol/base/limits.h"
 #include "protocol/runtime/logging.h"
 #include "protocol/transport/system.h"
@@ -77,9 +76,10 @@ void Loop::run(runtime::SignalFd& signals) {
     const bool late = now.mono - last > options_.config.timing.heartbeat;
     last = now.mono;
     if (const KeySet revoked = guard_.take_revoked(); !revoked.empty())
-      core_.handle_keys_revoked(revoked, now, effects_);
+      core_.handle(KeysRevoked{revoked}, now);
     more = drain(late ? kLateTurn : kTurn, now);
-    core_.tick(now, more, effects_);
+    core_.handle(SocketsRead{more}, now);
+    core_.expire(now);
     apply(now);
   }
 }
@@ -93,48 +93,47 @@ bool Loop::drain(const transport::Turn& turn, const Now& now) {
 
 bool Loop::drain_nodes(const transport::Turn& turn, const Now& now) {
   return transport::drain(nodes_, turn, [&](const transport::Received& received) {
-    const Identity& who = guard_.identify(nodes_, received);
+    const Sender from{received.peer, guard_.identify(nodes_, received)};
     if (received.well_formed)
-      core_.handle_node_frame(received.peer, who, received.frame, now, effects_);
+      core_.handle(NodeFrame{from, received.frame}, now);
     else
-      core_.handle_malformed_node(received.peer, who, now, effects_);
+      core_.handle(MalformedNode{from}, now);
   });
 }
 
 bool Loop::drain_link(const transport::Turn& turn, const Now& now) {
   return transport::drain(link_, turn, [&](const transport::Received& received) {
+    const Sender from{received.peer, guard_.identify(link_, received)};
     if (received.well_formed)
-      core_.handle_link_frame(received.peer, guard_.identify(link_, received), received.frame, now,
-                              effects_);
+      core_.handle(LinkFrame{from, received.frame}, now);
     else
-      core_.handle_malformed_link(received.peer, now, effects_);
+      core_.handle(MalformedLink{from}, now);
   });
 }
 
+/// What cannot be sent makes events of its own: they are taken in the next turn, which is due then.
 void Loop::apply(const Now& now) {
-  send_to_nodes(now);
-  send_to_link(now);
-  for (const Notice& notice : effects_.notices) log_.write(notice, now);
-  effects_.clear();
+  Events events = core_.take_events();
+  send_to_nodes(events.to_nodes, now);
+  send_to_link(events.to_link, now);
+  for (const LogEvent& note : events.notes) log_.write(note, now.mono);
 }
 
-void Loop::send_to_nodes(const Now& now) {
-  for (NodeOutput& output : effects_.to_nodes) {
+void Loop::send_to_nodes(std::vector<NodeOutput>& outputs, const Now& now) {
+  for (NodeOutput& output : outputs) {
     const SendResult result = nodes_.send(output.peer, std::move(output.frame));
-    if (result != SendResult::kQueued)
-      core_.handle_undeliverable(output, code_of(result), now, effects_);
+    if (result != SendResult::kQueued) core_.handle(Undeliverable{output, code_of(result)}, now);
   }
 }
 
-void Loop::send_to_link(const Now& now) {
+void Loop::send_to_link(std::vector<LinkOutput>& outputs, const Now& now) {
   std::set<Peer> failed;  // nothing may follow what was not sent: the order would have a hole
-  for (std::size_t i = 0; i < effects_.to_link.size(); ++i) {
-    LinkOutput& output = effects_.to_link[i];
+  for (LinkOutput& output : outputs) {
     if (failed.contains(output.peer)) continue;
     const SendResult result = link_.send(output.peer, std::move(output.frame));
     if (result == SendResult::kQueued) continue;
     failed.insert(output.peer);
-    core_.handle_link_undeliverable(output.peer, code_of(result), now, effects_);
+    core_.handle(LinkUndeliverable{output.peer, code_of(result)}, now);
   }
 }
 

@@ -1,11 +1,11 @@
-// The broker's sockets around its core: bounded drain, handle, tick, send.
+// The broker's sockets around its core: bounded drain, handle, expire, send.
 #pragma once
 
-#include <string>
+#include <vector>
 
 #include "broker/core.h"
-#include "broker/notice_log.h"
 #include "broker/options.h"
+#include "protocol/runtime/event_log.h"
 #include "protocol/runtime/signals.h"
 #include "protocol/security/guard.h"
 #include "protocol/transport/drain.h"
@@ -30,8 +30,8 @@ class Loop {
   bool drain_nodes(const transport::Turn& turn, const Now& now);
   bool drain_link(const transport::Turn& turn, const Now& now);
   void apply(const Now& now);
-  void send_to_nodes(const Now& now);
-  void send_to_link(const Now& now);
+  void send_to_nodes(std::vector<NodeOutput>& outputs, const Now& now);
+  void send_to_link(std::vector<LinkOutput>& outputs, const Now& now);
   bool stop_requested(runtime::SignalFd& signals);
 
   Options options_;
@@ -40,8 +40,7 @@ class Loop {
   transport::Router nodes_;
   transport::Router link_;
   Core core_;
-  Effects effects_;
-  NoticeLog log_;
+  runtime::EventLog log_;
 };
 
 }  // namespace genai::broker

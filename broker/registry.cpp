@@ -15,6 +15,16 @@ ProviderState Session::state() const {
 
 msg::ProviderEntry Session::entry() const { return {id, node_id, state(), meta, held}; }
 
+Registry::Registry(Metrics& metrics) {
+  const auto gauge = [&](std::string name, std::string help, ProviderState state) {
+    metrics.gauge(std::move(name), std::move(help), [this, state] { return Value(count(state)); });
+  };
+  gauge("nodes_online", "Nodes that may be given work.", ProviderState::kOnline);
+  gauge("nodes_suspect", "Nodes that have been silent for the suspect time.",
+        ProviderState::kSuspect);
+  gauge("nodes_draining", "Nodes that are about to leave.", ProviderState::kDraining);
+}
+
 Session* Registry::find(const SessionId& id) {
   const auto it = sessions_.find(id);
   return it == sessions_.end() ? nullptr : &it->second;
@@ -39,6 +49,7 @@ Session& Registry::add(Session session) {
   const bool new_peer = by_peer_.emplace(stored.peer, &stored).second;
   assert(new_node && new_peer);
   static_cast<void>(added && new_node && new_peer);
+  ++count(stored.state());
   return stored;
 }
 
@@ -53,23 +64,39 @@ void Registry::remove(const SessionId& id) {
   if (it == sessions_.end()) return;
   by_node_.erase(it->second.node_id);
   by_peer_.erase(it->second.peer);
+  --count(it->second.state());
   sessions_.erase(it);
+}
+
+void Registry::set_suspect(Session& session, bool suspect) {
+  --count(session.state());
+  session.suspect = suspect;
+  ++count(session.state());
+}
+
+void Registry::set_draining(Session& session) {
+  --count(session.state());
+  session.draining = true;
+  ++count(session.state());
 }
 
 void Registry::expect_beats() {
   for (auto& [id, session] : sessions_) session.spoke = true;
 }
 
-void Registry::check_invariants() const {
+void Registry::check() const {
   GENAI_CHECK(by_node_.size() == sessions_.size());
   GENAI_CHECK(by_peer_.size() == sessions_.size());
+  Counts counts{};
   for (const auto& [id, session] : sessions_) {
+    ++counts[static_cast<std::size_t>(session.state())];
     GENAI_CHECK(session.id == id);
     const auto node = by_node_.find(session.node_id);
     GENAI_CHECK(node != by_node_.end() && node->second == &session);
     const auto peer = by_peer_.find(session.peer);
     GENAI_CHECK(peer != by_peer_.end() && peer->second == &session);
   }
+  GENAI_CHECK(counts == counts_);
 }
 
 }  // namespace genai::broker

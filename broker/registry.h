@@ -1,6 +1,7 @@
 // The sessions of the connected nodes: found by session id, node id and connection.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "protocol/base/ids.h"
+#include "protocol/base/metrics.h"
 #include "protocol/base/string_map.h"
 #include "protocol/base/time.h"
 #include "protocol/wire/link.h"
@@ -29,8 +31,8 @@ struct Session {
   std::string key;                  // of that connection, or empty
   PublicMetaInfo meta;              // loaded_models: as of the last HELLO or HEARTBEAT
   std::vector<AssignmentRef> held;  // likewise
-  bool draining = false;            // said LEAVE
-  bool suspect = false;             // silent for too long
+  bool draining = false;            // said LEAVE; the registry sets it
+  bool suspect = false;             // silent for too long; likewise
   bool cut = false;    // its connection has ended, and no HELLO has come over a new one
   bool spoke = false;  // its next beat is news: it spoke of tasks, or the dispatcher is new
   std::uint64_t last_beat = 0;    // the number of its last HEARTBEAT
@@ -43,9 +45,13 @@ struct Session {
   msg::ProviderEntry entry() const;
 };
 
-/// At most one session per node id and per connection. Pointers stay good until remove().
+/// At most one session per node id and per connection. Pointers stay good until remove(). Registers
+/// how many sessions there are in each state.
 class Registry {
  public:
+  explicit Registry(Metrics& metrics);
+  Registry(const Registry&) = delete;
+
   std::size_t size() const { return sessions_.size(); }
   Session* find(const SessionId& id);
   Session* find_node(const NodeId& node_id);
@@ -56,6 +62,8 @@ class Registry {
   /// The session goes on over `peer`; its old connection is forgotten.
   void rebind(Session& session, std::string_view peer);
   void remove(const SessionId& id);
+  void set_suspect(Session& session, bool suspect);
+  void set_draining(Session& session);
   /// The next beat of every session is passed on, whatever it says.
   void expect_beats();
 
@@ -63,12 +71,17 @@ class Registry {
   const std::map<SessionId, Session>& sessions() const { return sessions_; }
 
   /// Aborts when something is wrong.
-  void check_invariants() const;
+  void check() const;
 
  private:
+  using Counts = std::array<std::size_t, kMaxProviderState + 1>;
+
+  std::size_t& count(ProviderState state) { return counts_[static_cast<std::size_t>(state)]; }
+
   std::map<SessionId, Session> sessions_;
   std::unordered_map<NodeId, Session*> by_node_;
   StringMap<Session*> by_peer_;
+  Counts counts_{};  // of the sessions in each state
 };
 
 }  // namespace genai::broker

@@ -19,7 +19,7 @@ class World {
     while (!in_.empty()) {
       event();
       collect();
-      core_.check_invariants();
+      core_.check();
     }
   }
 
@@ -32,48 +32,49 @@ class World {
     switch (in_.below(8)) {
       case 0:
       case 2:
-        return core_.handle_node_frame(peer("n", 6), Identity::anyone(),
-                                       draw_.frame(Direction::kFromNode), now_, effects_);
+        return core_.handle(
+            NodeFrame{{peer("n", 6), Identity::anyone()}, draw_.frame(Direction::kFromNode)}, now_);
       case 1:
       case 3:
-        return core_.handle_link_frame(peer("d", 2), Identity::anyone(),
-                                       draw_.frame(Direction::kLinkToBroker), now_, effects_);
+        return core_.handle(
+            LinkFrame{{peer("d", 2), Identity::anyone()}, draw_.frame(Direction::kLinkToBroker)},
+            now_);
       case 4:
         if (!sent_.empty())
-          core_.handle_undeliverable(sent_[in_.below(sent_.size())], ErrorCode::kPeerFull, now_,
-                                     effects_);
+          core_.handle(Undeliverable{sent_[in_.below(sent_.size())], ErrorCode::kPeerFull}, now_);
         return;
       case 5:
-        return core_.handle_link_undeliverable(peer("d", 2), ErrorCode::kUnreachable, now_,
-                                               effects_);
+        return core_.handle(LinkUndeliverable{peer("d", 2), ErrorCode::kUnreachable}, now_);
       case 6:
         now_.mono = std::max(now_.mono, core_.next_deadline());
-        return tick();
+        return expire();
       default:
         now_.mono += draw_.duration();
-        return tick();
+        return expire();
     }
   }
 
-  void tick() {
-    core_.tick(now_, effects_);
-    GENAI_CHECK(core_.next_deadline() > now_.mono);  // or the loop spins
+  void expire() {
+    const bool behind = in_.one_in(4);
+    core_.handle(SocketsRead{behind}, now_);
+    core_.expire(now_);
+    collect();
+    GENAI_CHECK(behind || core_.next_deadline() > now_.mono);  // or the loop spins
   }
 
   void collect() {
-    for (const NodeOutput& output : effects_.to_nodes)
+    Events events = core_.take_events();
+    for (const NodeOutput& output : events.to_nodes)
       if (!output.parcel_of) check_sent(output.frame, Direction::kToNode);
-    for (const LinkOutput& output : effects_.to_link)
+    for (const LinkOutput& output : events.to_link)
       check_sent(output.frame, Direction::kLinkToDispatcher);
-    sent_ = std::move(effects_.to_nodes);
-    effects_.clear();
+    if (!events.to_nodes.empty()) sent_ = std::move(events.to_nodes);
   }
 
   Input in_;
   Draw draw_{in_};
   Now now_{from_ms(1'000'000), from_ms(1'700'000'000'000)};
   Core core_{{InstanceId{}, {}, 3}, now_};
-  Effects effects_;
   std::vector<NodeOutput> sent_;
 };
 

@@ -86,11 +86,12 @@ void Lives::pass() {
   }
   send(effects.at_once);
   send(effects.durable);
+  broker::Events out;
   {
     const Counting counting(allocations_.broker);
-    broker_.tick(now_, broker_effects_);
+    broker_.expire(now_);
+    out = broker_.take_events();
   }
-  broker::Effects out = std::exchange(broker_effects_, {});
   for (const auto& output : out.to_link) to_dispatcher(output.frame);
   for (const auto& output : out.to_nodes) serve(output.peer, output.frame);
 }
@@ -107,7 +108,7 @@ void Lives::send(const dispatcher::Messages& messages) {
 void Lives::to_broker(const std::string& frame) {
   const Blob blob{std::string(frame)};
   const Counting counting(allocations_.broker);
-  broker_.handle_link_frame("link", Identity::anyone(), blob, now_, broker_effects_);
+  broker_.handle(broker::LinkFrame{{"link", Identity::anyone()}, blob}, now_);
 }
 
 void Lives::to_dispatcher(const std::string& frame) {
@@ -119,7 +120,7 @@ void Lives::to_dispatcher(const std::string& frame) {
 void Lives::from_node(const std::string& peer, const Message& message) {
   const Blob frame(encode(message));
   const Counting counting(allocations_.broker);
-  broker_.handle_node_frame(peer, Identity::anyone(), frame, now_, broker_effects_);
+  broker_.handle(broker::NodeFrame{{peer, Identity::anyone()}, frame}, now_);
 }
 
 /// A node that is done at once.

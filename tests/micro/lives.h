@@ -47,7 +47,6 @@ class Lives {
   const std::string picture_;
   Now now_{from_ms(1'000'000), from_ms(1'700'000'000'000)};
   broker::Core broker_;
-  broker::Effects broker_effects_;
   dispatcher::Dispatcher dispatcher_;
   Allocations allocations_;
   std::size_t submitted_ = 0, to_submit_ = 0, open_ = 0;

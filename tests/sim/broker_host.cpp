@@ -1,5 +1,7 @@
 #include "broker_host.h"
 
+#include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -10,7 +12,7 @@ namespace genai::sim {
 void BrokerHost::start() {
   core_ = std::make_unique<broker::Core>(
       broker::Config{env_.fresh_id<InstanceId>(), broker::Timing{}, 50}, clock());
-  effects_.clear();
+  events_ = {};
   epoch_ = 0;
   forget_arrivals();
   env_.note("{} starts", name());
@@ -26,9 +28,10 @@ void BrokerHost::crash() {
 
 void BrokerHost::run(const Now& clock) {
   for (const Arrival& arrival : take_arrivals()) handle(arrival, clock);
-  core_->tick(clock, effects_);
+  core_->expire(clock);
+  take_events();
   apply(clock);
-  core_->check_invariants();
+  core_->check();
   require(core_->snapshot(clock).providers.size() <= 50, "{} has too many sessions", name());
 }
 
@@ -45,8 +48,9 @@ void BrokerHost::handle(const Arrival& arrival, const Now& clock) {
   }
   const auto* hello = std::get_if<msg::Hello>(message ? &*message : nullptr);
   if (hello && hello->node_id != arrival.who->node) return handle_powerless(arrival, clock);
-  const std::size_t first = effects_.to_nodes.size();
+  const std::size_t first = events_.to_nodes.size();
   handle_as_is(arrival, clock);
+  take_events();
   if (const auto* link = std::get_if<msg::LinkHello>(message ? &*message : nullptr);
       link && arrival.who->kind == Identity::Kind::kDispatcher)
     epoch_ = std::max(epoch_, link->epoch);
@@ -61,16 +65,27 @@ void BrokerHost::handle_powerless(const Arrival& arrival, const Now& clock) {
 }
 
 void BrokerHost::handle_as_is(const Arrival& arrival, const Now& clock) {
+  const broker::Sender from{arrival.peer, *arrival.who};
   if (arrival.port == Port::kNodes)
-    core_->handle_node_frame(arrival.peer, *arrival.who, arrival.frame, clock, effects_);
+    core_->handle(broker::NodeFrame{from, arrival.frame}, clock);
   else
-    core_->handle_link_frame(arrival.peer, *arrival.who, arrival.frame, clock, effects_);
+    core_->handle(broker::LinkFrame{from, arrival.frame}, clock);
+}
+
+void BrokerHost::take_events() {
+  const auto move_all = [](auto& from, auto& to) {
+    std::move(from.begin(), from.end(), std::back_inserter(to));
+  };
+  broker::Events events = core_->take_events();
+  move_all(events.to_nodes, events_.to_nodes);
+  move_all(events.to_link, events_.to_link);
+  move_all(events.notes, events_.notes);
 }
 
 /// A dispatcher that was succeeded reaches no node any more.
 void BrokerHost::check_fence(std::size_t first_output) {
-  for (std::size_t i = first_output; i < effects_.to_nodes.size(); ++i) {
-    const auto message = decode(Blob(effects_.to_nodes[i].frame), Direction::kToNode);
+  for (std::size_t i = first_output; i < events_.to_nodes.size(); ++i) {
+    const auto message = decode(Blob(events_.to_nodes[i].frame), Direction::kToNode);
     if (!message) continue;
     if (const auto* assign = std::get_if<msg::Assign>(&*message))
       for (const auto& entry : assign->entries)
@@ -83,27 +98,31 @@ void BrokerHost::apply(const Now& clock) {
   const auto code = [](Sent sent) {
     return sent == Sent::kGone ? ErrorCode::kUnreachable : ErrorCode::kPeerFull;
   };
-  for (std::size_t i = 0; i < effects_.to_nodes.size(); ++i) {
-    broker::NodeOutput output = std::move(effects_.to_nodes[i]);
-    const Sent sent = env_.network->send_to_client(id(), output.peer, std::move(output.frame));
+  const broker::Events events = std::exchange(events_, {});
+  for (const broker::NodeOutput& output : events.to_nodes) {
+    const Sent sent = env_.network->send_to_client(id(), output.peer, output.frame);
     if (sent == Sent::kQueued) continue;
     env_.coverage.count("broker undeliverable");
-    core_->handle_undeliverable(output, code(sent), clock, effects_);
+    core_->handle(broker::Undeliverable{output, code(sent)}, clock);
   }
   std::set<broker::Peer> failed;
-  for (std::size_t i = 0; i < effects_.to_link.size(); ++i) {
-    broker::LinkOutput output = std::move(effects_.to_link[i]);
+  for (const broker::LinkOutput& output : events.to_link) {
     if (failed.contains(output.peer)) continue;
-    const Sent sent = env_.network->send_to_client(id(), output.peer, std::move(output.frame));
+    const Sent sent = env_.network->send_to_client(id(), output.peer, output.frame);
     if (sent == Sent::kQueued) continue;
     failed.insert(output.peer);
-    core_->handle_link_undeliverable(output.peer, code(sent), clock, effects_);
+    core_->handle(broker::LinkUndeliverable{output.peer, code(sent)}, clock);
   }
-  for (const broker::Notice& notice : effects_.notices) {
-    env_.coverage.count("broker " + std::string(sim::name(notice.kind)));
-    env_.note("{}: {} {} {}", name(), sim::name(notice.kind), notice.node_id.str(), notice.reason);
-  }
-  effects_.clear();
+  for (const LogEvent& note : events.notes) show(note);
+}
+
+void BrokerHost::show(const LogEvent& note) {
+  env_.coverage.count("broker: " + note.text);
+  if (!env_.trace.on()) return;
+  std::string fields;
+  for (const auto& [key, value] : note.fields)
+    if (const auto* text = std::get_if<std::string>(&value.v)) fields += " " + key + "=" + *text;
+  env_.note("{}: {}{}", name(), note.text, fields);
 }
 
 }  // namespace genai::sim

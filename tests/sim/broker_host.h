@@ -25,11 +25,13 @@ class BrokerHost : public Host {
   void handle(const Arrival& arrival, const Now& clock);
   void handle_powerless(const Arrival& arrival, const Now& clock);
   void handle_as_is(const Arrival& arrival, const Now& clock);
+  void take_events();
   void apply(const Now& clock);
   void check_fence(std::size_t first_output);
+  void show(const LogEvent& note);
 
   std::unique_ptr<broker::Core> core_;
-  broker::Effects effects_;
+  broker::Events events_;    // of this pass
   std::uint64_t epoch_ = 0;  // the highest of a dispatcher that was let in
 };
 

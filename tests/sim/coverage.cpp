@@ -1,25 +1,9 @@
 #include "coverage.h"
 
+#include "broker/lines.h"
+
 namespace genai::sim {
 namespace {
-
-// In the order of broker::Notice::Kind.
-constexpr std::string_view kNotices[] = {"node_joined",
-                                         "node_rejoined",
-                                         "node_suspect",
-                                         "node_back",
-                                         "node_draining",
-                                         "node_lost",
-                                         "node_left",
-                                         "node_refused",
-                                         "dispatcher_connected",
-                                         "dispatcher_resync",
-                                         "dispatcher_gone",
-                                         "dispatcher_refused",
-                                         "malformed_node_frame",
-                                         "malformed_link_frame",
-                                         "mass_vanish",
-                                         "late_loop"};
 
 // In the order of node::Event::Kind.
 constexpr std::string_view kEvents[] = {
@@ -68,13 +52,10 @@ constexpr std::string_view kOthers[] = {"assignment sent again",
 
 }  // namespace
 
-std::string_view name(broker::Notice::Kind kind) {
-  return kNotices[static_cast<std::size_t>(kind)];
-}
 std::string_view name(node::Event::Kind kind) { return kEvents[static_cast<std::size_t>(kind)]; }
 
 Coverage::Coverage() {
-  for (const auto notice : kNotices) counts_["broker " + std::string(notice)];
+  for (const auto& line : broker::line::kAll) counts_["broker: " + std::string(line.text)];
   // No broker of this release says that a session was replaced.
   for (const auto event : kEvents)
     if (event != "session_replaced") counts_["node " + std::string(event)];

@@ -6,12 +6,10 @@
 #include <string>
 #include <string_view>
 
-#include "broker/effects.h"
 #include "genai/node.h"
 
 namespace genai::sim {
 
-std::string_view name(broker::Notice::Kind kind);
 std::string_view name(node::Event::Kind kind);
 
 /// By name, e.g. "task Sent>Completed". What is expected starts at zero, so that what never

@@ -67,7 +67,7 @@ TEST_CASE("malformed frames on the nodes' socket change nothing and are answered
   World world;
   world.connect_dispatcher();
   world.node("a", hello("n1", 1, {ref_of("t")}));
-  world.tick();
+  world.expire();
   world.link.clear();
   const auto before = fingerprint(world.core, world.now);
   const std::uint8_t hello_type = 1, beat_type = 3;
@@ -83,12 +83,12 @@ TEST_CASE("malformed frames on the nodes' socket change nothing and are answered
       CHECK(error.code <= ErrorCode::kUnknownSession);
       CHECK(!error.detail.empty());
       count += error.code != ErrorCode::kUnknownSession;
-      world.tick();
+      world.expire();
       CHECK(world.link.empty());
       CHECK(fingerprint(world.core, world.now) == before);
     }
   }
-  CHECK(world.core.counters().malformed_node_frames == count);
+  CHECK(world.metric("malformed_nodes_total") == count);
   only<msg::HeartbeatReply>(world.node("a", msg::Heartbeat{1, {}, {}}));
 }
 
@@ -96,7 +96,7 @@ TEST_CASE("malformed frames on the link change nothing and are answered with a c
   World world;
   world.connect_dispatcher();
   world.node("a", hello("n1", 1));
-  world.tick();
+  world.expire();
   world.link.clear();
   const auto before = fingerprint(world.core, world.now);
   const std::uint8_t hello_type = 20, to_nodes_type = 24;
@@ -115,7 +115,7 @@ TEST_CASE("malformed frames on the link change nothing and are answered with a c
     }
   }
   world.node("a", msg::Leave{""});
-  world.tick();
+  world.expire();
   world.next_link<msg::Delta>();
 }
 
@@ -123,7 +123,7 @@ TEST_CASE("an ERROR is never answered, not even a broken one") {
   World world;
   world.connect_dispatcher();
   world.node("a", hello("n1", 1));
-  world.tick();
+  world.expire();
   world.link.clear();
   const Blob good = blob_of(msg::ErrorReply{0, ErrorCode::kMalformed, "x"});
   const Blob broken(head(2, 1, 99));
@@ -132,9 +132,9 @@ TEST_CASE("an ERROR is never answered, not even a broken one") {
     for (const char* peer : {"D", "stranger"}) CHECK(world.link_bytes(peer, frame).empty());
   }
   CHECK(world.link.empty());
-  CHECK(world.core.counters().errors_received == 6);
-  CHECK(world.core.counters().malformed_node_frames == 1);
-  CHECK(world.core.counters().malformed_link_frames == 1);
+  CHECK(world.metric("errors_received_total") == 6);
+  CHECK(world.metric("malformed_nodes_total") == 1);
+  CHECK(world.metric("malformed_link_total") == 1);
 }
 
 TEST_CASE("a frame that a link message cannot wrap is refused") {
@@ -153,22 +153,22 @@ TEST_CASE("a flood of garbage is answered and noticed at a limited rate, and cou
   for (int i = 0; i < 5000; ++i)
     answers += world.node_bytes(std::to_string(i % 50), Blob("junk"s)).size();
   CHECK(answers == Core::kMaxErrorRepliesPerSecond);
-  CHECK(world.core.counters().malformed_node_frames == 5000);
-  CHECK(world.core.counters().replies_suppressed == 5000 - answers);
-  CHECK(world.notices.size() == 1);
+  CHECK(world.metric("malformed_nodes_total") == 5000);
+  CHECK(world.metric("unanswered_total") == 5000 - answers);
+  CHECK(world.notes.size() == 1);
   world.pass(1000);
-  world.notices.clear();
+  world.notes.clear();
   CHECK(world.node_bytes("x", Blob("junk"s)).size() == 1);
-  REQUIRE(world.notices.size() == 1);
-  CHECK(world.notices[0].kind == Notice::Kind::kMalformedNodeFrame);
-  CHECK(world.notices[0].count == 5000);
+  REQUIRE(world.notes.size() == 1);
+  CHECK(world.notes[0].text == line::kMalformedNode.text);
+  CHECK(uint_in(world.notes[0], "count") == 5000);
 }
 
 TEST_CASE("one sender of garbage leaves the others their answers, and is still noticed") {
   World world;
   for (int i = 0; i < 5000; ++i) world.node_bytes("greedy", Blob("junk"s));
-  CHECK(world.core.counters().malformed_node_frames == 5000);
-  CHECK(world.noticed(Notice::Kind::kMalformedNodeFrame) == 1);
+  CHECK(world.metric("malformed_nodes_total") == 5000);
+  CHECK(world.noted(line::kMalformedNode) == 1);
   CHECK(only<msg::ErrorReply>(world.node_bytes("mistaken", Blob("junk"s))).code ==
         ErrorCode::kMalformed);
 }
@@ -207,7 +207,7 @@ TEST_CASE("a node that says more than it may is not silent") {
     answered += world.node("a", beat).size();
   }
   CHECK(answered < 30);
-  CHECK(world.noticed(Notice::Kind::kNodeSuspect) == 0);
+  CHECK(world.noted(line::kNodeSuspect) == 0);
   CHECK(world.providers() == 1);
 }
 
@@ -262,14 +262,14 @@ TEST_CASE("who has sent what is costly to read is not read for a while, and othe
   world.connect_dispatcher();
   world.node("greedy", hello("n1", 1));
   world.node("modest", hello("n2", 2));
-  world.tick();
+  world.expire();
   world.link.clear();
   msg::Result result;
   result.entries.push_back({ref_of("t"), msg::Outcome::kOk, {}, {}});
   result.entries.back().info["x"] = ValueList(20'000);
   std::size_t passed = 0;
   const auto parcels = [&] {
-    world.tick();
+    world.expire();
     passed = 0;
     for (const auto& sent : world.link)
       if (const auto* from = std::get_if<msg::FromNodes>(&sent.message))
@@ -320,10 +320,11 @@ TEST_CASE("results that are large and honest pass at 200 MiB a second") {
 
 TEST_CASE("what was no message is answered") {
   World world;
-  world.core.handle_malformed_node("x", world.who, world.now, world.effects);
-  CHECK(world.effects.to_nodes.size() == 1);
-  world.core.handle_malformed_link("x", world.now, world.effects);
-  CHECK(world.effects.to_link.size() == 1);
+  world.tell(MalformedNode{{"x", world.who}});
+  CHECK(only<msg::ErrorReply>(world.expire()).code == ErrorCode::kMalformed);
+  world.tell(MalformedLink{{"x", world.who}});
+  world.expire();
+  CHECK(world.next_link<msg::ErrorReply>("x").code == ErrorCode::kMalformed);
 }
 
 }  // namespace genai::broker::test

@@ -16,7 +16,7 @@ HeartbeatMonitor::Verdicts step_to(HeartbeatMonitor& monitor, std::uint64_t ms) 
     all.suspect.insert(all.suspect.end(), some.suspect.begin(), some.suspect.end());
     all.lost.insert(all.lost.end(), some.lost.begin(), some.lost.end());
     all.reprieved += some.reprieved;
-    monitor.check_invariants();
+    monitor.check();
   }
   return all;
 }

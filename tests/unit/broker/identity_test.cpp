@@ -6,8 +6,6 @@
 using namespace genai;
 using namespace genai::broker;
 using namespace genai::broker::test;
-using Kind = Notice::Kind;
-
 namespace {
 
 Identity node_key(std::string_view node, const std::string& key = "key") {
@@ -45,10 +43,10 @@ TEST_CASE("another key for the same node waits for the node id as a new process 
   world.who = node_key("n1", "new");
   CHECK(std::get<msg::ErrorReply>(world.node("b", hello("n1", 2)).back().message).code ==
         ErrorCode::kNodeIdInUse);
-  world.core.handle_keys_revoked({"old"}, world.now, world.effects);
-  world.effects.clear();
+  world.tell(KeysRevoked{{"old"}});
+  world.expire();
   only<msg::Welcome>(world.node("b", hello("n1", 2)));
-  world.core.handle_keys_revoked({"old"}, world.now, world.effects);
+  world.tell(KeysRevoked{{"old"}});
   REQUIRE(world.core.snapshot(world.now).providers.size() == 1);
   CHECK(world.core.snapshot(world.now).providers[0].session == session_of(2));
 }
@@ -61,7 +59,7 @@ TEST_CASE("keys of others than nodes get nothing from the nodes' socket") {
   CHECK(only_error(world.node("a", hello("n1", 1))) == ErrorCode::kNotAllowed);
   CHECK(only_error(world.node_bytes("a", Blob(std::string("garbage")))) == ErrorCode::kNotAllowed);
   CHECK(world.core.snapshot(world.now).providers.empty());
-  CHECK(world.noticed(Kind::kMalformedNodeFrame) == 1);  // at a limited rate
+  CHECK(world.noted(line::kMalformedNode) == 1);  // at a limited rate
 }
 
 TEST_CASE("revoking a key ends its sessions at once") {
@@ -71,30 +69,28 @@ TEST_CASE("revoking a key ends its sessions at once") {
   world.node("a", hello("n1", 1));
   world.who = node_key("n2", "k2");
   world.node("b", hello("n2", 2));
-  world.tick();
+  world.expire();
   world.link.clear();
-  SECTION("when the keys are read again") {
-    world.core.handle_keys_revoked({"k1"}, world.now, world.effects);
-  }
+  SECTION("when the keys are read again") { world.tell(KeysRevoked{{"k1"}}); }
   SECTION("with the next frame") {
     world.who = Identity::nobody();
     CHECK(only_error(world.node("a", msg::Heartbeat{1, {}, {}})) == ErrorCode::kNotAllowed);
   }
-  world.tick();
+  world.expire();
   const auto delta = world.next_link<msg::Delta>("D");
   REQUIRE(delta.changes.size() == 1);
   const auto& change = std::get<msg::Delta::StateChanged>(delta.changes[0]);
   CHECK(change.session == session_of(1));
   CHECK(change.state == ProviderState::kLost);
   CHECK(world.core.snapshot(world.now).providers.size() == 1);
-  world.core.check_invariants();
+  world.core.check();
 }
 
 TEST_CASE("an empty key is nobody's: revoking it ends nothing") {
   World world;
   world.connect_dispatcher();
   world.node("a", hello("n1", 1));
-  world.core.handle_keys_revoked({""}, world.now, world.effects);
+  world.tell(KeysRevoked{{""}});
   CHECK(world.core.snapshot(world.now).providers.size() == 1);
   CHECK(world.core.has_dispatcher());
 }
@@ -106,7 +102,7 @@ TEST_CASE("only a dispatcher's key opens a link") {
     world.who =
         key_of(GENERATE(Identity::Kind::kNobody, Identity::Kind::kClient, Identity::Kind::kNode));
     world.dispatcher("E", msg::LinkHello{id_of<InstanceId>(2), 99});
-    world.tick();
+    world.expire();
     const auto error = world.next_link<msg::ErrorReply>("E");
     CHECK(error.code == ErrorCode::kNotAllowed);
     world.who = key_of(Identity::Kind::kDispatcher);
@@ -118,9 +114,9 @@ TEST_CASE("only a dispatcher's key opens a link") {
   SECTION("and it ends with the key") {
     world.who = key_of(Identity::Kind::kDispatcher);
     world.connect_dispatcher();
-    world.core.handle_keys_revoked({"key"}, world.now, world.effects);
+    world.tell(KeysRevoked{{"key"}});
     CHECK(!world.core.has_dispatcher());
-    world.core.check_invariants();
+    world.core.check();
   }
 }
 
@@ -129,13 +125,13 @@ TEST_CASE("another key under the name of a connection is not who had it before")
   world.connect_dispatcher();
   world.who = node_key("n1");
   world.node("a", hello("n1", 1));
-  world.tick();
+  world.expire();
   world.link.clear();
   world.who = node_key("n2", "other key");
   CHECK(only_error(world.node_bytes("a", result_frame("t"))) == ErrorCode::kUnknownSession);
   CHECK(only_error(world.node("a", msg::Heartbeat{1, {}, {}})) == ErrorCode::kUnknownSession);
   CHECK(only_error(world.node("a", hello("n2", 2))) == ErrorCode::kNotAllowed);
-  world.tick();
+  world.expire();
   CHECK(world.link.empty());
   world.who = node_key("n1");
   only<msg::HeartbeatReply>(world.node("a", msg::Heartbeat{2, {}, {}}));

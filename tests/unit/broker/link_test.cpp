@@ -2,8 +2,6 @@
 
 namespace genai::broker::test {
 
-using Kind = Notice::Kind;
-
 namespace {
 
 msg::LinkHello link_hello(std::uint8_t instance, std::uint64_t epoch) {
@@ -29,12 +27,12 @@ TEST_CASE("a snapshot, then deltas numbered without a gap") {
   REQUIRE(snapshot.providers.size() == 2);
   CHECK(snapshot.providers[0].held.size() == 1);
   CHECK(snapshot.providers[1].state == ProviderState::kDraining);
-  CHECK(world.noticed(Kind::kDispatcherConnected) == 1);
+  CHECK(world.noted(line::kDispatcherConnected) == 1);
 
   std::uint64_t seq = snapshot.seq;
   for (std::uint8_t n = 3; n < 9; ++n) {
     world.node("p" + std::to_string(n), hello("n" + std::to_string(n), n));
-    world.tick();
+    world.expire();
     CHECK(world.next_link<msg::Delta>().seq == ++seq);
   }
 
@@ -47,18 +45,18 @@ TEST_CASE("a snapshot, then deltas numbered without a gap") {
     const auto fresh = world.next_link<msg::Snapshot>();
     CHECK(fresh.seq == seq);
     CHECK(fresh.providers.size() == 9);
-    CHECK(world.noticed(Kind::kDispatcherResync) == 1);
+    CHECK(world.noted(line::kDispatcherResync) == 1);
   }
   SECTION("a gone dispatcher misses changes, not numbers") {
-    world.core.handle_link_undeliverable("D", ErrorCode::kPeerFull, world.now, world.effects);
+    world.tell(LinkUndeliverable{"D", ErrorCode::kPeerFull});
     world.node("p9", hello("n9", 9));
-    world.tick();
+    world.expire();
     CHECK(world.link.empty());
-    CHECK(world.noticed(Kind::kDispatcherGone) == 1);
+    CHECK(world.noted(line::kDispatcherGone) == 1);
     world.dispatcher("E", link_hello(1, 5));
     CHECK(world.next_link<msg::Snapshot>("E").seq == seq);
     world.node("p10", hello("n10", 10));
-    world.tick();
+    world.expire();
     CHECK(world.next_link<msg::Delta>("E").seq == seq + 1);
   }
 }
@@ -73,7 +71,7 @@ TEST_CASE("order on the link is the order of events; neighbours of a kind share 
   world.node("a", msg::Heartbeat{1, {ref_of("t3")}, {}});
   world.node_bytes("a", result_frame("t3"));
   CHECK(world.core.next_deadline() <= world.now.mono);  // something waits to be sent
-  world.tick();
+  world.expire();
   CHECK(world.next_link<msg::Delta>().changes.size() == 2);
   const auto parcels = world.next_link<msg::FromNodes>().parcels;
   REQUIRE(parcels.size() == 2);
@@ -90,11 +88,11 @@ TEST_CASE("beats go on only when tasks are held or something changed") {
   World world;
   world.connect_dispatcher();
   world.node("a", hello("n1", 1));
-  world.tick();
+  world.expire();
   world.link.clear();
   const auto beats = [&](std::vector<AssignmentRef> held, std::vector<std::string> loaded) {
     world.node("a", msg::Heartbeat{1, std::move(held), std::move(loaded)});
-    world.tick();
+    world.expire();
     return world.link_changes().size();
   };
   CHECK(beats({}, {}) == 0);
@@ -112,7 +110,7 @@ TEST_CASE("parcels are routed by session; what cannot be is reported") {
   world.connect_dispatcher();
   world.node("a", hello("n1", 1));
   world.node("b", hello("n2", 2));
-  world.tick();
+  world.expire();
   world.link.clear();
   const Blob one(std::string("one")), two(std::string("two"));
   world.dispatcher(
@@ -124,11 +122,11 @@ TEST_CASE("parcels are routed by session; what cannot be is reported") {
   CHECK(world.raw_to_nodes[1].parcel_of == session_of(1));
 
   const auto outputs = world.raw_to_nodes;
-  world.core.handle_undeliverable(outputs[0], ErrorCode::kUnreachable, world.now, world.effects);
-  world.core.handle_undeliverable(outputs[1], ErrorCode::kPeerFull, world.now, world.effects);
+  world.tell(Undeliverable{outputs[0], ErrorCode::kUnreachable});
+  world.tell(Undeliverable{outputs[1], ErrorCode::kPeerFull});
   const NodeOutput own{"a", "welcome", std::nullopt};
-  world.core.handle_undeliverable(own, ErrorCode::kUnreachable, world.now, world.effects);
-  world.tick();
+  world.tell(Undeliverable{own, ErrorCode::kUnreachable});
+  world.expire();
   const auto entries = world.next_link<msg::Undelivered>().entries;
   REQUIRE(entries.size() == 3);
   CHECK(entries[0].session == session_of(9));
@@ -145,9 +143,9 @@ TEST_CASE("takeover by epoch") {
   SECTION("a lower epoch is refused") {
     world.dispatcher("E", link_hello(2, 4));
     CHECK(link_error(world, "E") == ErrorCode::kSuperseded);
-    CHECK(world.noticed(Kind::kDispatcherRefused) == 1);
+    CHECK(world.noted(line::kDispatcherRefused) == 1);
     world.node("a", hello("n1", 1));
-    world.tick();
+    world.expire();
     world.next_link<msg::Delta>("D");
   }
   SECTION("a later one takes over; pending messages are not for it") {
@@ -155,7 +153,7 @@ TEST_CASE("takeover by epoch") {
     world.dispatcher("E", link_hello(2, 6));
     CHECK(link_error(world, "D") == ErrorCode::kSuperseded);
     CHECK(world.next_link<msg::Snapshot>("E").providers.size() == 1);
-    world.tick();
+    world.expire();
     CHECK(world.link.empty());
     world.dispatcher("D", msg::LinkHeartbeat{id_of<InstanceId>(1), 0});
     CHECK(link_error(world, "D") == ErrorCode::kUnknownSession);
@@ -196,18 +194,18 @@ TEST_CASE("a dispatcher that is refused for ever is told of ten times, then ten 
   World world;
   world.connect_dispatcher("D", 1, 5);
   const auto refuse_for = [&](int seconds) {
-    world.notices.clear();
+    world.notes.clear();
     for (int i = 0; i < 5 * seconds; ++i) {
       world.dispatcher("E", link_hello(2, 4));
       world.dispatcher("D", msg::LinkHeartbeat{id_of<InstanceId>(1), 0});
       world.pass(200);
       world.link.clear();
     }
-    return world.noticed(Kind::kDispatcherRefused);
+    return world.noted(line::kDispatcherRefused);
   };
   CHECK(refuse_for(60) <= 20);
   CHECK(refuse_for(60) <= 10);
-  CHECK(world.notices.back().count > 20);
+  CHECK(uint_in(world.notes.back(), "count") > 20);
 }
 
 TEST_CASE("the first beat after a node spoke of tasks goes on even when it holds none") {
@@ -215,13 +213,13 @@ TEST_CASE("the first beat after a node spoke of tasks goes on even when it holds
   world.node("a", hello("a", 1));
   world.connect_dispatcher();
   world.node("a", msg::AssignAck{{{ref_of("t"), ErrorCode::kOk, ""}}});
-  world.tick();
+  world.expire();
   world.link.clear();
   world.node("a", msg::Heartbeat{1, {}, {}});
-  world.tick();
+  world.expire();
   CHECK(world.link_changes().size() == 1);
   world.node("a", msg::Heartbeat{2, {}, {}});
-  world.tick();
+  world.expire();
   CHECK(world.link_changes().empty());
 }
 
@@ -232,10 +230,10 @@ TEST_CASE("a new dispatcher is told what the former was not") {
   world.node("a", msg::Heartbeat{1, {}, {}});  // there is nobody to hear it
   world.connect_dispatcher();
   world.node("a", msg::Heartbeat{2, {}, {}});
-  world.tick();
+  world.expire();
   CHECK(world.link_changes().size() == 1);
   world.node("a", msg::Heartbeat{3, {}, {}});
-  world.tick();
+  world.expire();
   CHECK(world.link_changes().empty());
 }
 
@@ -243,7 +241,7 @@ TEST_CASE("link heartbeats go out every interval with the last delta's number") 
   World world;
   world.connect_dispatcher();
   world.node("a", hello("n1", 1));
-  world.tick();
+  world.expire();
   CHECK(world.next_link<msg::Delta>().seq == 1);
   world.pass(999);
   CHECK(world.link.empty());
@@ -264,14 +262,14 @@ TEST_CASE("a silent dispatcher is gone after the lost time and must say LINK_HEL
   CHECK(world.core.has_dispatcher());
   world.pass(1);
   CHECK(!world.core.has_dispatcher());
-  CHECK(world.noticed(Kind::kDispatcherGone) == 1);
+  CHECK(world.noted(line::kDispatcherGone) == 1);
   world.link.clear();
 
   world.node("a", hello("n1", 1));
   world.node_bytes("a", result_frame("t"));
-  world.tick();
+  world.expire();
   CHECK(world.link.empty());
-  CHECK(world.core.counters().node_frames_dropped == 1);
+  CHECK(world.metric("dropped_frames_total") == 1);
 
   world.dispatcher("D", msg::ToNodes{{{session_of(1), Blob(std::string("x"))}}});
   CHECK(world.raw_to_nodes.empty());

@@ -2,7 +2,6 @@
 
 namespace genai::broker::test {
 
-using Kind = Notice::Kind;
 using State = msg::Delta::StateChanged;
 
 TEST_CASE("suspect, lost, and the texts that say so") {
@@ -37,8 +36,8 @@ TEST_CASE("any valid message of a suspect node brings it back before the message
   SECTION("a heartbeat") { world.node("a", msg::Heartbeat{1, {}, {}}); }
   SECTION("a task message") { world.node_bytes("a", result_frame("t")); }
   CHECK(world.provider(1).state == ProviderState::kOnline);
-  CHECK(world.noticed(Kind::kNodeBack) == 1);
-  world.tick();
+  CHECK(world.noted(line::kNodeBack) == 1);
+  world.expire();
   const auto delta = world.next_link<msg::Delta>();
   REQUIRE(delta.changes.size() == 1);
   CHECK(std::get<State>(delta.changes[0]).state == ProviderState::kOnline);
@@ -70,8 +69,8 @@ TEST_CASE("a stopped broker process holds its own absence against nobody") {
   world.node("a", hello("n1", 1));
   world.pass(2000);
   world.stall(60'000);
-  world.tick();
-  CHECK(world.noticed(Kind::kLateLoop) == 1);
+  world.expire();
+  CHECK(world.noted(line::kLateLoop) == 1);
   CHECK(world.provider(1).state == ProviderState::kOnline);
   CHECK(world.core.has_dispatcher());
   world.pass(999);
@@ -89,7 +88,7 @@ TEST_CASE("most nodes vanishing at once are given more time and a warning, then 
   }
   const std::vector<std::string> living = {"p1", "p2"};
   world.pass_with_beats(5000, living);
-  CHECK(world.noticed(Kind::kMassVanish) == 1);
+  CHECK(world.noted(line::kMassVanish) == 1);
   CHECK(world.providers() == 6);
   CHECK(world.provider(3).state == ProviderState::kSuspect);
   world.node("p3", msg::Heartbeat{1, {}, {}});  // one comes back
@@ -98,8 +97,8 @@ TEST_CASE("most nodes vanishing at once are given more time and a warning, then 
   CHECK(world.providers() == 6);
   world.pass_with_beats(500, {"p1", "p2", "p3"});
   CHECK(world.providers() == 3);
-  CHECK(world.noticed(Kind::kNodeLost) == 3);
-  CHECK(world.noticed(Kind::kMassVanish) == 1);
+  CHECK(world.noted(line::kNodeLost) == 3);
+  CHECK(world.noted(line::kMassVanish) == 1);
 }
 
 TEST_CASE("nobody is judged while messages are left unread, but a flood keeps nobody alive") {
@@ -109,11 +108,13 @@ TEST_CASE("nobody is judged while messages are left unread, but a flood keeps no
   const auto behind = [&](int seconds) {
     for (int i = 0; i < 10 * seconds; ++i) {
       world.now.mono += from_ms(100);
-      world.core.tick(world.now, true, world.effects);
+      world.tell(SocketsRead{true});
+      world.expire();
     }
   };
   behind(4);
-  world.tick();
+  world.tell(SocketsRead{false});
+  world.expire();
   CHECK(world.provider(1).state == ProviderState::kOnline);
   // Its beat was among what waited.
   SECTION("read at last") {

@@ -3,8 +3,6 @@
 
 namespace genai::broker::test {
 
-using Kind = Notice::Kind;
-
 namespace {
 
 /// What the newcomer on that connection is told; what others are told is dropped.
@@ -17,8 +15,7 @@ ErrorCode refusal(const std::vector<World::Sent>& sent, std::string_view peer) {
 
 /// The connection is found to have ended.
 void cut(World& world, const std::string& peer) {
-  world.core.handle_undeliverable({peer, "x", std::nullopt}, ErrorCode::kUnreachable, world.now,
-                                  world.effects);
+  world.tell(Undeliverable{{peer, "x", std::nullopt}, ErrorCode::kUnreachable});
 }
 
 }  // namespace
@@ -27,7 +24,7 @@ TEST_CASE("two nodes under one name: the newcomer is refused as long as the firs
   World world;
   world.connect_dispatcher();
   world.node("a", hello("n1", 1, {ref_of("t")}));
-  world.tick();
+  world.expire();
   world.link.clear();
   for (int i = 0; i < 60; ++i) {
     world.pass(1000);
@@ -40,7 +37,7 @@ TEST_CASE("two nodes under one name: the newcomer is refused as long as the firs
   CHECK(world.providers() == 1);
   for (const auto& change : world.link_changes())
     CHECK(std::holds_alternative<msg::Delta::Beat>(change));
-  CHECK(world.noticed(Kind::kNodeRefused) == 1);  // a minute
+  CHECK(world.noted(line::kNodeRefused) == 1);  // a minute
 }
 
 TEST_CASE("a name that others want is told of again each minute") {
@@ -51,7 +48,7 @@ TEST_CASE("a name that others want is told of again each minute") {
     world.node("c", hello("n1", 3));
     world.pass(1000);
   }
-  CHECK(world.noticed(Kind::kNodeRefused) == 3);
+  CHECK(world.noted(line::kNodeRefused) == 3);
 }
 
 TEST_CASE("refusals are told of at a limited rate, however many nodes are refused") {
@@ -62,7 +59,7 @@ TEST_CASE("refusals are told of at a limited rate, however many nodes are refuse
     world.node("b", hello("n2", 2));
     world.pass(100);
   }
-  CHECK(world.noticed(Kind::kNodeRefused) <= 20);
+  CHECK(world.noted(line::kNodeRefused) <= 20);
 }
 
 TEST_CASE("a newcomer takes the name of one that has left") {
@@ -83,8 +80,8 @@ TEST_CASE("a newcomer takes the name of one that is silent, and nobody is told t
   world.pass(1);
   only<msg::Welcome>(world.node("b", hello("n1", 2)));
   CHECK(world.providers() == 1);
-  CHECK(world.noticed(Kind::kNodeLost) == 1);
-  world.tick();
+  CHECK(world.noted(line::kNodeLost) == 1);
+  world.expire();
   const auto changes = world.link_changes();
   REQUIRE(changes.size() == 3);
   CHECK(std::get<msg::Delta::StateChanged>(changes[1]).state == ProviderState::kSuspect);
@@ -112,7 +109,7 @@ TEST_CASE("a node that was killed and started again is not kept waiting until it
   SECTION("its connection has ended: it is lost, with what it executed") {
     cut(world, "a");
     only<msg::Welcome>(world.node("b", hello("n1", 2)));
-    world.tick();
+    world.expire();
     const auto changes = world.link_changes();
     REQUIRE(changes.size() >= 2);
     const auto& lost = std::get<msg::Delta::StateChanged>(changes[changes.size() - 2]);
@@ -126,8 +123,7 @@ TEST_CASE("a node that was killed and started again is not kept waiting until it
     CHECK(refusal(world.node("b", hello("n1", 2)), "b") == ErrorCode::kNodeIdInUse);
   }
   SECTION("it only does not read just now") {
-    world.core.handle_undeliverable({"a", "x", std::nullopt}, ErrorCode::kPeerFull, world.now,
-                                    world.effects);
+    world.tell(Undeliverable{{"a", "x", std::nullopt}, ErrorCode::kPeerFull});
     CHECK(refusal(world.node("b", hello("n1", 2)), "b") == ErrorCode::kNodeIdInUse);
   }
 }

@@ -22,17 +22,18 @@ msg::ProviderEntry large_entry(std::uint32_t n) {
 }  // namespace
 
 TEST_CASE("batches close at their limits in entries and bytes") {
-  Effects effects;
-  LinkOutbox outbox(id_of<InstanceId>(1));
-  outbox.connect("D", {}, 0, effects);
-  effects.clear();
+  Metrics metrics;
+  LinkOutbox outbox(id_of<InstanceId>(1), metrics);
+  outbox.connect("D", {}, 0);
+  outbox.take_events();
   SECTION("entries") {
     for (std::size_t i = 0; i < limits::kMaxBatchEntries + 1; ++i)
-      outbox.put(msg::Delta::StateChanged{session_of(1), ProviderState::kSuspect, ""}, effects);
-    outbox.flush(effects);
-    REQUIRE(effects.to_link.size() == 2);
-    const auto first = std::get<msg::Delta>(link_message(effects.to_link[0]));
-    const auto second = std::get<msg::Delta>(link_message(effects.to_link[1]));
+      outbox.put(msg::Delta::StateChanged{session_of(1), ProviderState::kSuspect, ""});
+    outbox.flush();
+    const auto sent = outbox.take_events();
+    REQUIRE(sent.size() == 2);
+    const auto first = std::get<msg::Delta>(link_message(sent[0]));
+    const auto second = std::get<msg::Delta>(link_message(sent[1]));
     CHECK(first.changes.size() == limits::kMaxBatchEntries);
     CHECK(second.changes.size() == 1);
     CHECK(second.seq == first.seq + 1);
@@ -41,46 +42,62 @@ TEST_CASE("batches close at their limits in entries and bytes") {
     const auto parcel = [](std::size_t size) {
       return msg::Parcel{session_of(1), Blob(std::string(size, 'x'))};
     };
-    outbox.put(parcel(400'000), effects);
-    outbox.put(parcel(400'000), effects);
-    outbox.put(parcel(3'000'000), effects);
-    outbox.put(parcel(10), effects);
-    outbox.flush(effects);
-    REQUIRE(effects.to_link.size() == 3);
-    CHECK(std::get<msg::FromNodes>(link_message(effects.to_link[0])).parcels.size() == 2);
-    CHECK(std::get<msg::FromNodes>(link_message(effects.to_link[1])).parcels.size() == 1);
+    outbox.put(parcel(400'000));
+    outbox.put(parcel(400'000));
+    outbox.put(parcel(3'000'000));
+    outbox.put(parcel(10));
+    outbox.flush();
+    const auto sent = outbox.take_events();
+    REQUIRE(sent.size() == 3);
+    CHECK(std::get<msg::FromNodes>(link_message(sent[0])).parcels.size() == 2);
+    CHECK(std::get<msg::FromNodes>(link_message(sent[1])).parcels.size() == 1);
   }
 }
 
 TEST_CASE("a snapshot too large for a frame goes out in parts, and all but the last say so") {
-  Effects effects;
-  LinkOutbox outbox(id_of<InstanceId>(1));
+  Metrics metrics;
+  LinkOutbox outbox(id_of<InstanceId>(1), metrics);
   std::vector<msg::ProviderEntry> providers;
   for (std::uint32_t n = 0; n < 1200; ++n) providers.push_back(large_entry(n));
-  outbox.connect("D", providers, 7, effects);
+  outbox.connect("D", providers, 7);
   CHECK(!outbox.pending());
-  REQUIRE(effects.to_link.size() > 1);
+  const auto sent = outbox.take_events();
+  REQUIRE(sent.size() > 1);
   std::size_t seen = 0;
-  for (const LinkOutput& output : effects.to_link) {
+  for (const LinkOutput& output : sent) {
     CHECK(output.frame.size() < limits::kMaxLinkFrameBytes);
     const auto part = std::get<msg::Snapshot>(link_message(output));
     CHECK(part.seq == outbox.seq());
     CHECK(part.uptime_ms == 7);
-    CHECK(part.more == (&output != &effects.to_link.back()));
+    CHECK(part.more == (&output != &sent.back()));
     for (const auto& entry : part.providers) CHECK(entry.session == providers.at(seen++).session);
   }
   CHECK(seen == providers.size());
 }
 
 TEST_CASE("without a dispatcher nothing is kept") {
-  Effects effects;
-  LinkOutbox outbox(id_of<InstanceId>(1));
-  outbox.put(msg::Parcel{session_of(1), Blob(std::string("x"))}, effects);
-  outbox.put_heartbeat(effects);
-  outbox.flush(effects);
+  Metrics metrics;
+  LinkOutbox outbox(id_of<InstanceId>(1), metrics);
+  outbox.put(msg::Parcel{session_of(1), Blob(std::string("x"))});
+  outbox.put_heartbeat();
+  outbox.flush();
   CHECK(!outbox.pending());
-  CHECK(effects.to_link.empty());
+  CHECK(outbox.take_events().empty());
   CHECK(outbox.seq() == 0);
+}
+
+TEST_CASE("what was meant for a peer that is gone is dropped, and nothing else") {
+  Metrics metrics;
+  LinkOutbox outbox(id_of<InstanceId>(1), metrics);
+  const LinkToDispatcher beat = msg::LinkHeartbeat{id_of<InstanceId>(1), 0};
+  outbox.answer("D", beat);
+  outbox.answer("E", beat);
+  outbox.answer("D", beat);
+  outbox.drop_events("D");
+  const auto sent = outbox.take_events();
+  REQUIRE(sent.size() == 1);
+  CHECK(sent[0].peer == "E");
+  CHECK(!outbox.has_events());
 }
 
 }  // namespace genai::broker::test

@@ -69,7 +69,7 @@ class Story {
         break;
       default:
         if (pick(10) == 0) world_.stall(pick(20'000));
-        world_.tick();
+        world_.expire();
     }
   }
 
@@ -88,9 +88,8 @@ class Story {
     const auto outputs = world_.raw_to_nodes;
     for (const NodeOutput& output : outputs)
       if (pick(2) == 0)
-        world_.core.handle_undeliverable(
-            output, pick(2) == 0 ? ErrorCode::kPeerFull : ErrorCode::kUnreachable, world_.now,
-            world_.effects);
+        world_.tell(
+            Undeliverable{output, pick(2) == 0 ? ErrorCode::kPeerFull : ErrorCode::kUnreachable});
   }
 
   /// Applies what came over the link, as a dispatcher does.
@@ -136,7 +135,7 @@ class Story {
   }
 
   void settle() {
-    world_.tick();
+    world_.expire();
     follow();
     const msg::Snapshot truth = world_.core.snapshot(world_.now);
     if (world_.core.has_dispatcher()) {

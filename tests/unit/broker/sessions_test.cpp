@@ -2,8 +2,6 @@
 
 namespace genai::broker::test {
 
-using Kind = Notice::Kind;
-
 TEST_CASE("a node joins, is welcomed and told to the dispatcher") {
   World world;
   world.connect_dispatcher();
@@ -12,7 +10,7 @@ TEST_CASE("a node joins, is welcomed and told to the dispatcher") {
   CHECK(welcome.suspect_ms == 3000);
   CHECK(welcome.lost_ms == 5000);
   CHECK(welcome.broker == id_of<InstanceId>(0xbb));
-  world.tick();
+  world.expire();
   const auto delta = world.next_link<msg::Delta>();
   CHECK(delta.seq == 1);
   REQUIRE(delta.changes.size() == 1);
@@ -22,7 +20,7 @@ TEST_CASE("a node joins, is welcomed and told to the dispatcher") {
   CHECK(joined.state == ProviderState::kOnline);
   CHECK(joined.meta.models == std::vector<std::string>{"sdxl"});
   CHECK(joined.held == std::vector{ref_of("t")});
-  CHECK(world.noticed(Kind::kNodeJoined) == 1);
+  CHECK(world.noted(line::kNodeJoined) == 1);
 }
 
 TEST_CASE("a heartbeat is answered with its number") {
@@ -39,8 +37,8 @@ TEST_CASE("the same session on a new connection is rebound and the old one forgo
   only<msg::Welcome>(sent);
   CHECK(sent[0].peer == "b");
   CHECK(world.providers() == 1);
-  CHECK(world.noticed(Kind::kNodeRejoined) == 1);
-  world.tick();
+  CHECK(world.noted(line::kNodeRejoined) == 1);
+  world.expire();
   const auto changes = world.link_changes();
   REQUIRE(changes.size() == 2);
   CHECK(std::get<msg::Delta::Joined>(changes[1]).provider.held.size() == 1);
@@ -77,7 +75,7 @@ TEST_CASE("leave, then bye, then goodbye") {
   CHECK(world.node("a", msg::Leave{"update"}).empty());
   CHECK(world.provider(1).state == ProviderState::kDraining);
   world.node("a", msg::Leave{"update"});
-  world.tick();
+  world.expire();
   auto changes = world.link_changes();
   REQUIRE(changes.size() == 2);
   CHECK(std::get<msg::Delta::StateChanged>(changes[1]).state == ProviderState::kDraining);
@@ -88,8 +86,8 @@ TEST_CASE("leave, then bye, then goodbye") {
 
   only<msg::Goodbye>(world.node("b", msg::Bye{"done"}));
   CHECK(world.providers() == 0);
-  CHECK(world.noticed(Kind::kNodeLeft) == 1);
-  world.tick();
+  CHECK(world.noted(line::kNodeLeft) == 1);
+  world.expire();
   changes = world.link_changes();
   REQUIRE(changes.size() == 2);
   CHECK(std::get<msg::Delta::StateChanged>(changes[1]).state == ProviderState::kLeft);
@@ -118,7 +116,7 @@ TEST_CASE("too many nodes are refused, known and replacing ones are not") {
   const auto error = only<msg::ErrorReply>(world.node("c", hello("n3", 3)));
   CHECK(error.code == ErrorCode::kTooManyNodes);
   CHECK(error.detail.find("2") != std::string::npos);
-  CHECK(world.noticed(Kind::kNodeRefused) == 1);
+  CHECK(world.noted(line::kNodeRefused) == 1);
   only<msg::Welcome>(world.node("d", hello("n1", 1)));
   only<msg::Welcome>(world.node("b", hello("n2", 4)));
   world.node("d", msg::Bye{""});
@@ -136,7 +134,7 @@ TEST_CASE("metadata that a dispatcher would refuse does not get in") {
   CHECK(error.code == ErrorCode::kTooLarge);
   CHECK(fingerprint(world.core, world.now) == before);
   world.dispatcher("D", msg::LinkHello{id_of<InstanceId>(1), 1});
-  world.tick();  // World decodes all that is sent: the snapshot is still readable
+  world.expire();  // World decodes all that is sent: the snapshot is still readable
 }
 
 }  // namespace genai::broker::test

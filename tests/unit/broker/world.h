@@ -1,6 +1,7 @@
 // A broker core on virtual time, with everything it sends decoded.
 #pragma once
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <deque>
 #include <string>
@@ -40,6 +41,14 @@ inline Blob result_frame(std::string_view task) {
   return blob_of(result);
 }
 
+/// What a field of a line says.
+inline std::uint64_t uint_in(const LogEvent& event, std::string_view field) {
+  for (const auto& [key, value] : event.fields)
+    if (key == field) return get_uint({{"", value}}, "");
+  FAIL("no field " << field);
+  return 0;
+}
+
 /// Every notable byte of a core's membership, for "nothing has changed".
 inline std::string fingerprint(const Core& core, const Now& now) {
   msg::Snapshot snapshot = core.snapshot(now);
@@ -64,29 +73,34 @@ class World {
     return node_bytes(peer, blob_of(message));
   }
   std::vector<Sent> node_bytes(std::string_view peer, const Blob& frame) {
-    core.handle_node_frame(peer, who, frame, now, effects);
+    core.handle(NodeFrame{{peer, who}, frame}, now);
     return collect();
   }
   std::vector<Sent> dispatcher(std::string_view peer, const Message& message) {
     return link_bytes(peer, blob_of(message));
   }
   std::vector<Sent> link_bytes(std::string_view peer, const Blob& frame) {
-    core.handle_link_frame(peer, who, frame, now, effects);
+    core.handle(LinkFrame{{peer, who}, frame}, now);
     return collect();
   }
-  std::vector<Sent> tick() {
-    core.tick(now, effects);
+  std::vector<Sent> expire() {
+    core.expire(now);
     return collect();
+  }
+  /// Any other event.
+  template <class Event>
+  void tell(const Event& event) {
+    core.handle(event, now);
   }
   /// Lets time pass as a healthy loop does: awake at every deadline.
   void pass(std::uint64_t ms) {
     const Duration end = now.mono + from_ms(ms);
     while (core.next_deadline() < end) {
       now.mono = std::max(now.mono, core.next_deadline());
-      tick();
+      expire();
     }
     now.mono = end;
-    tick();
+    expire();
   }
   /// Time passes while the process does not run.
   void stall(std::uint64_t ms) { now.mono += from_ms(ms); }
@@ -100,9 +114,9 @@ class World {
   void connect_dispatcher(std::string_view peer = "D", std::uint8_t instance = 1,
                           std::uint64_t epoch = 1) {
     dispatcher(peer, msg::LinkHello{id_of<InstanceId>(instance), epoch});
-    tick();
+    expire();
     link.clear();
-    notices.clear();
+    notes.clear();
   }
 
   /// Of all that send.
@@ -130,10 +144,14 @@ class World {
     link.clear();
     return changes;
   }
-  std::size_t noticed(Notice::Kind kind) const {
-    std::size_t count = 0;
-    for (const Notice& notice : notices) count += notice.kind == kind;
-    return count;
+  std::size_t noted(const Line& line) const {
+    return static_cast<std::size_t>(std::ranges::count(notes, line.text, &LogEvent::text));
+  }
+  std::uint64_t metric(std::string_view name) const {
+    ValueMap all;
+    core.metrics().write(all);
+    REQUIRE(all.contains(name));
+    return get_uint(all, name);
   }
   std::size_t providers() const { return core.snapshot(now).providers.size(); }
   msg::ProviderEntry provider(std::uint8_t session) const {
@@ -145,30 +163,29 @@ class World {
 
   Now now;
   Core core;
-  Effects effects;
   std::deque<Sent> link;
-  std::vector<Notice> notices;
+  std::vector<LogEvent> notes;
   std::vector<NodeOutput> raw_to_nodes;  // of the last call: parcels as they are
 
  private:
   std::vector<Sent> collect() {
-    core.check_invariants();
+    core.check();
+    Events events = core.take_events();
     std::vector<Sent> sent;
-    for (const NodeOutput& output : effects.to_nodes) {
+    for (const NodeOutput& output : events.to_nodes) {
       if (output.parcel_of) continue;
       const auto message = decode(Blob(output.frame), Direction::kToNode);
       REQUIRE(message);
       sent.push_back({output.peer, *message});
     }
-    raw_to_nodes = effects.to_nodes;
-    for (const LinkOutput& output : effects.to_link) {
+    raw_to_nodes = std::move(events.to_nodes);
+    for (const LinkOutput& output : events.to_link) {
       const auto message = decode(Blob(output.frame), Direction::kLinkToDispatcher);
       INFO((message ? std::string() : message.error().detail));
       REQUIRE(message);
       link.push_back({output.peer, *message});
     }
-    notices.insert(notices.end(), effects.notices.begin(), effects.notices.end());
-    effects.clear();
+    notes.insert(notes.end(), events.notes.begin(), events.notes.end());
     return sent;
   }
 };
