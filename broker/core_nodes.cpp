@@ -6,6 +6,7 @@
 #include "protocol/base/limits.h"
 #include "protocol/base/overloaded.h"
 #include "protocol/base/planted.h"
+#include "protocol/wire/checker.h"
 #include "protocol/wire/codec.h"
 
 namespace genai::broker {
@@ -28,13 +29,13 @@ std::string silence_text(Duration silence) {
   return "no heartbeat for " + std::to_string(to_ms(silence)) + " ms";
 }
 
+// Arrays around an entry in a message to the dispatcher: DELTA, its changes, the change.
+constexpr std::size_t kAroundEntry = 3;
+
 /// A dispatcher refuses a snapshot as a whole, so one entry that it would refuse (metadata that
-/// grew over its limit) must not get in: only the codec itself knows for sure.
-std::optional<Error> entry_problem(const msg::ProviderEntry& entry) {
-  const msg::Delta probe{{}, 0, {msg::Delta::Joined{entry}}};
-  const auto decoded = decode<LinkToDispatcher>(Blob(encode(probe)));
-  if (decoded) return std::nullopt;
-  return decoded.error();
+/// grew over its limit) must not get in.
+std::optional<Error> entry_problem(const msg::ProviderEntry& entry, const MessageKind& of) {
+  return wire::problem_in(entry, of.name.data(), kAroundEntry);
 }
 
 }  // namespace
@@ -121,7 +122,8 @@ void Core::on_node_message(const Sender& from, Session* session, const NodeToBro
 void Core::on_hello(const Sender& from, const msg::Hello& hello, const Now& now) {
   rates_.charge(payer(from.who, from.peer), kHelloUnits, now.mono);
   const msg::ProviderEntry entry{hello.session, hello.node_id, {}, hello.meta, hello.held};
-  if (const auto problem = entry_problem(entry)) return refuse_node_frame(from, 0, *problem, now);
+  if (const auto problem = entry_problem(entry, hello.kKind))
+    return refuse_node_frame(from, 0, *problem, now);
   if (const auto problem = hello_problem(from, hello))
     return refuse_hello(from, hello, *problem, now);
   if (Session* session = registry_.find(hello.session))
@@ -225,7 +227,7 @@ void Core::on_heartbeat(const Identity& who, Session& session, const msg::Heartb
   if (models_changed) {
     msg::ProviderEntry entry = session.entry();
     entry.meta.loaded_models = beat.loaded_models;
-    if (const auto problem = entry_problem(entry))
+    if (const auto problem = entry_problem(entry, beat.kKind))
       return refuse_node_frame({session.peer, who}, 0, *problem, now);
   }
   note_life(session);

@@ -155,7 +155,7 @@ void Cursor::skip() {
   for (std::uint64_t values = 1; values > 0; --values) values += next()->content();
 }
 
-Census take_census(std::string_view bytes) {
+Census take_census(std::string_view bytes, std::size_t around) {
   constexpr Census kCut{ErrorCode::kMalformed, "not msgpack, or cut short"};
   constexpr Census kMuch{ErrorCode::kTooLarge,
                          "nested deeper or counting more than the limits allow"};
@@ -170,7 +170,7 @@ Census take_census(std::string_view bytes) {
     const auto token = cursor.next();
     if (!token) return kCut;
     if (token->kind == Kind::kArray || token->kind == Kind::kMap) {
-      if (depth == limits::kMaxDepth ||
+      if (depth + around >= limits::kMaxDepth ||
           token->size > (token->kind == Kind::kArray ? most : most_pairs))
         return kMuch;
       open[depth++] = token->content();

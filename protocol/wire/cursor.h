@@ -97,12 +97,13 @@ class Cursor {
 };
 
 /// Checks that the bytes are exactly one value, within the limits of limits.h on depth and counts,
-/// and counts its values. Builds nothing. Errors: kMalformed, kTooLarge.
+/// and counts its values. `around` is the number of arrays and maps that the value stands in.
+/// Builds nothing. Errors: kMalformed, kTooLarge.
 struct Census {
   ErrorCode code = ErrorCode::kOk;
   const char* problem = "";
   std::size_t values = 0;
 };
-Census take_census(std::string_view bytes);
+Census take_census(std::string_view bytes, std::size_t around = 0);
 
 }  // namespace genai::wire

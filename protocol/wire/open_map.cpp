@@ -2,13 +2,31 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+#include <utility>
+
 #include "protocol/base/limits.h"
+#include "protocol/base/text.h"
 #include "protocol/wire/cursor.h"
+#include "protocol/wire/encoded_size.h"
 
 namespace genai::wire {
 namespace {
 
 using namespace limits;
+
+constexpr char kNotNegative[] = "expected a number of at least 0";
+std::string out_of_range(std::uint64_t min, std::uint64_t max) {
+  return fmt::format("expected an integer from {} to {}", min, max);
+}
+std::string too_long() { return fmt::format("expected a text of at most {} bytes", kMaxNameBytes); }
+std::string too_many(std::size_t max) {
+  return fmt::format("expected a list of at most {} texts", max);
+}
+Error wrong_key(std::string_view key, const std::string& what,
+                ErrorCode code = ErrorCode::kBadField) {
+  return {code, fmt::format("key '{}': {}", key, what)};
+}
 
 // The entries of an open map, one after the other; the first wrong value is remembered as the
 // error. Each of its methods fills `out` when the entry is the one it names.
@@ -34,7 +52,7 @@ class KeyReader {
     if (key_ != key) return;
     const Token token = *Cursor(value_).next();
     if (token.kind != Kind::kUint || token.uint < min || token.uint > max)
-      return wrong(fmt::format("expected an integer from {} to {}", min, max));
+      return wrong(out_of_range(min, max));
     out = static_cast<Int>(token.uint);
   }
 
@@ -49,15 +67,14 @@ class KeyReader {
       out = token.real;
     else
       return wrong("expected a number");
-    if (out < 0) wrong("expected a number of at least 0");
+    if (out < 0) wrong(kNotNegative);
   }
 
   void texts(std::string_view key, std::vector<std::string>& out, std::size_t max_entries) {
     if (key_ != key) return;
     Cursor items = value_;
     const Token list = *items.next();
-    if (list.kind != Kind::kArray || list.size > max_entries)
-      return wrong(fmt::format("expected a list of at most {} texts", max_entries));
+    if (list.kind != Kind::kArray || list.size > max_entries) return wrong(too_many(max_entries));
     // Ends at what is not a text: it may have content.
     for (std::uint32_t i = 0; i < list.size && !error_; ++i)
       take_text(*items.next(), out.emplace_back());
@@ -71,13 +88,10 @@ class KeyReader {
 
  private:
   void take_text(const Token& token, std::string& out) {
-    if (token.kind != Kind::kStr || token.size > kMaxNameBytes)
-      return wrong(fmt::format("expected a text of at most {} bytes", kMaxNameBytes));
+    if (token.kind != Kind::kStr || token.size > kMaxNameBytes) return wrong(too_long());
     out = token.view();
   }
-  void wrong(std::string what) {
-    error_ = Error{ErrorCode::kBadField, fmt::format("key '{}': {}", key_, what)};
-  }
+  void wrong(const std::string& what) { error_ = wrong_key(key_, what); }
 
   Cursor cursor_;
   std::uint32_t left_;
@@ -107,7 +121,81 @@ void read_keys(KeyReader& keys, TaskSpec& spec) {
   keys.real("work", spec.work);
 }
 
-void read_keys(KeyReader& keys, PublicMetaInfo& meta) {
+/// Keys that say nothing are left out, but for these.
+bool is_always_sent(std::string_view key) { return key == "models" || key == "slots"; }
+
+// Writes keys into a map.
+class KeyWriter {
+ public:
+  void text(const char* key, const std::string& text) { put(key, text, text.empty()); }
+  void uint(const char* key, std::uint64_t value, std::uint64_t, std::uint64_t) {
+    put(key, value, value == 0);
+  }
+  void real(const char* key, double value) { put(key, value, value == 0); }
+  void texts(const char* key, const std::vector<std::string>& texts, std::size_t) {
+    put(key, ValueList(texts.begin(), texts.end()), texts.empty());
+  }
+
+  ValueMap take() { return std::move(map_); }
+
+ private:
+  void put(const char* key, Value value, bool says_nothing) {
+    if (!says_nothing || is_always_sent(key)) map_.emplace(key, std::move(value));
+  }
+
+  ValueMap map_;
+};
+
+// Adds up what KeyWriter's map takes, and finds what a KeyReader would refuse in it; the first
+// wrong value is remembered as the error.
+class KeyMeter {
+ public:
+  void text(std::string_view key, const std::string& text) {
+    check_text(key, text);
+    add(key, text_size(text), text.empty());
+  }
+  void uint(std::string_view key, std::uint64_t value, std::uint64_t min, std::uint64_t max) {
+    if (value < min || value > max) wrong(key, out_of_range(min, max));
+    add(key, uint_size(value), value == 0);
+  }
+  void real(std::string_view key, double value) {
+    if (!std::isfinite(value)) wrong(key, "not a finite number");
+    if (value < 0) wrong(key, kNotNegative);
+    add(key, kFloatSize, value == 0);
+  }
+  void texts(std::string_view key, const std::vector<std::string>& texts, std::size_t max) {
+    if (texts.size() > max) wrong(key, too_many(max));
+    std::size_t bytes = head_size(texts.size());
+    for (const std::string& text : texts) {
+      check_text(key, text);
+      bytes += text_size(text);
+    }
+    add(key, bytes, texts.empty());
+  }
+
+  MetaSize size() const { return {head_size(keys_) + bytes_, error_}; }
+
+ private:
+  void check_text(std::string_view key, const std::string& text) {
+    if (text.size() > kMaxNameBytes) wrong(key, too_long());
+    if (!is_valid_utf8(text)) wrong(key, "invalid UTF-8", ErrorCode::kMalformed);
+  }
+  void add(std::string_view key, std::size_t bytes, bool says_nothing) {
+    if (says_nothing && !is_always_sent(key)) return;
+    ++keys_;
+    bytes_ += text_size(key) + bytes;
+  }
+  void wrong(std::string_view key, const std::string& what, ErrorCode code = ErrorCode::kBadField) {
+    if (!error_) error_ = wrong_key(key, what, code);
+  }
+
+  std::size_t keys_ = 0, bytes_ = 0;
+  std::optional<Error> error_;
+};
+
+/// Hands each named key to one of the classes above.
+template <class Keys, class Meta>
+void meta_keys(Keys& keys, Meta& meta) {
   keys.texts("models", meta.models, kMaxModels);
   keys.texts("loaded_models", meta.loaded_models, kMaxModels);
   keys.text("gpu_type", meta.gpu_type);
@@ -123,21 +211,26 @@ void put_unless(ValueMap& map, const char* key, const T& value, const T& fallbac
   if (value != fallback) map.emplace(key, Value(value));
 }
 
-ValueList list_from(const std::vector<std::string>& texts) {
-  return ValueList(texts.begin(), texts.end());
-}
-
-}  // namespace
-
-Expected<void> read_spec(std::string raw, TaskSpec& out, bool is_new) {
+std::optional<Error> read_spec_keys(std::string_view raw, TaskSpec& out, bool is_new) {
   KeyReader keys(raw);
   while (keys.next_entry()) {
     read_keys(keys, out);
     if (is_new) keys.map("params");
   }
-  if (const auto& error = keys.error()) return tl::unexpected(*error);
+  return keys.error();
+}
+
+}  // namespace
+
+Expected<void> read_spec(std::string raw, TaskSpec& out, bool is_new) {
+  if (const auto error = read_spec_keys(raw, out, is_new)) return tl::unexpected(*error);
   out.raw = std::move(raw);
   return {};
+}
+
+std::optional<Error> spec_problem(std::string_view raw, bool is_new) {
+  TaskSpec ignored;
+  return read_spec_keys(raw, ignored, is_new);
 }
 
 ValueMap map_from(const TaskSpec& spec) {
@@ -167,21 +260,21 @@ ValueMap map_from(const TaskSpec& spec) {
 Expected<PublicMetaInfo> meta_from(std::string_view raw) {
   PublicMetaInfo meta;
   KeyReader keys(raw);
-  while (keys.next_entry()) read_keys(keys, meta);
+  while (keys.next_entry()) meta_keys(keys, meta);
   if (const auto& error = keys.error()) return tl::unexpected(*error);
   return meta;
 }
 
 ValueMap map_from(const PublicMetaInfo& meta) {
-  const PublicMetaInfo defaults;
-  ValueMap map{{"slots", Value(meta.slots)}, {"models", Value(list_from(meta.models))}};
-  if (!meta.loaded_models.empty()) map.emplace("loaded_models", list_from(meta.loaded_models));
-  put_unless(map, "gpu_type", meta.gpu_type, defaults.gpu_type);
-  put_unless(map, "ncpu", meta.ncpu, defaults.ncpu);
-  put_unless(map, "ram_mib", meta.ram_mib, defaults.ram_mib);
-  put_unless(map, "vram_mib", meta.vram_mib, defaults.vram_mib);
-  put_unless(map, "min_cost", meta.min_cost, defaults.min_cost);
-  return map;
+  KeyWriter keys;
+  meta_keys(keys, meta);
+  return keys.take();
+}
+
+MetaSize meta_size(const PublicMetaInfo& meta) {
+  KeyMeter keys;
+  meta_keys(keys, meta);
+  return keys.size();
 }
 
 }  // namespace genai::wire

@@ -1,6 +1,9 @@
 // Turns the named keys of the open maps (task spec, public meta) into structs and back.
 #pragma once
 
+#include <cstddef>
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "protocol/base/errors.h"
@@ -14,9 +17,18 @@ namespace genai::wire {
 /// `out` must be new. A kBadField names the key. `is_new`: also checks the keys that the dispatcher
 /// only passes on.
 Expected<void> read_spec(std::string raw, TaskSpec& out, bool is_new = false);
+/// Returns the error that read_spec() would return, or nothing.
+std::optional<Error> spec_problem(std::string_view raw, bool is_new = false);
 ValueMap map_from(const TaskSpec& spec);
 
 Expected<PublicMetaInfo> meta_from(std::string_view raw);
 ValueMap map_from(const PublicMetaInfo& meta);
+
+struct MetaSize {
+  std::size_t bytes;             // of map_from(meta) as msgpack
+  std::optional<Error> problem;  // the first value in it that a reader would refuse
+};
+/// Builds neither the map nor its msgpack.
+MetaSize meta_size(const PublicMetaInfo& meta);
 
 }  // namespace genai::wire

@@ -177,6 +177,14 @@ std::string read_canonical_map(Cursor& cursor, const Path& path, std::size_t max
   return raw;
 }
 
+void check_canonical_map(Cursor& cursor, const Path& path) {
+  Cursor ahead = cursor;
+  if (Cursor(cursor).next()->kind == Kind::kMap && is_canonical(ahead))
+    cursor = ahead;
+  else
+    read_map(cursor, path, SIZE_MAX);
+}
+
 std::uint32_t Reader::array_size(const Token& token, const Path& path) {
   if (token.kind != Kind::kArray) refuse(ErrorCode::kBadField, path, got("an array", token));
   return token.size;

@@ -44,6 +44,9 @@ ValueMap read_map(Cursor& cursor, const Path& path, std::size_t max_bytes);
 /// Returns the same value in canonical form: the received bytes, if they are canonical.
 std::string read_canonical_map(Cursor& cursor, const Path& path, std::size_t max_bytes);
 
+/// Passes over the map at the cursor. Refuses what read_canonical_map() refuses, except its size.
+void check_canonical_map(Cursor& cursor, const Path& path);
+
 /// The state that the readers of one frame share.
 struct Source {
   explicit Source(const Blob& of) : frame(of), cursor(of.view()) {}

@@ -3,16 +3,27 @@
 
 #include <optional>
 #include <string>
+#include <variant>
 
 #include "protocol/base/check.h"
+#include "protocol/wire/checker.h"
 #include "protocol/wire/messages.h"
 
 namespace genai::fuzz {
 
-/// Encoding is canonical, so equal frames are equal messages.
+inline std::optional<Error> problem_in(const Message& message) {
+  return std::visit(
+      [](const auto& body) { return wire::problem_in(body, body.kKind.name.data(), 0); }, message);
+}
+
+/// Encoding is canonical, so equal frames are equal messages; and a checker knows without it what a
+/// reader would refuse.
 inline void check_round_trip(const Message& message, Direction direction) {
   const std::string frame = encode(message);
   const auto again = decode(Blob(frame), direction);
+  const auto problem = problem_in(message);
+  GENAI_CHECK(again.has_value() == !problem);
+  GENAI_CHECK(again || again.error().code == problem->code);
   // Metadata may grow over its limit: keys that were left out are written, integers become doubles.
   if (!again && again.error().code == ErrorCode::kTooLarge) return;
   GENAI_CHECK(again.has_value());
