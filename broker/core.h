@@ -132,6 +132,7 @@ class Core {
   bool is_dispatcher_heard() const;
   void refuse_dispatcher(const Sender& from, const Error& problem, const Now& now);
   void on_to_nodes(const msg::ToNodes& message);
+  void on_link_stats(const Peer& peer, const Now& now);
   void drop_dispatcher(const std::string& reason);
   void judge_dispatcher(const Now& now);
   void refuse_link_frame(const Sender& from, const Error& error, const Now& now);

@@ -34,6 +34,10 @@ void Core::handle(const LinkFrame& event, const Now& now) {
   if (current) dispatcher_->heard = monitor_.clock();
   std::visit(Overloaded{[&](const msg::LinkHello& hello) { on_link_hello(from, hello, now); },
                         [&](const msg::ToNodes& parcels) { on_to_nodes(parcels); },
+                        [&](const msg::LinkStatsQuery&) {
+                          // Only of the dispatcher that is served.
+                          on_link_stats(dispatcher_->peer, now);
+                        },
                         [](const msg::LinkHeartbeat&) {},  // that it came is all
                         [&](const msg::ErrorReply&) { ++errors_received_total_; }},
              *message);
@@ -100,6 +104,13 @@ void Core::on_to_nodes(const msg::ToNodes& message) {
       outbox_.put(msg::Undelivered::Entry{parcel.session, ErrorCode::kUnknownSession});
     }
   }
+}
+
+void Core::on_link_stats(const Peer& peer, const Now& now) {
+  msg::LinkStats reply;
+  metrics_.write(reply.metrics);
+  reply.metrics.insert_or_assign("uptime_ms", Value(to_ms(now.mono - started_.mono)));
+  outbox_.answer(peer, reply);
 }
 
 void Core::handle(const LinkUndeliverable& event, const Now& now) {

@@ -11,6 +11,7 @@
 #include "protocol/base/errors.h"
 #include "protocol/base/ids.h"
 #include "protocol/base/limits.h"
+#include "protocol/base/value.h"
 #include "protocol/wire/assignment_ref.h"
 #include "protocol/wire/error_reply.h"
 #include "protocol/wire/one_of.h"
@@ -65,6 +66,14 @@ struct ToNodes {
   void fields(Ar& ar) {
     ar.list("parcels", parcels, 1, kMaxBatchEntries);
   }
+};
+
+/// Asks for the broker's metrics. A broker of an earlier release answers with ERROR unknown_type.
+struct LinkStatsQuery {
+  static constexpr MessageKind kKind{27, "LINK_STATS", Way::kDispatcherToBroker};
+
+  template <class Ar>
+  void fields(Ar&) {}
 };
 
 // ---- broker → dispatcher
@@ -187,6 +196,17 @@ struct Undelivered {
   }
 };
 
+/// What the broker counts and measures of itself, by name (SPEC.md, "Metrics of a broker").
+struct LinkStats {
+  static constexpr MessageKind kKind{28, "LINK_STATS_REPLY", Way::kBrokerToDispatcher};
+  ValueMap metrics;
+
+  template <class Ar>
+  void fields(Ar& ar) {
+    ar.map("metrics", metrics, kMaxInfoBytes);
+  }
+};
+
 // ---- both ways
 
 struct LinkHeartbeat {
@@ -204,12 +224,12 @@ struct LinkHeartbeat {
 }  // namespace msg
 
 class LinkToBroker : public OneOf<Direction::kLinkToBroker, msg::LinkHello, msg::ToNodes,
-                                  msg::LinkHeartbeat, msg::ErrorReply> {
+                                  msg::LinkStatsQuery, msg::LinkHeartbeat, msg::ErrorReply> {
   GENAI_ONE_OF(LinkToBroker)
 };
 class LinkToDispatcher
     : public OneOf<Direction::kLinkToDispatcher, msg::Snapshot, msg::Delta, msg::FromNodes,
-                   msg::Undelivered, msg::LinkHeartbeat, msg::ErrorReply> {
+                   msg::Undelivered, msg::LinkStats, msg::LinkHeartbeat, msg::ErrorReply> {
   GENAI_ONE_OF(LinkToDispatcher)
 };
 

@@ -278,4 +278,31 @@ TEST_CASE("a silent dispatcher is gone after the lost time and must say LINK_HEL
   CHECK(world.next_link<msg::Snapshot>().providers.size() == 1);
 }
 
+TEST_CASE("the dispatcher that is served may ask for the metrics, and nobody else") {
+  World world;
+  world.dispatcher("D", msg::LinkStatsQuery{});
+  CHECK(link_error(world, "D") == ErrorCode::kUnknownSession);
+  world.connect_dispatcher();
+  world.node("a", hello("n1", 1));
+  world.pass(700);
+  world.link.clear();
+  world.dispatcher("D", msg::LinkStatsQuery{});
+  const ValueMap metrics = world.next_link<msg::LinkStats>().metrics;
+  CHECK(get_uint(metrics, "nodes_online") == 1);
+  CHECK(get_uint(metrics, "joined_total") == 1);
+  CHECK(get_uint(metrics, "uptime_ms") == 700);
+  CHECK(metrics.size() == world.core.metrics().all().size() + 1);
+  world.dispatcher("E", msg::LinkStatsQuery{});
+  CHECK(link_error(world, "E") == ErrorCode::kUnknownSession);
+}
+
+TEST_CASE("to ask for metrics is a sign of the dispatcher's life") {
+  World world;
+  world.connect_dispatcher();
+  world.pass(3000);
+  world.dispatcher("D", msg::LinkStatsQuery{});
+  world.pass(4999);
+  CHECK(world.core.has_dispatcher());
+}
+
 }  // namespace genai::broker::test

@@ -1,19 +1,40 @@
 // What a broker counts of itself.
-#include "protocol/base/limits.h"
+#include <fstream>
+#include <map>
+#include <regex>
+#include <string>
+
 #include "tests/unit/broker/world.h"
 
 namespace genai::broker::test {
+namespace {
 
-TEST_CASE("each metric of a broker has a name, a sentence and a number") {
+/// Name to kind, of the rows of SPEC.md.
+std::map<std::string, std::string> documented() {
+  std::ifstream file(GENAI_ROOT "/protocol/SPEC.md");
+  std::map<std::string, std::string> rows;
+  const std::regex row(R"(\| `(\w+)` \| (counter|gauge) \| .+ \|)");
+  std::string line;
+  while (std::getline(file, line) && !line.starts_with("**Metrics of a broker**")) continue;
+  while (std::getline(file, line) && !line.starts_with("## "))
+    if (std::smatch match; std::regex_match(line, match, row)) rows[match[1]] = match[2];
+  return rows;
+}
+
+}  // namespace
+
+TEST_CASE("each metric of a broker has a sentence, a number and a row in SPEC.md") {
   World world;
-  CHECK(world.core.metrics().all().size() >= 20);
+  std::map<std::string, std::string> registered;
   for (const Metrics::Metric& metric : world.core.metrics().all()) {
     INFO(metric.name);
+    registered[metric.name] = name(metric.kind);
     CHECK(metric.help.ends_with('.'));
     CHECK(metric.name.ends_with("_total") == (metric.kind == Metrics::Kind::kCounter));
     CHECK(std::holds_alternative<std::int64_t>(metric.read().v));
     CHECK(world.metric(metric.name) == 0);
   }
+  CHECK(registered == documented());
 }
 
 TEST_CASE("nodes are counted by state, and sessions by how they ended") {
