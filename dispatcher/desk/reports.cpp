@@ -8,6 +8,7 @@
 #include "dispatcher/tasks/lateness.h"
 #include "dispatcher/tasks/result_info.h"
 #include "protocol/base/text.h"
+#include "protocol/wire/encoded_size.h"
 
 namespace genai::dispatcher {
 namespace {
@@ -34,6 +35,19 @@ std::uint64_t ms(double seconds) {
 std::string_view result_of(const Task& task) {
   if (!task.fetched) return "waiting";
   return get_bool(task.info, kResultDropped) ? "dropped" : "fetched";
+}
+
+/// `room`: bytes that metrics may still take.
+ValueMap broker_map(const Link& link, std::size_t& room) {
+  const bool is_refused = link.refused != ErrorCode::kOk;
+  const auto state = link.up ? "connected" : is_refused ? name(link.refused) : "down";
+  ValueMap map{{"endpoint", link.endpoint}, {"state", state}};
+  const ValueMap& metrics = link.metrics.latest();
+  const std::size_t bytes = wire::encoded_size(metrics);
+  if (!link.up || metrics.empty() || bytes > room) return map;
+  room -= bytes;
+  map.emplace("metrics", metrics);
+  return map;
 }
 
 }  // namespace
@@ -180,11 +194,8 @@ ValueMap Reports::stats(const StoreReport& store, bool is_draining, const Now& n
     by_status[std::string(name(status))] = std::uint64_t{tasks_.count(status)};
   }
   ValueList brokers;
-  for (const Link& link : fleet_.links()) {
-    const bool is_refused = link.refused != ErrorCode::kOk;
-    const auto state = link.up ? "connected" : is_refused ? name(link.refused) : "down";
-    brokers.emplace_back(ValueMap{{"endpoint", link.endpoint}, {"state", state}});
-  }
+  std::size_t room = kMaxBrokerMetricsBytes;
+  for (const Link& link : fleet_.links()) brokers.emplace_back(broker_map(link, room));
   ValueMap map = {{"epoch", fleet_.epoch()},
                   {"uptime_ms", to_ms(now.mono - started_)},
                   {"draining", is_draining},

@@ -6,6 +6,7 @@
 #include <string>
 #include <unordered_set>
 
+#include "dispatcher/fleet/broker_metrics.h"
 #include "protocol/base/errors.h"
 #include "protocol/base/ids.h"
 #include "protocol/base/time.h"
@@ -23,6 +24,7 @@ struct Link {
   Duration hello_at{0};      // when to ask (again) for a snapshot
   Duration tell_at{0};       // when to tell people (again) that there is none
   Duration heartbeat_at{0};  // when to send the next one
+  BrokerMetrics metrics;
   struct Listing {
     bool same_broker, was_up;  // before it
     std::unordered_set<SessionId> present;

@@ -42,6 +42,7 @@ void Membership::expire_link(std::size_t broker, const Now& now, Duration judge_
   if (link.heartbeat_at <= now.mono) {
     link.heartbeat_at = now.mono + times_.heartbeat;
     tell(SendToBroker{broker, msg::LinkHeartbeat{instance_, link.seq}});
+    if (link.metrics.on_heartbeat()) tell(SendToBroker{broker, msg::LinkStatsQuery{}});
   }
 }
 

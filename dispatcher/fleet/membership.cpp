@@ -43,6 +43,7 @@ void Membership::begin_listing(std::size_t broker, const msg::Snapshot& snapshot
   Link& link = links_[broker];
   const bool same_broker = link.broker == snapshot.broker;
   link.listing = Link::Listing{same_broker, link.up, {}};
+  if (!same_broker) link.metrics = {};
   link.asks = false;
   link.refused = ErrorCode::kOk;
   epoch_step_ = 1;
@@ -142,7 +143,13 @@ void Membership::on(std::size_t broker, msg::Undelivered& message, const Now& no
   }
 }
 
+void Membership::on(std::size_t broker, msg::LinkStats& message, const Now& now) {
+  links_[broker].heard_at = now.mono;
+  links_[broker].metrics.on_answer(std::move(message.metrics));
+}
+
 void Membership::on(std::size_t broker, msg::ErrorReply& error, const Now& now) {
+  if (links_[broker].metrics.on_error(error.code)) return;
   if (error.code == ErrorCode::kSuperseded || error.code == ErrorCode::kEpochTooLow ||
       error.code == ErrorCode::kNotAllowed)
     return on_refused(broker, {error.code, error.detail}, now);

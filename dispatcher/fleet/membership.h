@@ -77,7 +77,7 @@ class Membership {
   void on(std::size_t broker, msg::LinkHeartbeat& beat, const Now& now);
   void on(std::size_t broker, msg::FromNodes& message, const Now& now);
   void on(std::size_t broker, msg::Undelivered& message, const Now& now);
-  void on(std::size_t, msg::LinkStats&, const Now&) {}  // it has not been asked for
+  void on(std::size_t broker, msg::LinkStats& message, const Now& now);
   void on(std::size_t broker, msg::ErrorReply& error, const Now& now);
   void begin_listing(std::size_t broker, const msg::Snapshot& snapshot);
   void end_listing(std::size_t broker, const msg::Snapshot& snapshot, const Now& now);

@@ -152,6 +152,23 @@ class Ctl(CtlTest):
         self.assertLessEqual({"late_results_total", "discarded_results_total", "malformed_total", "failed_bytes",
                               "queue_ms"}, shown.keys())
 
+    def test_the_metrics_of_a_broker_reach_top(self):
+        self.start_nodes(2, "--echo")
+
+        def of_broker():
+            return self.rows("top", "--json")[0]["stats"]["brokers"][0]["metrics"]
+
+        wait_for(lambda: of_broker().get("nodes_online") == 2, "the broker's metrics")
+        metrics = of_broker()
+        self.assertEqual(metrics["joined_total"], 2)
+        self.assertEqual(metrics["dispatcher_connected"], 1)
+        self.assertGreater(metrics["heartbeats_total"], 0)
+        self.assertGreater(metrics["uptime_ms"], 0)
+        self.assertIn("connected (2 online, 0 suspect, 0 draining, ", self.ctl("top", "--once").stdout.decode())
+        self.client.wait(self.client.submit(3))
+        wait_for(lambda: of_broker()["frames_to_nodes_total"] > 0, "frames to nodes")
+        self.assertGreater(of_broker()["frames_from_nodes_total"], 0)
+
     def test_hostile_text_on_a_terminal(self):
         hostile = "a\x1b[2Jb\x7fc\u009b2Jd\u202ee"
         self.ctl("submit", "--id", "t-1", "--label", hostile, "x")

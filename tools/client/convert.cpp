@@ -53,6 +53,13 @@ Stats::Histogram histogram_from(const ValueMap& map) {
   return histogram;
 }
 
+std::map<std::string, double> numbers_in(const ValueMap& map) {
+  std::map<std::string, double> numbers;
+  for (const auto& [key, value] : map)
+    if (const auto number = number_in(value)) numbers.emplace(key, *number);
+  return numbers;
+}
+
 /// All that is a number, and all that has buckets.
 void take_metrics(const ValueMap& map, Stats& stats) {
   for (const auto& [key, value] : map) {
@@ -278,7 +285,8 @@ Stats stats_from(const ValueMap& map) {
                              get_uint(row, "bytes"), get_double(row, "seconds")});
   });
   each_map(map, "brokers", [&](const ValueMap& broker) {
-    stats.brokers.push_back({get_string(broker, "endpoint"), get_string(broker, "state")});
+    stats.brokers.push_back({get_string(broker, "endpoint"), get_string(broker, "state"),
+                             numbers_in(get_map(broker, "metrics"))});
   });
   return stats;
 }

@@ -130,8 +130,12 @@ Json to_json(const client::Stats& s) {
   Json tasks, brokers = Json::array(), tenants = Json::array();
   for (std::size_t i = 0; i < s.tasks.size(); ++i)
     tasks[name(static_cast<client::Status>(i))] = s.tasks[i];
-  for (const auto& broker : s.brokers)
-    brokers.push_back({{"endpoint", broker.endpoint}, {"state", broker.state}});
+  for (const auto& broker : s.brokers) {
+    Json metrics = Json::object();
+    for (const auto& [name, number] : broker.metrics) metrics[name] = number_json(number);
+    brokers.push_back(
+        {{"endpoint", broker.endpoint}, {"state", broker.state}, {"metrics", metrics}});
+  }
   for (const auto& t : s.tenants)
     tenants.push_back({{"tenant", t.name},
                        {"weight", t.weight},

@@ -44,11 +44,24 @@ std::string store_warning(const client::Stats& stats) {
   return {};
 }
 
+/// With what its own metrics say of nodes, if it has told them.
+std::string broker_text(const client::Stats::Broker& broker) {
+  const auto metric = [&](const char* name) {
+    const auto it = broker.metrics.find(name);
+    return it == broker.metrics.end() ? 0 : it->second;
+  };
+  std::string text = broker.endpoint + " " + broker.state;
+  if (!broker.metrics.empty())
+    text += fmt::format(" ({:g} online, {:g} suspect, {:g} draining, {:g} lost so far)",
+                        metric("nodes_online"), metric("nodes_suspect"), metric("nodes_draining"),
+                        metric("lost_total"));
+  return text;
+}
+
 std::vector<std::string> header(const View& view) {
   const client::Stats& s = view.stats;
   std::string brokers;
-  for (const auto& broker : s.brokers)
-    brokers += fmt::format("  {} {}", broker.endpoint, broker.state);
+  for (const auto& broker : s.brokers) brokers += "  " + broker_text(broker);
   std::string held;
   if (s.calibrated_total)
     held = fmt::format("   estimates held {:.1f} % of {}", s.calibration * 100, s.calibrated_total);

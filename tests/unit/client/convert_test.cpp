@@ -138,6 +138,10 @@ TEST_CASE("every metric of STATS arrives, those that this library does not know 
                         {"late_results_total", 4},
                         {"calibration", 0.25},
                         {"of_a_newer_release_total", 5},
+                        {"brokers", ValueList{ValueMap{{"endpoint", "ipc://b"},
+                                                       {"state", "connected"},
+                                                       {"metrics", ValueMap{{"lost_total", 2}}}},
+                                              ValueMap{{"endpoint", "ipc://older"}}}},
                         {"queue_ms", histogram}};
   const Stats stats = stats_from(map);
   CHECK(stats.metrics == std::map<std::string, double>{{"late_results_total", 4},
@@ -145,6 +149,9 @@ TEST_CASE("every metric of STATS arrives, those that this library does not know 
                                                        {"of_a_newer_release_total", 5}});
   CHECK(stats.metric("late_results_total") == 4);
   CHECK(stats.metric("none_total") == 0);
+  REQUIRE(stats.brokers.size() == 2);
+  CHECK(stats.brokers[0].metrics == std::map<std::string, double>{{"lost_total", 2}});
+  CHECK(stats.brokers[1].metrics.empty());
   REQUIRE(stats.histograms.size() == 1);
   CHECK(stats.histograms.at("queue_ms").count == 3);
   CHECK(stats.histograms.at("queue_ms").sum == 12.5);

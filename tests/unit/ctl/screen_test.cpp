@@ -56,6 +56,13 @@ bool holds(const std::string& text, const std::string& part) {
 
 }  // namespace
 
+TEST_CASE("a broker that tells its metrics is shown with its nodes") {
+  View view = sample(1, 0, 0);
+  CHECK(holds(screen(view), "brokers  tcp://127.0.0.1:7701 connected\n"));
+  view.stats.brokers[0].metrics = {{"nodes_online", 12}, {"nodes_suspect", 1}, {"lost_total", 3}};
+  CHECK(holds(screen(view), "connected (12 online, 1 suspect, 0 draining, 3 lost so far)"));
+}
+
 TEST_CASE("the screen shows the dispatcher, the fleet, what runs and why the rest waits") {
   const std::string text = screen(sample(2, 1, 3));
   for (const char* part : {"tcp://127.0.0.1:7710", "epoch 42", "up 1 m 05 s", "Unscheduled 3",

@@ -196,6 +196,9 @@ struct Stats {
     std::string endpoint;
     // "connected", "down", or the code with which the broker refuses this dispatcher.
     std::string state;
+    // The latest value of every counter and gauge of the broker, by its name in SPEC.md's table.
+    // Empty: the broker has not told any yet, or is of a release that does not tell them.
+    std::map<std::string, double> metrics = {};
   };
   struct Tenant {
     std::string name;
