@@ -210,7 +210,9 @@ void World::partition(bool one_way) {
   Rng& rng = env_.rng;
   const Duration until = env_.scheduler.now() + rng.ms(200, 20'000);
   const bool lose = rng.one_in(2);
-  const HostId one = rng.below(env_.hosts.size());
+  // Often one that many others talk to: else most nodes of a broker hardly ever vanish at once.
+  const HostId one =
+      rng.one_in(4) ? rng.pick(brokers_)->id() : HostId{rng.below(env_.hosts.size())};
   const bool from_all = rng.one_in(3);
   const HostId other = rng.below(env_.hosts.size());
   env_.note("{} is cut off {} {}", env_.hosts[one]->name(), one_way ? "one way from" : "from",
