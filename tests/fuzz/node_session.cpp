@@ -29,8 +29,8 @@ class World {
   void run() {
     while (!in_.empty()) {
       event();
-      if (!in_.one_in(4)) tick();
-      check_none(core_.check_invariants());
+      if (!in_.one_in(4)) expire();
+      core_.check();
     }
   }
 
@@ -41,20 +41,21 @@ class World {
       case 1:
       case 2:
       case 3:
-        return core_.handle_frame(draw_.frame(Direction::kToNode), now_, effects_);
+        return core_.handle(SessionCore::Frame{draw_.frame(Direction::kToNode)}, now_);
       case 4:
-        return core_.handle_unsent(now_);
+        return core_.handle(SessionCore::Unsent{}, now_);
       case 5:
-        return core_.handle_progress(draw_.make<AssignmentRef>(), in_.byte() / 100.0,
-                                     draw_.text(SIZE_MAX));
+        return core_.handle(
+            Report::Progress{draw_.make<AssignmentRef>(), in_.byte() / 100.0, draw_.text(SIZE_MAX)},
+            now_);
       case 6:
       case 7:
         return finish();
       case 8:
         return leave();
       case 9:
-        return in_.one_in(2) ? core_.set_loaded_models({draw_.text()})
-                             : core_.drop(draw_.make<AssignmentRef>(), effects_);
+        return in_.one_in(2) ? core_.handle(Report::LoadedModels{{draw_.text()}}, now_)
+                             : core_.handle(SessionCore::Drop{draw_.make<AssignmentRef>()}, now_);
       case 10:
         if (core_.next_deadline() != kNever) now_.mono = std::max(now_.mono, core_.next_deadline());
         return;
@@ -69,7 +70,7 @@ class World {
         std::next(running_.begin(), static_cast<std::ptrdiff_t>(in_.below(running_.size())));
     const AssignmentRef ref = *at;
     running_.erase(at);
-    core_.handle_finished(ref, result(), now_, effects_);
+    core_.handle(Report::Finished{ref, result()}, now_);
   }
   TaskResult result() {
     TaskResult result = TaskResult::ok(draw_.text(), draw_.text(SIZE_MAX));
@@ -84,24 +85,26 @@ class World {
   void leave() {
     switch (in_.below(8)) {
       case 0:
-        return core_.force(now_, effects_);
+        return core_.handle(Report::Force{}, now_);
       case 1:
-        return core_.leave(draw_.text(SIZE_MAX), now_, effects_);
+        return core_.handle(Report::Leave{draw_.text(SIZE_MAX)}, now_);
       default:
         return;  // seldom, since not much follows
     }
   }
 
-  void tick() {
-    core_.tick(now_, effects_);
-    for (const std::string& frame : effects_.frames) check_sent(frame, Direction::kFromNode);
-    for (const auto& start : effects_.start) {
-      GENAI_CHECK(running_.insert(start.ref).second);
-      draw_.know(start.ref);
+  void expire() {
+    core_.expire(now_);
+    for (const SessionCore::Event& event : core_.take_events()) {
+      if (const auto* send = std::get_if<SessionCore::Send>(&event))
+        check_sent(send->frame, Direction::kFromNode);
+      const auto* start = std::get_if<SessionCore::Start>(&event);
+      if (!start) continue;
+      GENAI_CHECK(running_.insert(start->ref).second);
+      draw_.know(start->ref);
     }
     GENAI_CHECK(running_.size() <= kSlots);
     for (const AssignmentRef& ref : core_.held()) draw_.know(ref);
-    effects_.clear();
     GENAI_CHECK(core_.next_deadline() > now_.mono);  // or the loop spins
   }
 
@@ -109,7 +112,6 @@ class World {
   Draw draw_{in_};
   Now now_{from_ms(1'000'000), from_ms(1'700'000'000'000)};
   SessionCore core_{config(), now_};
-  Effects effects_;
   std::set<AssignmentRef> running_;
 };
 

@@ -1,10 +1,13 @@
 #include "node_host.h"
 
 #include "oracle.h"
+#include "protocol/base/overloaded.h"
 #include "protocol/wire/messages.h"
 
 namespace genai::sim {
 namespace {
+
+using Core = node::SessionCore;
 
 Identity node_identity(const std::string& node_id) {
   return {
@@ -26,7 +29,6 @@ void NodeHost::start() {
   meta.models = traits_.models;
   core_ = std::make_unique<node::SessionCore>(
       node::CoreConfig{*NodeId::parse(traits_.node_id), session_, meta}, clock());
-  effects_.clear();
   executing_.clear();
   done_.clear();
   ++life_;
@@ -46,43 +48,51 @@ void NodeHost::crash() {
 
 void NodeHost::leave() {
   env_.note("{} is asked to leave", name());
-  core_->leave("the operator says so", clock(), effects_);
+  core_->handle(node::Report::Leave{"the operator says so"}, clock());
   wake_now();
 }
 
 void NodeHost::run(const Now& clock) {
   for (const Arrival& arrival : take_arrivals())
-    if (arrival.connection == line_.connection())
-      core_->handle_frame(arrival.frame, clock, effects_);
+    if (arrival.connection == line_.connection()) core_->handle(Core::Frame{arrival.frame}, clock);
   for (auto& [ref, result] : std::exchange(done_, {}))
-    core_->handle_finished(ref, std::move(result), clock, effects_);
+    core_->handle(node::Report::Finished{ref, std::move(result)}, clock);
   if (env_.faults.on(Fault::kLyingNode)) lie();
-  core_->tick(clock, effects_);
-  apply();
-  const auto wrong = core_ ? core_->check_invariants() : std::nullopt;
-  require(!wrong, "{}: {}", name(), wrong.value_or(""));
+  core_->expire(clock);
+  core_->check();
+  carry_out(clock);
 }
 
-void NodeHost::apply() {
-  node::Effects effects = std::exchange(effects_, {});
-  if (effects.reconnect) {
-    line_.reopen();
-    if (env_.rng.one_in(4)) broker_ = env_.rng.pick(traits_.brokers);
-  }
-  for (std::string& frame : effects.frames)
-    if (line_.send(broker_, std::move(frame)) != Sent::kQueued) core_->handle_unsent(clock());
-  for (const AssignmentRef& ref : effects.stop)
-    if (executing_.contains(ref))
-      plan_end(ref, env_.rng.ms(0, 500), node::TaskResult::error("stopped"));
-  for (const auto& start : effects.start) execute(start.ref);
-  for (const node::Event& event : effects.events) {
-    env_.coverage.count("node " + std::string(sim::name(event.kind)));
-    env_.note("{}: {} {} {}", name(), sim::name(event.kind), event.task_id, event.text);
-  }
-  if (!effects.end) return;
-  env_.note("{} ends: {}", name(), effects.end->text);
+void NodeHost::carry_out(const Now& clock) {
+  bool unsent = false;
+  std::optional<node::RunEnd> end;
+  const Overloaded carry_out{
+      [&](Core::Reconnect) {
+        line_.reopen();
+        if (env_.rng.one_in(4)) broker_ = env_.rng.pick(traits_.brokers);
+      },
+      [&](Core::Send& send) {
+        unsent |= line_.send(broker_, std::move(send.frame)) != Sent::kQueued;
+      },
+      [&](const Core::Start& start) { execute(start.ref); },
+      [&](const Core::Stop& stop) {
+        if (executing_.contains(stop.ref))
+          plan_end(stop.ref, env_.rng.ms(0, 500), node::TaskResult::error("stopped"));
+      },
+      [&](const node::Event& event) { on(event); },
+      [&](node::RunEnd& how) { end = std::move(how); },
+  };
+  for (Core::Event& event : core_->take_events()) std::visit(carry_out, event);
+  if (unsent) core_->handle(Core::Unsent{}, clock);
+  if (!end) return;
+  env_.note("{} ends: {}", name(), end->text);
   crash();
   on_end();
+}
+
+void NodeHost::on(const node::Event& event) {
+  env_.coverage.count("node " + std::string(sim::name(event.kind)));
+  env_.note("{}: {} {} {}", name(), sim::name(event.kind), event.task_id, event.text);
 }
 
 void NodeHost::execute(const AssignmentRef& ref) {
@@ -90,7 +100,7 @@ void NodeHost::execute(const AssignmentRef& ref) {
   require(!executing_.contains(ref), "{} executes {} twice at once", name(), ref.task_id.str());
   require(executing_.size() < traits_.slots, "{} executes more than it has slots", name());
   executing_[ref] = 0;
-  if (env_.rng.one_in(3)) core_->handle_progress(ref, 0.5, "half way");
+  if (env_.rng.one_in(3)) core_->handle(node::Report::Progress{ref, 0.5, "half way"}, clock());
   Duration takes = env_.rng.one_in(4) ? env_.rng.ms(500, 12'000) : env_.rng.ms(5, 1'500);
   if (env_.rng.percent(85)) {
     const std::string data = fmt::format("picture of {} by {}@{} of {}", ref.task_id.str(),
@@ -120,7 +130,7 @@ void NodeHost::lie() {
   if (env_.faults.strikes(Fault::kLyingNode, env_.rng, 1))
     if (const auto held = core_->held(); !held.empty()) {
       env_.coverage.count("node drops a task");
-      core_->drop(env_.rng.pick(held), effects_);
+      core_->handle(Core::Drop{env_.rng.pick(held)}, clock());
     }
   if (env_.faults.strikes(Fault::kLyingNode, env_.rng, 1)) line_.send(broker_, "nonsense");
   if (env_.faults.strikes(Fault::kLyingNode, env_.rng, 3)) line_.send(broker_, encode(made_up()));

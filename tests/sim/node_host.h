@@ -39,7 +39,8 @@ class NodeHost : public Host {
   Duration next_deadline() const override { return core_->next_deadline(); }
 
  private:
-  void apply();
+  void carry_out(const Now& clock);
+  void on(const node::Event& event);
   void execute(const AssignmentRef& ref);
   void plan_end(const AssignmentRef& ref, Duration wait, node::TaskResult result);
   void lie();
@@ -51,7 +52,6 @@ class NodeHost : public Host {
   Line line_;
   HostId broker_;
   std::unique_ptr<node::SessionCore> core_;
-  node::Effects effects_;
   std::uint64_t life_ = 0;
   std::map<AssignmentRef, std::uint64_t> executing_;  // with a number of the planned end
   std::set<AssignmentRef> executed_;                  // by this session

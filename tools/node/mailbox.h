@@ -1,36 +1,13 @@
-// What other threads tell the node's loop.
+// Where other threads leave their reports for the node's loop.
 #pragma once
 
 #include <mutex>
-#include <string>
-#include <variant>
 #include <vector>
 
-#include "genai/node.h"
 #include "protocol/base/wakeup.h"
-#include "protocol/wire/assignment_ref.h"
+#include "tools/node/report.h"
 
 namespace genai::node {
-
-struct Report {
-  struct Progress {
-    AssignmentRef ref;
-    double fraction;
-    std::string text;
-  };
-  struct Finished {
-    AssignmentRef ref;
-    TaskResult result;
-  };
-  struct Leave {
-    std::string reason;
-  };
-  struct Force {};
-  struct LoadedModels {
-    std::vector<std::string> models;
-  };
-  using Kind = std::variant<Progress, Finished, Leave, Force, LoadedModels>;
-};
 
 /// Many writers, one reader that polls a descriptor. Thread-safe. Throws std::system_error when
 /// there is no descriptor left.

@@ -1,11 +1,13 @@
-// The loop around the core: bounded drain, handle, tick, apply.
+// The loop around the core: bounded drain, handle, expire, do what the core says.
 #include "genai/node.h"
 
 #include <optional>
 #include <stdexcept>
 #include <utility>
+#include <variant>
 
 #include "protocol/base/limits.h"
+#include "protocol/base/overloaded.h"
 #include "protocol/transport/drain.h"
 #include "protocol/transport/socket.h"
 #include "protocol/transport/system.h"
@@ -53,7 +55,7 @@ struct GENAI_LOCAL Node::Impl {
   RunEnd run();
   bool drain(SessionCore& core);
   void take_reports(SessionCore& core, Workers& workers, const Now& now);
-  void apply(SessionCore& core, Workers& workers, const Now& now);
+  std::optional<RunEnd> carry_out(SessionCore& core, Workers& workers, const Now& now);
   void connect();
 
   const NodeConfig config;
@@ -68,7 +70,6 @@ struct GENAI_LOCAL Node::Impl {
   std::optional<transport::Context> context;
   std::optional<transport::Dealer> dealer;
   transport::PollSet poll;
-  Effects effects;
 };
 
 /// Nothing of the old connection may still go out: an old HELLO would call the session back to it.
@@ -91,57 +92,56 @@ RunEnd Node::Impl::run() {
   connect();
   SessionCore core(core_config(config), transport::read_clock());
   Workers workers(max_threads, handler, mailbox);
-  bool more = false;
+  std::optional<RunEnd> end;
   for (;;) {
-    more = drain(core);
+    const bool more = drain(core);
     const Now now = transport::read_clock();
     take_reports(core, workers, now);
-    core.tick(now, effects);
-    apply(core, workers, now);
-    if (effects.end) break;
-    effects.clear();
+    core.expire(now);
+    end = carry_out(core, workers, now);
+    if (end) break;
     const Duration due = core.next_deadline();
     const Duration idle = due == kNever ? kNever : due - transport::read_clock().mono;
     poll.wait(more ? Duration(0) : idle);
   }
   dealer->ref().set(zmq::sockopt::linger, kLingerMs);
-  return *std::exchange(effects.end, std::nullopt);
+  return *end;
 }
 
 /// True when messages may be left.
 bool Node::Impl::drain(SessionCore& core) {
   return transport::drain(*dealer, kTurn, [&](const transport::Received& received) {
-    core.handle_frame(received.frame, transport::read_clock(), effects);
+    core.handle(SessionCore::Frame{received.frame}, transport::read_clock());
   });
 }
 
 void Node::Impl::take_reports(SessionCore& core, Workers& workers, const Now& now) {
   for (Report::Kind& report : mailbox->take()) {
-    if (auto* progress = std::get_if<Report::Progress>(&report)) {
-      core.handle_progress(progress->ref, progress->fraction, progress->text);
-    } else if (auto* finished = std::get_if<Report::Finished>(&report)) {
+    if (const auto* finished = std::get_if<Report::Finished>(&report))
       workers.forget(finished->ref);
-      core.handle_finished(finished->ref, std::move(finished->result), now, effects);
-    } else if (auto* leave = std::get_if<Report::Leave>(&report)) {
-      core.leave(leave->reason, now, effects);
-    } else if (auto* loaded = std::get_if<Report::LoadedModels>(&report)) {
-      core.set_loaded_models(std::move(loaded->models));
-    } else {
-      core.force(now, effects);
-    }
+    std::visit([&](auto& told) { core.handle(std::move(told), now); }, report);
   }
 }
 
-void Node::Impl::apply(SessionCore& core, Workers& workers, const Now& now) {
-  if (effects.reconnect) connect();
+/// How the node ended, once it has.
+std::optional<RunEnd> Node::Impl::carry_out(SessionCore& core, Workers& workers, const Now& now) {
+  std::optional<RunEnd> end;
   bool unsent = false;
-  for (std::string& frame : effects.frames)
-    unsent |= dealer->send(std::move(frame)) != transport::SendResult::kQueued;
-  if (unsent) core.handle_unsent(now);
-  for (const AssignmentRef& ref : effects.stop) workers.stop(ref);
-  for (auto& task : effects.start) workers.start(std::move(task));
-  if (!on_event) return;
-  for (const Event& event : effects.events) on_event(event);
+  const Overloaded carry_out{
+      [&](SessionCore::Reconnect) { connect(); },
+      [&](SessionCore::Send& send) {
+        unsent |= dealer->send(std::move(send.frame)) != transport::SendResult::kQueued;
+      },
+      [&](SessionCore::Start& start) { workers.start(std::move(start)); },
+      [&](const SessionCore::Stop& stop) { workers.stop(stop.ref); },
+      [&](const Event& event) {
+        if (on_event) on_event(event);
+      },
+      [&](RunEnd& how) { end = std::move(how); },
+  };
+  for (SessionCore::Event& event : core.take_events()) std::visit(carry_out, event);
+  if (unsent) core.handle(SessionCore::Unsent{}, now);
+  return end;
 }
 
 Node::Node(NodeConfig config, Handler handler, EventCallback on_event) {

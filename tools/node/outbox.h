@@ -23,12 +23,15 @@ class Outbox {
     std::get<M>(messages_.back().message).entries.push_back(std::move(entry));
   }
 
-  /// Forgets what has not been flushed.
+  /// Forgets what has not been taken.
   void clear() { messages_.clear(); }
 
-  void flush(std::vector<std::string>& frames) {
+  /// The frames of all that was put, in order.
+  std::vector<std::string> take() {
+    std::vector<std::string> frames;
     for (const Open& open : messages_) frames.push_back(encode(open.message));
     messages_.clear();
+    return frames;
   }
 
  private:

@@ -7,6 +7,8 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "genai/node.h"
@@ -14,6 +16,7 @@
 #include "protocol/base/time.h"
 #include "protocol/wire/node.h"
 #include "tools/node/outbox.h"
+#include "tools/node/report.h"
 
 namespace genai::node {
 
@@ -44,55 +47,67 @@ struct CoreConfig {
   Duration drain_timeout = from_ms(30'000);  // see NodeConfig
 };
 
-/// What the core wants done, in this order.
-struct Effects {
+/// Use, in each pass of the loop: handle() what has come, expire(), and then do what take_events()
+/// returns, in that order. `now` never goes back between calls; only its mono part is read. Frames
+/// and starts come out of expire() alone, so that what arrived together leaves together. After the
+/// RunEnd every call does nothing.
+/// Not thread-safe. Pure.
+class SessionCore {
+ public:
+  // ---- Events in: these, and the reports.
+
+  /// A message of the broker; an empty one stands for one of the wrong shape.
+  struct Frame {
+    Blob bytes;
+  };
+  /// The transport did not take a frame.
+  struct Unsent {};
+  /// Fault injection: forget an assignment without a word.
+  struct Drop {
+    AssignmentRef ref;
+  };
+
+  // ---- Events out.
+
+  /// Close the connection and make a new one.
+  struct Reconnect {};
+  /// To the broker.
+  struct Send {
+    std::string frame;
+  };
+  /// Run this now: there is a free slot. Report::Finished follows.
   struct Start {
     AssignmentRef ref;
     TaskSpec spec;
     Blob payload;
   };
+  /// Tell this execution to end; it still takes its slot until Report::Finished.
+  struct Stop {
+    AssignmentRef ref;
+  };
+  /// With the RunEnd nothing more will come.
+  using Event = std::variant<Reconnect, Send, Start, Stop, node::Event, RunEnd>;
 
-  bool reconnect = false;           // close the connection and make a new one, then:
-  std::vector<std::string> frames;  // to the broker
-  std::vector<AssignmentRef> stop;  // tell these executions to end; handle_finished follows
-  std::vector<Start> start;         // run these now: there is a free slot for each
-  std::vector<Event> events;
-  std::optional<RunEnd> end;  // nothing more will come
-
-  void clear() { *this = {}; }
-};
-
-/// Not thread-safe. `now` never goes back between calls; only its mono part is read. Frames and
-/// starts come out of tick, so that what arrived together leaves together: call it after each batch
-/// of other calls. After `end` every call does nothing.
-class SessionCore {
- public:
   SessionCore(CoreConfig config, const Now& started);
 
-  /// A message of the broker; an empty frame stands for one of the wrong shape.
-  void handle_frame(const Blob& frame, const Now& now, Effects& effects);
-  /// The transport did not take a frame.
-  void handle_unsent(const Now& now);
-  void handle_progress(const AssignmentRef& ref, double fraction, std::string_view text);
-  /// An execution that was started has ended, stopped or not. Exactly once per start.
-  void handle_finished(const AssignmentRef& ref, TaskResult result, const Now& now,
-                       Effects& effects);
-
-  void leave(const std::string& reason, const Now& now, Effects& effects);
-  void force(const Now& now, Effects& effects);
-  void set_loaded_models(std::vector<std::string> models);
-  /// Fault injection: forgets an assignment without a word.
-  void drop(const AssignmentRef& ref, Effects& effects);
-
+  void handle(const Frame& frame, const Now& now);
+  void handle(Unsent, const Now& now);
+  void handle(const Drop& drop, const Now& now);
+  void handle(const Report::Progress& progress, const Now& now);
+  void handle(Report::Finished finished, const Now& now);
+  void handle(const Report::Leave& leave, const Now& now);
+  void handle(Report::Force, const Now& now);
+  void handle(Report::LoadedModels loaded, const Now& now);
   /// Judges silence, so the socket must have been drained before.
-  void tick(const Now& now, Effects& effects);
+  void expire(const Now& now);
   /// On the mono clock.
   Duration next_deadline() const;
+  std::vector<Event> take_events() { return std::exchange(events_, {}); }
+  /// Aborts when it contradicts itself. O(held).
+  void check() const;
 
   std::vector<AssignmentRef> held() const;
   bool joined() const { return phase_ == Phase::kJoined; }
-  /// The first thing found wrong, or nothing. O(held).
-  std::optional<std::string> check_invariants() const;
 
  private:
   enum class Phase { kJoining, kJoined, kBye, kEnded };
@@ -121,41 +136,42 @@ class SessionCore {
   };
 
   // session_core.cpp
-  void on(const msg::Welcome& welcome, const Now& now, Effects& effects);
-  void on(const msg::Goodbye&, const Now& now, Effects& effects);
-  void on(const msg::ErrorReply& error, const Now& now, Effects& effects);
-  void on(const msg::HeartbeatReply&, const Now&, Effects&) {}  // that it came is all
-  void rejoin(const std::string& why, const Now& now, Effects& effects);
-  void on_refused(const Error& error, const Now& now, Effects& effects);
-  void give_way(const std::string& why, Effects& effects);
-  void renew_connection(const Now& now, Effects& effects);
-  void judge_silence(const Now& now, Effects& effects);
+  void note(node::Event::Kind kind, std::string text = {});
+  void on(const msg::Welcome& welcome, const Now& now);
+  void on(const msg::Goodbye&, const Now& now);
+  void on(const msg::ErrorReply& error, const Now& now);
+  void on(const msg::HeartbeatReply&, const Now&) {}  // that it came is all
+  void rejoin(const std::string& why, const Now& now);
+  void on_refused(const Error& error, const Now& now);
+  void give_way(const std::string& why);
+  void renew_connection(const Now& now);
+  void judge_silence(const Now& now);
   void greet(const Now& now);
   void say_leave(const Now& now);
-  void advance_leave(const Now& now, Effects& effects);
+  void advance_leave(const Now& now);
   Duration gives_up_at() const;
   std::size_t results_in_hand() const;
-  void end(RunEnd::Kind kind, std::string text, Effects& effects);
+  void end(RunEnd::Kind kind, std::string text);
   Duration silent_at() const;
 
   // session_tasks.cpp
-  void on(const msg::Assign& assign, const Now& now, Effects& effects);
-  void on(const msg::Abort& abort, const Now& now, Effects& effects);
-  void on(const msg::Keep& keep, const Now& now, Effects& effects);
-  void on(const msg::ResultAck& ack, const Now& now, Effects& effects);
-  void take(const msg::Assignment& assignment, Effects& effects);
+  void on(const msg::Assign& assign, const Now& now);
+  void on(const msg::Abort& abort, const Now& now);
+  void on(const msg::Keep& keep, const Now& now);
+  void on(const msg::ResultAck& ack, const Now& now);
+  void take(const msg::Assignment& assignment);
   std::optional<Error> refusal(const msg::Assignment& assignment) const;
-  void abort(const msg::Abort::Entry& entry, Effects& effects);
-  void forget(Held& held, Effects& effects);
-  void finish(Held& held, TaskResult result, const Now& now, Effects& effects);
+  void abort(const msg::Abort::Entry& entry);
+  void forget(Held& held);
+  void finish(Held& held, TaskResult result, const Now& now);
   static bool are_names(const std::vector<std::string>& models);
-  void give_back(Held& held, const Now& now, Effects& effects, const std::string& unfit = {});
-  void drop_queued(Effects& effects);
+  void give_back(Held& held, const Now& now, const std::string& unfit = {});
+  void drop_queued();
   void send_result(Held& held, const Now& now);
   void send_results(const Now& now, bool all);
   void send_progress(const Now& now);
-  void start_tasks(const Now& now, Effects& effects);
-  void keep_time_limits(const Now& now, Effects& effects);
+  void start_tasks(const Now& now);
+  void keep_time_limits(const Now& now);
   Held* find(const AssignmentRef& ref);
   std::size_t unfinished() const;
 
@@ -166,9 +182,9 @@ class SessionCore {
 
   Duration heartbeat_ = kDefaultHeartbeat;
   Duration lost_ = kDefaultLost;
-  Duration heard_;      // the last message of the broker
-  Duration last_tick_;  // to notice that this process did not run
-  Duration greet_at_;   // the next HELLO or HEARTBEAT
+  Duration heard_;       // the last message of the broker
+  Duration expired_at_;  // last; to notice that this process did not run
+  Duration greet_at_;    // the next HELLO or HEARTBEAT
   std::uint64_t beat_seq_ = 0;
   Duration unsent_backoff_ = kMinUnsentBackoff;
   Duration refused_backoff_{0};  // 0: not refused
@@ -186,6 +202,7 @@ class SessionCore {
   std::map<TaskId, Held> held_;      // at most one execution per task
   std::deque<AssignmentRef> queue_;  // the kQueued ones, in order of arrival
   std::set<AssignmentRef> running_;  // started and not ended, held or not: busy slots
+  std::vector<Event> events_;
 };
 
 }  // namespace genai::node

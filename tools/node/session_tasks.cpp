@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "protocol/base/check.h"
 #include "protocol/base/limits.h"
 #include "protocol/base/planted.h"
 #include "protocol/base/text.h"
@@ -14,12 +15,12 @@
 namespace genai::node {
 namespace {
 
-using Kind = Event::Kind;
+using Kind = node::Event::Kind;
 
 constexpr std::size_t kMib = std::size_t{1} << 20;
 constexpr std::size_t kResultOverheadBytes = 512;
 
-Event task_event(Kind kind, const AssignmentRef& ref, Duration run, std::string text = {}) {
+node::Event task_event(Kind kind, const AssignmentRef& ref, Duration run, std::string text = {}) {
   return {kind, ref.task_id.str(), ref.attempt, to_ms(run), std::move(text)};
 }
 
@@ -58,9 +59,9 @@ std::size_t SessionCore::unfinished() const {
   }));
 }
 
-void SessionCore::on(const msg::Assign& assign, const Now&, Effects& effects) {
+void SessionCore::on(const msg::Assign& assign, const Now&) {
   if (!joined()) return;  // a leftover of the session's last connection
-  for (const msg::Assignment& assignment : assign.entries) take(assignment, effects);
+  for (const msg::Assignment& assignment : assign.entries) take(assignment);
 }
 
 std::optional<Error> SessionCore::refusal(const msg::Assignment& assignment) const {
@@ -77,7 +78,7 @@ std::optional<Error> SessionCore::refusal(const msg::Assignment& assignment) con
   return std::nullopt;
 }
 
-void SessionCore::take(const msg::Assignment& assignment, Effects& effects) {
+void SessionCore::take(const msg::Assignment& assignment) {
   const AssignmentRef& ref = assignment.ref;
   if (const Held* same = find(ref)) {
     if (GENAI_PLANTED(kRunTwice)) queue_.push_back(ref);
@@ -90,9 +91,9 @@ void SessionCore::take(const msg::Assignment& assignment, Effects& effects) {
       return outbox_.put_entry<msg::AssignAck>(
           {ref, ErrorCode::kSuperseded, "a newer attempt of the task is here"});
     // Also when the new one is refused: nobody waits for the old one any more.
-    effects.events.push_back(
+    events_.push_back(
         task_event(Kind::kTaskAborted, old->second.ref, {}, "a newer attempt was assigned"));
-    forget(old->second, effects);
+    forget(old->second);
   }
   if (const auto problem = refusal(assignment))
     return outbox_.put_entry<msg::AssignAck>({ref, problem->code, problem->detail});
@@ -106,35 +107,35 @@ void SessionCore::take(const msg::Assignment& assignment, Effects& effects) {
 }
 
 /// Ends what `held` is, without a word to the dispatcher; `held` is gone afterwards.
-void SessionCore::forget(Held& held, Effects& effects) {
+void SessionCore::forget(Held& held) {
   const AssignmentRef ref = held.ref;
-  if (held.state == Held::State::kRunning) effects.stop.push_back(ref);
+  if (held.state == Held::State::kRunning) events_.push_back(Stop{ref});
   std::erase(queue_, ref);
   held_.erase(ref.task_id);
 }
 
-void SessionCore::drop(const AssignmentRef& ref, Effects& effects) {
-  Held* held = find(ref);
+void SessionCore::handle(const Drop& drop, const Now&) {
+  Held* held = find(drop.ref);
   if (!held) return;
-  effects.events.push_back(task_event(Kind::kTaskAborted, ref, {}, "dropped on purpose"));
-  forget(*held, effects);
+  events_.push_back(task_event(Kind::kTaskAborted, drop.ref, {}, "dropped on purpose"));
+  forget(*held);
 }
 
-void SessionCore::on(const msg::Abort& abort_message, const Now&, Effects& effects) {
+void SessionCore::on(const msg::Abort& abort_message, const Now&) {
   if (!joined()) return;
-  for (const auto& entry : abort_message.entries) abort(entry, effects);
+  for (const auto& entry : abort_message.entries) abort(entry);
 }
 
-void SessionCore::abort(const msg::Abort::Entry& entry, Effects& effects) {
+void SessionCore::abort(const msg::Abort::Entry& entry) {
   using msg::AbortOutcome;
   Held* held = find(entry.ref);
   if (!held) return outbox_.put_entry<msg::AbortAck>({entry.ref, AbortOutcome::kNotHeld});
   switch (held->state) {
     case Held::State::kQueued:
       outbox_.put_entry<msg::AbortAck>({entry.ref, AbortOutcome::kStopped});
-      effects.events.push_back(
+      events_.push_back(
           task_event(Kind::kTaskAborted, entry.ref, {}, std::string(name(entry.code))));
-      return forget(*held, effects);
+      return forget(*held);
     case Held::State::kRunning:
       // Taken back is only what nobody has begun: the work done here is worth more than the wait.
       if (entry.code == ErrorCode::kTakenBack)
@@ -143,7 +144,7 @@ void SessionCore::abort(const msg::Abort::Entry& entry, Effects& effects) {
       held->state = Held::State::kStopping;
       held->abort_code = entry.code;
       held->progress.reset();
-      effects.stop.push_back(entry.ref);
+      events_.push_back(Stop{entry.ref});
       return;
     case Held::State::kStopping:
       return;
@@ -153,14 +154,14 @@ void SessionCore::abort(const msg::Abort::Entry& entry, Effects& effects) {
 }
 
 /// Who says so was restarted, or had given the task up: a result sent meanwhile went nowhere.
-void SessionCore::on(const msg::Keep& keep, const Now& now, Effects&) {
+void SessionCore::on(const msg::Keep& keep, const Now& now) {
   if (!joined()) return;
   for (const AssignmentRef& ref : keep.refs)
     if (Held* held = find(ref); held && held->state == Held::State::kFinished)
       send_result(*held, now);
 }
 
-void SessionCore::on(const msg::ResultAck& ack, const Now& now, Effects&) {
+void SessionCore::on(const msg::ResultAck& ack, const Now& now) {
   for (const auto& entry : ack.entries) {
     const Held* held = find(entry.ref);
     if (!held || held->state != Held::State::kFinished) continue;
@@ -169,12 +170,11 @@ void SessionCore::on(const msg::ResultAck& ack, const Now& now, Effects&) {
   }
 }
 
-void SessionCore::handle_progress(const AssignmentRef& ref, double fraction,
-                                  std::string_view text) {
-  Held* held = find(ref);
+void SessionCore::handle(const Report::Progress& progress, const Now&) {
+  Held* held = find(progress.ref);
   if (!held || held->state != Held::State::kRunning || held->is_over_time) return;
-  if (!(fraction >= 0)) fraction = 0;  // NaN too
-  held->progress = msg::Progress::Entry{ref, std::min(fraction, 1.0), clip_text(text)};
+  const double fraction = progress.fraction >= 0 ? std::min(progress.fraction, 1.0) : 0;  // of NaN
+  held->progress = msg::Progress::Entry{progress.ref, fraction, clip_text(progress.text)};
 }
 
 void SessionCore::send_progress(const Now& now) {
@@ -187,8 +187,8 @@ void SessionCore::send_progress(const Now& now) {
   }
 }
 
-void SessionCore::handle_finished(const AssignmentRef& ref, TaskResult result, const Now& now,
-                                  Effects& effects) {
+void SessionCore::handle(Report::Finished finished, const Now& now) {
+  auto& [ref, result] = finished;
   running_.erase(ref);
   waits_since_ = now.mono;
   Held* held = find(ref);
@@ -199,14 +199,14 @@ void SessionCore::handle_finished(const AssignmentRef& ref, TaskResult result, c
   if (!held) return;  // dropped, or a newer attempt took its place
   if (held->state == Held::State::kStopping) {
     if (joined()) outbox_.put_entry<msg::AbortAck>({ref, msg::AbortOutcome::kStopped});
-    effects.events.push_back(task_event(Kind::kTaskAborted, ref, now.mono - held->started,
-                                        std::string(name(held->abort_code))));
+    events_.push_back(task_event(Kind::kTaskAborted, ref, now.mono - held->started,
+                                 std::string(name(held->abort_code))));
     held_.erase(ref.task_id);
   } else if (held->state == Held::State::kRunning) {
     if (held->is_over_time) result = over_time(std::move(result), held->limit);
-    if (!is_dropped(result)) return finish(*held, std::move(result), now, effects);
+    if (!is_dropped(result)) return finish(*held, std::move(result), now);
     held->state = Held::State::kFinished;  // nothing to stop any more
-    drop(ref, effects);
+    handle(Drop{ref}, now);
   }
 }
 
@@ -217,13 +217,12 @@ bool SessionCore::are_names(const std::vector<std::string>& models) {
   return !config_problem(config);
 }
 
-void SessionCore::finish(Held& held, TaskResult result, const Now& now, Effects& effects) {
+void SessionCore::finish(Held& held, TaskResult result, const Now& now) {
   if (result.kind == TaskResult::Kind::kOk && result.data.size() > kMaxResultBytes)
     result = TaskResult::too_large(fmt::format("the result has {} bytes, the limit is {}",
                                                result.data.size(), kMaxResultBytes));
   if (result.kind == TaskResult::Kind::kReturned)
-    return give_back(held, now, effects,
-                     result.error_text.empty() ? "no reason given" : result.error_text);
+    return give_back(held, now, result.error_text.empty() ? "no reason given" : result.error_text);
   const Duration run = now.mono - held.started;
   const bool ok = result.kind == TaskResult::Kind::kOk;
   msg::Result::Entry& entry = held.result;
@@ -233,18 +232,19 @@ void SessionCore::finish(Held& held, TaskResult result, const Now& now, Effects&
   entry.info = {{"run_ms", Value(to_ms(run) - load_ms)}, {"started", Value(true)}};
   if (load_ms != 0) entry.info["load_ms"] = Value(load_ms);
   if (result.loaded_models && are_names(*result.loaded_models))
-    set_loaded_models(std::move(*result.loaded_models));
+    loaded_models_ = std::move(*result.loaded_models);
   if (result.exit_code) entry.info["exit_code"] = Value(*result.exit_code);
   if (ok) {
     if (!result.content_type.empty())
       entry.info["content_type"] = clip_text(result.content_type, limits::kMaxNameBytes);
     entry.data = Blob(std::move(result.data));
-    effects.events.push_back(task_event(Kind::kTaskDone, held.ref, run));
+    events_.push_back(task_event(Kind::kTaskDone, held.ref, run));
   } else {
     entry.info["error"] = clip_text(result.error_text);
     if (result.code != 0) entry.info["code"] = Value(std::uint64_t{result.code});
-    effects.events.push_back(task_event(Kind::kTaskFailed, held.ref, run, result.error_text));
-    effects.events.back().exit_code = result.exit_code;
+    node::Event failed = task_event(Kind::kTaskFailed, held.ref, run, result.error_text);
+    failed.exit_code = result.exit_code;
+    events_.push_back(std::move(failed));
   }
   held.state = Held::State::kFinished;
   held.progress.reset();
@@ -253,10 +253,9 @@ void SessionCore::finish(Held& held, TaskResult result, const Now& now, Effects&
 
 /// What has not begun when another process has taken the node id over: the dispatcher gives it to
 /// others.
-void SessionCore::drop_queued(Effects& effects) {
+void SessionCore::drop_queued() {
   for (const AssignmentRef& ref : std::exchange(queue_, {})) {
-    effects.events.push_back(
-        task_event(Kind::kTaskAborted, ref, {}, "another process has the node id"));
+    events_.push_back(task_event(Kind::kTaskAborted, ref, {}, "another process has the node id"));
     held_.erase(ref.task_id);
   }
 }
@@ -269,8 +268,7 @@ std::size_t SessionCore::results_in_hand() const {
 }
 
 /// `unfit`: why this node can run nothing, or empty.
-void SessionCore::give_back(Held& held, const Now& now, Effects& effects,
-                            const std::string& unfit) {
+void SessionCore::give_back(Held& held, const Now& now, const std::string& unfit) {
   const bool started = held.state == Held::State::kRunning;
   const Duration run = started ? now.mono - held.started : Duration(0);
   held.result = {held.ref, msg::Outcome::kReturned, {{"started", Value(started)}}, {}};
@@ -284,7 +282,7 @@ void SessionCore::give_back(Held& held, const Now& now, Effects& effects,
   held.progress.reset();
   held.spec = {};
   held.payload = {};
-  effects.events.push_back(task_event(Kind::kTaskReturned, held.ref, run, unfit));
+  events_.push_back(task_event(Kind::kTaskReturned, held.ref, run, unfit));
   if (joined()) send_result(held, now);
 }
 
@@ -301,7 +299,7 @@ void SessionCore::send_results(const Now& now, bool all) {
       send_result(held, now);
 }
 
-void SessionCore::start_tasks(const Now& now, Effects& effects) {
+void SessionCore::start_tasks(const Now& now) {
   while (!leaving_ && !queue_.empty() &&
          running_.size() < config_.meta.slots + (GENAI_PLANTED(kRunTooMany) ? 1 : 0)) {
     // The same execution may still be ending after it was forgotten.
@@ -312,9 +310,9 @@ void SessionCore::start_tasks(const Now& now, Effects& effects) {
     held.state = Held::State::kRunning;
     held.started = now.mono;
     held.limit = from_ms(held.spec.time_limit_ms);
-    effects.events.push_back(task_event(Kind::kTaskStarted, held.ref, {}));
-    effects.start.push_back(
-        {held.ref, std::exchange(held.spec, {}), std::exchange(held.payload, {})});
+    events_.push_back(task_event(Kind::kTaskStarted, held.ref, {}));
+    events_.push_back(
+        Start{held.ref, std::exchange(held.spec, {}), std::exchange(held.payload, {})});
   }
 }
 
@@ -326,35 +324,31 @@ Duration SessionCore::Held::runs_until() const {
 
 /// An execution that takes too long is stopped, whether or not the broker is there. The result is
 /// reported when it has ended: until then the slot is busy.
-void SessionCore::keep_time_limits(const Now& now, Effects& effects) {
+void SessionCore::keep_time_limits(const Now& now) {
   for (auto& [id, held] : held_) {
     if (held.runs_until() > now.mono) continue;
     held.is_over_time = true;
     held.progress.reset();
-    effects.stop.push_back(held.ref);
+    events_.push_back(Stop{held.ref});
   }
 }
 
-std::optional<std::string> SessionCore::check_invariants() const {
+void SessionCore::check() const {
   std::size_t queued = 0;
   for (const auto& [id, held] : held_) {
-    const bool runs = running_.contains(held.ref);
     const auto state = held.state;
-    if (id != held.ref.task_id) return "held under another task: " + id.str();
-    if ((state == Held::State::kRunning || state == Held::State::kStopping) && !runs)
-      return "held as running without a slot: " + id.str();
+    GENAI_CHECK(id == held.ref.task_id);
+    if (state == Held::State::kRunning || state == Held::State::kStopping)
+      GENAI_CHECK(running_.contains(held.ref));
     if (state == Held::State::kQueued) {
       ++queued;
-      if (std::count(queue_.begin(), queue_.end(), held.ref) != 1)
-        return "not once in the queue: " + id.str();
+      GENAI_CHECK(std::count(queue_.begin(), queue_.end(), held.ref) == 1);
     }
-    if (state != Held::State::kFinished && held.resend_at != kNever)
-      return "a resend without a result: " + id.str();
+    if (state != Held::State::kFinished) GENAI_CHECK(held.resend_at == kNever);
   }
-  if (queued != queue_.size()) return "the queue names what is not held";
-  if (running_.size() > config_.meta.slots) return "more executions than slots";
-  if (held_.size() > limits::kMaxHeld) return "more held than a HELLO may name";
-  return std::nullopt;
+  GENAI_CHECK(queue_.size() == queued);  // it names nothing that is not held
+  GENAI_CHECK(running_.size() <= config_.meta.slots);
+  GENAI_CHECK(held_.size() <= limits::kMaxHeld);  // as many as a HELLO may name
 }
 
 }  // namespace genai::node

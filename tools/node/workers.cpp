@@ -25,7 +25,7 @@ std::map<std::string, Param> params_from(const ValueMap& params) {
   return out;
 }
 
-Task task_from(const Effects::Start& start) {
+Task task_from(const SessionCore::Start& start) {
   Task task;
   task.id = start.ref.task_id.str();
   task.attempt = start.ref.attempt;
@@ -61,7 +61,7 @@ Workers::~Workers() {
   for (auto& thread : threads_) thread.join();
 }
 
-void Workers::start(Effects::Start task) {
+void Workers::start(SessionCore::Start task) {
   auto execution = std::make_shared<Execution>(task.ref, mailbox_);
   executions_.emplace(task.ref, execution);
   const std::lock_guard lock(mutex_);

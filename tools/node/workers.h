@@ -29,14 +29,14 @@ class Workers {
   ~Workers();
 
   /// Only by the loop's thread. Its Finished report comes through the mailbox, exactly once.
-  void start(Effects::Start task);
+  void start(SessionCore::Start task);
   void stop(const AssignmentRef& ref);
   /// After its Finished report was taken.
   void forget(const AssignmentRef& ref);
 
  private:
   struct Job {
-    Effects::Start task;
+    SessionCore::Start task;
     std::shared_ptr<Execution> execution;
   };
 

@@ -38,10 +38,7 @@ class Session {
     next<msg::Hello>();
     say(msg::Welcome{{}, heartbeat_ms, heartbeat_ms * 2, lost_ms});
   }
-  void say(const Message& message) {
-    core.handle_frame(Blob(encode(message)), now, effects);
-    tick();
-  }
+  void say(const Message& message) { tell(SessionCore::Frame{Blob(encode(message))}); }
   void say_error(ErrorCode code) { say(msg::ErrorReply{0, code, "because"}); }
   void assign(const AssignmentRef& ref, const std::string& model = {}) {
     say(msg::Assign{{assignment_of(ref, model)}});
@@ -53,20 +50,20 @@ class Session {
     say(msg::ResultAck{{{ref, code}}});
   }
   void finish(const AssignmentRef& ref, TaskResult result = TaskResult::ok("result")) {
-    core.handle_finished(ref, std::move(result), now, effects);
-    tick();
+    tell(Report::Finished{ref, std::move(result)});
   }
-  void leave() {
-    core.leave("test", now, effects);
-    tick();
-  }
-  void force() {
-    core.force(now, effects);
+  void leave() { tell(Report::Leave{"test"}); }
+  void force() { tell(Report::Force{}); }
+  template <class Event>
+  void tell(Event event) {
+    core.handle(std::move(event), now);
     tick();
   }
   void tick() {
-    core.tick(now, effects);
-    collect();
+    core.expire(now);
+    core.check();
+    for (SessionCore::Event& event : core.take_events())
+      std::visit([this](auto& body) { take(body); }, event);
   }
   /// Lets time pass as a healthy loop does; `answering`: while the broker answers heartbeats.
   void pass(std::uint64_t ms, bool answering = true) {
@@ -77,7 +74,7 @@ class Session {
       now.mono = last_deadline_;
       tick();
       if (answering && core.joined())
-        core.handle_frame(Blob(encode(msg::HeartbeatReply{1})), now, effects);
+        core.handle(SessionCore::Frame{Blob(encode(msg::HeartbeatReply{1}))}, now);
     }
     now.mono = end;
     tick();
@@ -118,7 +115,6 @@ class Session {
 
   Now now;
   SessionCore core;
-  Effects effects;
   std::deque<Message> sent;
   std::vector<AssignmentRef> started, stopped;
   std::vector<Event> events;
@@ -133,25 +129,19 @@ class Session {
     return {*NodeId::parse("n1"), session_of(9), meta};
   }
 
-  void collect() {
-    const auto wrong = core.check_invariants();
-    INFO(wrong.value_or(""));
-    REQUIRE(!wrong);
-    reconnects += effects.reconnect;
-    for (const auto& frame : effects.frames) {
-      const auto message = decode(Blob(frame), Direction::kFromNode);
-      REQUIRE(message);
-      sent.push_back(*message);
-    }
-    for (const auto& start : effects.start) {
-      CHECK(start.payload.view() == "payload");
-      started.push_back(start.ref);
-    }
-    stopped.insert(stopped.end(), effects.stop.begin(), effects.stop.end());
-    events.insert(events.end(), effects.events.begin(), effects.events.end());
-    if (effects.end) end = effects.end;
-    effects.clear();
+  void take(SessionCore::Reconnect) { ++reconnects; }
+  void take(const SessionCore::Send& send) {
+    const auto message = decode(Blob(send.frame), Direction::kFromNode);
+    REQUIRE(message);
+    sent.push_back(*message);
   }
+  void take(const SessionCore::Start& start) {
+    CHECK(start.payload.view() == "payload");
+    started.push_back(start.ref);
+  }
+  void take(const SessionCore::Stop& stop) { stopped.push_back(stop.ref); }
+  void take(const Event& event) { events.push_back(event); }
+  void take(const RunEnd& how) { end = how; }
 
   Duration last_deadline_{0};
 };

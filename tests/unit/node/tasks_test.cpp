@@ -164,9 +164,9 @@ TEST_CASE("the spool is bounded: no more is taken than a HELLO may name") {
   Session s = joined();
   for (std::size_t i = 0; i < limits::kMaxHeld; ++i) {
     const auto ref = ref_of("q" + std::to_string(i));
-    s.core.handle_frame(Blob(encode(msg::Assign{{assignment_of(ref)}})), s.now, s.effects);
-    s.core.tick(s.now, s.effects);
-    s.core.handle_finished(ref, TaskResult::ok("r"), s.now, s.effects);
+    s.core.handle(SessionCore::Frame{Blob(encode(msg::Assign{{assignment_of(ref)}}))}, s.now);
+    s.core.expire(s.now);
+    s.core.handle(Report::Finished{ref, TaskResult::ok("r")}, s.now);
   }
   s.tick();
   s.sent.clear();
@@ -323,7 +323,7 @@ TEST_CASE("abort of a running task is acknowledged when it has ended, and nothin
   Session s = running();
   s.abort(kT1);
   CHECK(s.take_stopped() == Refs{kT1});
-  s.core.handle_progress(kT1, 0.5, "late");
+  s.core.handle(Report::Progress{kT1, 0.5, "late"}, s.now);
   s.abort(kT1);   // repeated
   s.assign(kT1);  // a leftover
   CHECK(s.sent.empty());
@@ -388,7 +388,7 @@ TEST_CASE("an aborted task that ends while there is no session is not held any m
 TEST_CASE("progress: ten a second, the latest always") {
   Session s = running();
   for (int i = 0; i < 50; ++i) {
-    s.core.handle_progress(kT1, i / 100.0, std::to_string(i));
+    s.core.handle(Report::Progress{kT1, i / 100.0, std::to_string(i)}, s.now);
     s.tick();
     s.pass(10);
   }
@@ -404,7 +404,7 @@ TEST_CASE("progress is clamped and clipped") {
   const auto [given, sent] =
       GENERATE(table<double, double>({{-1, 0}, {2, 1}, {std::nan(""), 0}, {INFINITY, 1}}));
   Session s = running();
-  s.core.handle_progress(kT1, given, std::string(5000, 'x'));
+  s.core.handle(Report::Progress{kT1, given, std::string(5000, 'x')}, s.now);
   s.tick();
   const auto entry = s.next_entry<msg::Progress>();
   CHECK(entry.fraction == sent);
@@ -419,7 +419,7 @@ TEST_CASE("drop: acknowledged, not held, no word") {
   CHECK(s.next<msg::Heartbeat>().held.empty());
   s.assign(kT2);
   s.next_entry<msg::AssignAck>();
-  s.core.drop(kT2, s.effects);
+  s.core.handle(SessionCore::Drop{kT2}, s.now);
   s.tick();
   CHECK(s.take_stopped() == Refs{kT2});
   CHECK(s.core.held().empty());

@@ -95,11 +95,11 @@ TEST_CASE("progress of what is over its time is not told") {
   Session s;
   s.join();
   assign(s, 500);
-  s.core.handle_progress(kT1, 0.1, "begun");
+  s.core.handle(Report::Progress{kT1, 0.1, "begun"}, s.now);
   s.tick();
   CHECK(s.all<msg::Progress>().size() == 1);
   s.pass(500);
-  s.core.handle_progress(kT1, 0.9, "nearly");
+  s.core.handle(Report::Progress{kT1, 0.9, "nearly"}, s.now);
   s.tick();
   s.pass(200);
   CHECK(s.all<msg::Progress>().empty());
