@@ -19,9 +19,9 @@ class World {
   void run() {
     while (!in_.empty()) {
       event();
-      check_none(core_.check_invariants());
-      if (!in_.one_in(4)) tick();
-      check_none(core_.check_invariants());
+      core_.check();
+      if (!in_.one_in(4)) expire();
+      core_.check();
     }
   }
 
@@ -33,22 +33,26 @@ class World {
   }
   msg::WatchLevel level() { return static_cast<msg::WatchLevel>(in_.below(3)); }
 
+  template <class Event>
+  void tell(Event event) {
+    core_.handle(std::move(event), now_);
+  }
   void event() {
     switch (in_.below(12)) {
       case 0:
       case 1:
       case 2:
       case 3:
-        return core_.handle(draw_.frame(Direction::kToClient), now_);
+        return tell(SessionCore::Frame{draw_.frame(Direction::kToClient)});
       case 4:
       case 5:
-        return core_.submit(draw_.make<msg::Submission>(), level(), now_);
+        return tell(SessionCore::Submit{draw_.make<msg::Submission>(), level()});
       case 6:
-        return core_.watch(ids(), level(), now_);
+        return tell(SessionCore::Watch{ids(), level()});
       case 7:
-        return core_.acknowledge(ids());
+        return tell(SessionCore::Acknowledge{ids()});
       case 8:
-        return in_.one_in(2) ? core_.set_aside() : core_.leave(ids());
+        return in_.one_in(2) ? tell(SessionCore::SetAside{}) : tell(SessionCore::Leave{ids()});
       case 9:
         return ask();
       case 10:
@@ -62,26 +66,27 @@ class World {
   void ask() {
     switch (in_.below(5)) {
       case 0:
-        asked_ = core_.request(draw_.make<msg::Cancel>(), now_);
+        asked_ = core_.handle(SessionCore::Ask{draw_.make<msg::Cancel>()}, now_);
         break;
       case 1:
-        asked_ = core_.request(draw_.make<msg::Replay>(), now_);
+        asked_ = core_.handle(SessionCore::Ask{draw_.make<msg::Replay>()}, now_);
         break;
       case 2:
-        asked_ = core_.request(draw_.make<msg::Watch>(), now_);
+        asked_ = core_.handle(SessionCore::Ask{draw_.make<msg::Watch>()}, now_);
         break;
       case 3:
-        core_.forget(asked_);
+        tell(SessionCore::GiveUp{asked_});
         break;
       default:
-        core_.unwatch(draw_.make<TaskId>());
+        tell(SessionCore::Unknown{draw_.make<TaskId>()});
     }
   }
 
-  void tick() {
-    core_.tick(now_);
-    const Effects effects = core_.take_effects();
-    for (const std::string& frame : effects.frames) check_sent(frame, Direction::kFromClient);
+  void expire() {
+    core_.expire(now_);
+    for (const SessionCore::Event& event : core_.take_events())
+      if (const auto* send = std::get_if<SessionCore::Send>(&event))
+        check_sent(send->frame, Direction::kFromClient);
     GENAI_CHECK(core_.next_deadline() > now_.mono);  // or the loop spins
   }
 

@@ -1,7 +1,6 @@
 // What must hold of every message, whoever built it.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <variant>
 
@@ -36,11 +35,6 @@ inline Message check_sent(const std::string& frame, Direction direction) {
   GENAI_CHECK(message.has_value());
   check_round_trip(*message, direction);
   return std::move(*message);
-}
-
-inline void check_none(const std::optional<std::string>& wrong) {
-  if (wrong) std::fprintf(stderr, "broken invariant: %s\n", wrong->c_str());
-  GENAI_CHECK(!wrong);
 }
 
 }  // namespace genai::fuzz

@@ -8,6 +8,8 @@
 namespace genai::sim {
 namespace {
 
+using Core = client::SessionCore;
+
 Identity admin_identity(const std::string& tenant) {
   return {.kind = Identity::Kind::kClient,
           .key = "key of " + tenant,
@@ -36,14 +38,14 @@ void ClientHost::start() {
   for (auto& [id, job] : jobs_) {
     if (job.done) continue;
     if (job.accepted && env_.rng.one_in(2)) {
-      core_->watch({id}, msg::WatchLevel::kResult, now);
+      core_->handle(Core::Watch{{id}, msg::WatchLevel::kResult}, now);
       watch_again_ = true;
     } else {
       job.again_at = kNever;
-      core_->submit(job.submission, job.level, now);
+      submit(job);
     }
   }
-  if (watch_again_) watch_accepted(now);
+  if (watch_again_) watch_accepted();
   act_at_ = now.mono + kLookAgain;
   wake_now();
 }
@@ -63,54 +65,64 @@ void ClientHost::submit(TaskSpec spec) {
   job.submission = {task, make_spec(std::move(spec), {}), Blob("prompt of " + task.str())};
   job.level = env_.rng.one_in(3) ? msg::WatchLevel::kProgress : msg::WatchLevel::kResult;
   if (!core_) return;
-  core_->submit(job.submission, job.level, clock());
+  submit(job);
   wake_now();
+}
+
+void ClientHost::submit(const Job& job) {
+  core_->handle(Core::Submit{job.submission, job.level}, clock());
+}
+
+void ClientHost::ask(ClientRequest message) {
+  core_->handle(Core::Ask{std::move(message)}, clock());
+}
+
+void ClientHost::acknowledge() {
+  core_->handle(Core::Acknowledge{std::exchange(to_acknowledge_, {})}, clock());
 }
 
 void ClientHost::run(const Now& clock) {
   for (const Arrival& arrival : take_arrivals())
-    if (arrival.connection == line_.connection()) core_->handle(arrival.frame, clock);
+    if (arrival.connection == line_.connection()) core_->handle(Core::Frame{arrival.frame}, clock);
   if (act_at_ <= clock.mono) {
     act_at_ = clock.mono + kLookAgain;
     resubmit(clock);
-    if (watch_again_) watch_accepted(clock);
-    core_->acknowledge(std::exchange(to_acknowledge_, {}));
+    if (watch_again_) watch_accepted();
+    acknowledge();
   }
-  core_->tick(clock);
-  apply();
+  core_->expire(clock);
+  core_->check();
+  for (Core::Event& event : core_->take_events())
+    std::visit([this](auto& body) { on(body); }, event);
+  if (core_->next_deadline() <= clock.mono) wake_now();
 }
 
-void ClientHost::watch_accepted(const Now& clock) {
+void ClientHost::watch_accepted() {
   watch_again_ = false;
   msg::Watch watch{0, msg::WatchLevel::kResult, {}};
   for (auto& [id, job] : jobs_)
     if (job.accepted && !job.done && core_->is_open(id)) watch.ids.push_back(id);
-  if (!watch.ids.empty()) core_->request(std::move(watch), clock);
+  if (!watch.ids.empty()) ask(std::move(watch));
 }
 
 void ClientHost::resubmit(const Now& clock) {
   for (auto& [id, job] : jobs_) {
     if (job.done || job.again_at > clock.mono) continue;
     job.again_at = kNever;
-    core_->submit(job.submission, job.level, clock);
+    submit(job);
   }
 }
 
-void ClientHost::apply() {
-  client::Effects effects = core_->take_effects();
-  for (const auto& verdict : effects.verdicts) on_verdict(verdict);
-  for (const auto& event : effects.events)
-    if (const auto* entry = std::get_if<msg::Deliver::Entry>(&event)) on_delivered(*entry);
-  for (const auto& [number, reply] : effects.replies) on_reply(reply);
-  if (effects.reconnect) {
-    env_.coverage.count("client renews its connection");
-    line_.reopen();
-  }
-  for (std::string& frame : effects.frames) line_.send(dispatcher_(), std::move(frame));
-  if (core_->next_deadline() <= clock().mono) wake_now();
+void ClientHost::on(Core::Reconnect) {
+  env_.coverage.count("client renews its connection");
+  line_.reopen();
 }
 
-void ClientHost::on_verdict(const msg::Acceptance& verdict) {
+void ClientHost::on(Core::Send& send) { line_.send(dispatcher_(), std::move(send.frame)); }
+
+void ClientHost::on(const LogEvent& event) { env_.note("{}: {}", name(), event.text); }
+
+void ClientHost::on(const msg::Acceptance& verdict) {
   Job* job = find(verdict.task_id);
   if (!job) return;
   env_.coverage.count(fmt::format("verdict {}", genai::name(verdict.code)));
@@ -142,7 +154,7 @@ void ClientHost::on_verdict(const msg::Acceptance& verdict) {
   }
 }
 
-void ClientHost::on_delivered(const msg::Deliver::Entry& entry) {
+void ClientHost::on(const msg::Deliver::Entry& entry) {
   Job* job = find(entry.task_id);
   require(job != nullptr, "{} is told of {}, which it does not know", name(), entry.task_id.str());
   require(!job->done || job->end == entry.status, "{} ended twice", entry.task_id.str());
@@ -154,11 +166,12 @@ void ClientHost::on_delivered(const msg::Deliver::Entry& entry) {
   job->accepted = job->done = true;
   job->end = entry.status;
   to_acknowledge_.push_back(entry.task_id);
-  if (env_.rng.one_in(2)) core_->acknowledge(std::exchange(to_acknowledge_, {}));
+  if (env_.rng.one_in(2)) acknowledge();
 }
 
-void ClientHost::on_reply(const Message& reply) {
-  if (const auto* error = std::get_if<msg::ErrorReply>(&reply)) {
+void ClientHost::on(const Core::Reply& reply) {
+  const ClientReply& message = reply.message;
+  if (const auto* error = std::get_if<msg::ErrorReply>(&message)) {
     env_.coverage.count(fmt::format("error {}", genai::name(error->code)));
     // It may have been to a WATCH.
     if (error->code == ErrorCode::kStoreFull) watch_again_ = true;
@@ -168,32 +181,29 @@ void ClientHost::on_reply(const Message& reply) {
     for (const auto& verdict : answer->verdicts)
       env_.coverage.count(fmt::format("{} {}", what, genai::name(verdict.code)));
   };
-  count("replay", std::get_if<msg::Accepted>(&reply));
-  count("cancel", std::get_if<msg::Cancelled>(&reply));
-  count("purge", std::get_if<msg::Purged>(&reply));
-  count("reprioritise", std::get_if<msg::Reprioritised>(&reply));
+  count("replay", std::get_if<msg::Accepted>(&message));
+  count("cancel", std::get_if<msg::Cancelled>(&message));
+  count("purge", std::get_if<msg::Purged>(&message));
+  count("reprioritise", std::get_if<msg::Reprioritised>(&message));
 }
 
 void ClientHost::operate() {
   const auto open = open_jobs();
-  const Now now = clock();
   wake_now();
   switch (env_.rng.below(6)) {
     case 0:
     case 1:
-      if (!open.empty()) core_->request(msg::Cancel{0, {env_.rng.pick(open)}}, now);
+      if (!open.empty()) ask(msg::Cancel{0, {env_.rng.pick(open)}});
       return;
     case 2:
       if (!open.empty())
-        core_->request(
-            msg::Reprioritise{
-                0, static_cast<std::uint8_t>(env_.rng.below(10)), {env_.rng.pick(open)}},
-            now);
+        ask(msg::Reprioritise{
+            0, static_cast<std::uint8_t>(env_.rng.below(10)), {env_.rng.pick(open)}});
       return;
     case 3:
-      core_->request(msg::List{0, {{"limit", 5}}}, now);
-      core_->request(msg::NodesQuery{0, true}, now);
-      core_->request(msg::StatsQuery{0}, now);
+      ask(msg::List{0, {{"limit", 5}}});
+      ask(msg::NodesQuery{0, true});
+      ask(msg::StatsQuery{0});
       return;
     default:
       break;
@@ -203,17 +213,17 @@ void ClientHost::operate() {
     if (env_.rng.one_in(2)) {
       job.purged = true;
       env_.oracle->asked_to_purge(id);
-      core_->request(msg::Purge{0, {id}}, now);
+      ask(msg::Purge{0, {id}});
     } else {
       const TaskId as = *TaskId::parse(fmt::format("{}-{}", name(), ++submitted_));
-      core_->request(msg::Replay{0, {{id, as}}}, now);
+      ask(msg::Replay{0, {{id, as}}});
     }
     return;
   }
 }
 
 void ClientHost::set_drained(const std::string& target, bool on) {
-  core_->request(msg::Drain{0, target, on}, clock());
+  ask(msg::Drain{0, target, on});
   wake_now();
 }
 

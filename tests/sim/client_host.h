@@ -44,11 +44,17 @@ class ClientHost : public Host {
     TaskStatus end = TaskStatus::kUnscheduled;
     Duration again_at = kNever;  // to be submitted again
   };
-  void apply();
-  void on_verdict(const msg::Acceptance& verdict);
-  void on_delivered(const msg::Deliver::Entry& entry);
-  void on_reply(const Message& reply);
-  void watch_accepted(const Now& clock);
+  void submit(const Job& job);
+  void ask(ClientRequest message);
+  void acknowledge();
+  void on(client::SessionCore::Reconnect);
+  void on(client::SessionCore::Send& send);
+  void on(const msg::Acceptance& verdict);
+  void on(const msg::Deliver::Entry& entry);
+  void on(const msg::Update::Entry&) {}
+  void on(const client::SessionCore::Reply& reply);
+  void on(const LogEvent& event);
+  void watch_accepted();
   void resubmit(const Now& clock);
   std::vector<TaskId> open_jobs() const;
   Job* find(const TaskId& id);

@@ -53,7 +53,8 @@ std::optional<Failure> twin_among(const Ids& ids, const char* what) {
 }
 
 template <class M, class Entry>
-void gather_verdicts(const M& reply, const std::vector<Entry>&, std::vector<Verdict>& out) {
+void gather_verdicts(const M& reply, const std::vector<Entry>&, std::vector<Verdict>& out,
+                     const Now&) {
   for (const auto& verdict : reply.verdicts) out.push_back(verdict_from(verdict));
 }
 
@@ -76,7 +77,7 @@ template <class Entry, class Query, class Gather, class Out>
 struct Calls::Pages {
   std::vector<Entry> entries;
   Query query;    // (page, now) → the message
-  Gather gather;  // (answer, page, out)
+  Gather gather;  // (answer, page, out, now)
   Callback<Out> done;
   std::size_t at = 0;
   Out out = {};
@@ -124,7 +125,8 @@ Answer<std::vector<std::string>> Calls::submit(std::vector<TaskRequest> requests
       continue;
     }
     listen(id, shared, false, watch);
-    core_.submit(std::move(submission), static_cast<msg::WatchLevel>(watch), now);
+    core_.handle(SessionCore::Submit{std::move(submission), static_cast<msg::WatchLevel>(watch)},
+                 now);
   }
   return texts;
 }
@@ -144,8 +146,8 @@ void Calls::watch(const std::vector<std::string>& texts, TaskCallbacks callbacks
   if (!ids) return answer(known, ids.failure());
   // Each page is entered before it is asked for: a finished task's result may come with the answer.
   const auto query = [this, shared, watch, level](Ids page, const Now& at) {
-    core_.watch(page, level, at);
-    if (watch == Watch::kNone) core_.leave(page);
+    core_.handle(SessionCore::Watch{page, level}, at);
+    if (watch == Watch::kNone) core_.handle(SessionCore::Leave{page}, at);
     for (const TaskId& id : page) {
       if (watch == Watch::kNone)
         tasks_.erase(id);
@@ -155,20 +157,21 @@ void Calls::watch(const std::vector<std::string>& texts, TaskCallbacks callbacks
     return msg::Watch{0, level, std::move(page)};
   };
   const auto gather = [this, shared](const msg::Tasks& reply, const Ids& page,
-                                     std::vector<TaskInfo>& out) {
+                                     std::vector<TaskInfo>& out, const Now& at) {
     std::vector<TaskInfo> tasks = tasks_from(reply);
     std::unordered_set<std::string_view> found;
     for (const TaskInfo& task : tasks) found.insert(task.id);
     for (const TaskId& id : page)
-      if (!found.contains(id.view())) forget_watch(id, shared);
+      if (!found.contains(id.view())) forget_watch(id, shared, at);
     append(out, std::move(tasks));
   };
   ask_pages<msg::Tasks>(std::move(*ids), query, gather, std::move(known), now);
 }
 
 /// The dispatcher does not know the task. A submit of our own may be on its way: then it goes on.
-void Calls::forget_watch(const TaskId& id, const std::shared_ptr<const TaskCallbacks>& callbacks) {
-  core_.unwatch(id);
+void Calls::forget_watch(const TaskId& id, const std::shared_ptr<const TaskCallbacks>& callbacks,
+                         const Now& now) {
+  core_.handle(SessionCore::Unknown{id}, now);
   auto it = tasks_.find(id);
   if (it == tasks_.end()) return;
   std::erase_if(it->second.listeners,
@@ -176,9 +179,13 @@ void Calls::forget_watch(const TaskId& id, const std::shared_ptr<const TaskCallb
   if (it->second.listeners.empty()) tasks_.erase(it);
 }
 
-void Calls::acknowledge(const std::vector<std::string>& ids) { core_.acknowledge(known_ids(ids)); }
+void Calls::acknowledge(const std::vector<std::string>& ids, const Now& now) {
+  core_.handle(SessionCore::Acknowledge{known_ids(ids)}, now);
+}
 
-void Calls::leave(const std::vector<std::string>& ids) { core_.leave(known_ids(ids)); }
+void Calls::leave(const std::vector<std::string>& ids, const Now& now) {
+  core_.handle(SessionCore::Leave{known_ids(ids)}, now);
+}
 
 bool Calls::is_open(const std::string& text) const {
   const auto id = TaskId::parse(text);
@@ -191,14 +198,14 @@ template <class Query>
 void Calls::ask(Query query, Replied replied, const Now& now) {
   const Duration until =
       config_.timeout == kForever ? kNever : now.mono + Duration(config_.timeout);
-  const std::uint64_t number = core_.request(std::move(query), now);
+  const std::uint64_t number = core_.handle(SessionCore::Ask{std::move(query)}, now);
   questions_.emplace(number, Question{until, std::move(replied)});
 }
 
 /// A question with one answer, an M, of which `convert` makes what `done` gets.
 template <class M, class Query, class Convert, class Out>
 void Calls::ask_once(Query query, Convert convert, Callback<Out> done, const Now& now) {
-  const auto replied = [this, convert, done = std::move(done)](const Answer<Reply>& reply,
+  const auto replied = [this, convert, done = std::move(done)](const Answer<ClientReply>& reply,
                                                                const Now&) {
     if (!reply) return answer(done, reply.failure());
     const auto* body = std::get_if<M>(&*reply);
@@ -219,11 +226,11 @@ template <class M, class State>
 void Calls::next_page(std::shared_ptr<State> pages, const Now& now) {
   if (pages->at == pages->entries.size()) return answer(pages->done, std::move(pages->out));
   auto page = pages->page();
-  const auto replied = [this, pages, page](const Answer<Reply>& reply, const Now& at) {
+  const auto replied = [this, pages, page](const Answer<ClientReply>& reply, const Now& at) {
     if (!reply) return answer(pages->done, reply.failure());
     const auto* body = std::get_if<M>(&*reply);
     if (!body) return answer(pages->done, bad_answer());
-    pages->gather(*body, page, pages->out);
+    pages->gather(*body, page, pages->out, at);
     pages->at += page.size();
     next_page<M>(pages, at);
   };
@@ -283,9 +290,8 @@ void Calls::status(const std::vector<std::string>& texts, Callback<std::vector<T
   auto ids = parse_ids(texts);
   if (!ids) return answer(done, ids.failure());
   const auto query = [](Ids page, const Now&) { return msg::StatusQuery{0, std::move(page)}; };
-  const auto gather = [](const msg::Tasks& reply, const Ids&, std::vector<TaskInfo>& out) {
-    append(out, tasks_from(reply));
-  };
+  const auto gather = [](const msg::Tasks& reply, const Ids&, std::vector<TaskInfo>& out,
+                         const Now&) { append(out, tasks_from(reply)); };
   ask_pages<msg::Tasks>(std::move(*ids), query, gather, std::move(done), now);
 }
 
@@ -337,8 +343,8 @@ void Calls::drain(const std::string& node_id, bool on, Callback<Done> done, cons
 
 void Calls::handle(const Blob& frame, const Now& now) {
   heard_ = true;
-  core_.handle(frame, now);
-  take_effects(now);
+  core_.handle(SessionCore::Frame{frame}, now);
+  take_events(now);
 }
 
 void Calls::expire(const Now& now) {
@@ -346,11 +352,11 @@ void Calls::expire(const Now& now) {
   for (const auto& [number, question] : questions_)
     if (question.until <= now.mono) late.push_back(number);
   for (const std::uint64_t number : late) {
-    core_.forget(number);
+    core_.handle(SessionCore::GiveUp{number}, now);
     questions_.extract(number).mapped().replied(no_answer(config_, heard_), now);
   }
-  core_.tick(now);
-  take_effects(now);
+  core_.expire(now);
+  take_events(now);
 }
 
 Duration Calls::next_deadline() const {
@@ -368,23 +374,22 @@ void Calls::call() {
   }
 }
 
-void Calls::take_effects(const Now& now) {
-  Effects effects = core_.take_effects();
-  if (effects.reconnect) {
-    outgoing_.reconnect = true;
-    outgoing_.frames.clear();
-  }
-  std::ranges::move(effects.frames, std::back_inserter(outgoing_.frames));
-  for (const auto& verdict : effects.verdicts) on_verdict(verdict);
-  for (const auto& event : effects.events)
-    std::visit([this](const auto& entry) { on(entry); }, event);
-  for (auto& [number, reply] : effects.replies) on_reply(number, std::move(reply), now);
-  if (notice_)
-    for (std::string& text : effects.notices)
-      due_.push_back([notice = notice_, text = std::move(text)] { notice(text); });
+void Calls::take_events(const Now& now) {
+  for (SessionCore::Event& event : core_.take_events())
+    std::visit([&](auto& body) { on(body, now); }, event);
 }
 
-void Calls::on_verdict(const msg::Acceptance& acceptance) {
+void Calls::on(SessionCore::Reconnect, const Now&) { outgoing_ = {true, {}}; }
+
+void Calls::on(SessionCore::Send& send, const Now&) {
+  outgoing_.frames.push_back(std::move(send.frame));
+}
+
+void Calls::on(const LogEvent& event, const Now&) {
+  if (notice_) due_.push_back([notice = notice_, text = notice_from(event)] { notice(text); });
+}
+
+void Calls::on(const msg::Acceptance& acceptance, const Now&) {
   auto it = tasks_.find(acceptance.task_id);
   if (it == tasks_.end()) return;
   const Verdict verdict = verdict_from(acceptance);
@@ -414,7 +419,7 @@ void Calls::refuse(const std::vector<Listener>& listeners, const Verdict& verdic
   }
 }
 
-void Calls::on(const msg::Deliver::Entry& entry) {
+void Calls::on(const msg::Deliver::Entry& entry, const Now&) {
   auto it = tasks_.find(entry.task_id);
   if (it == tasks_.end()) return;
   const auto listeners = std::move(it->second.listeners);
@@ -425,7 +430,7 @@ void Calls::on(const msg::Deliver::Entry& entry) {
       due_.push_back([to = listener.callbacks, result] { to->result(result); });
 }
 
-void Calls::on(const msg::Update::Entry& entry) {
+void Calls::on(const msg::Update::Entry& entry, const Now&) {
   auto it = tasks_.find(entry.task_id);
   if (it == tasks_.end()) return;
   const TaskUpdate update = update_from(entry);
@@ -434,12 +439,13 @@ void Calls::on(const msg::Update::Entry& entry) {
       due_.push_back([to = listener.callbacks, update] { to->update(update); });
 }
 
-void Calls::on_reply(std::uint64_t number, Reply reply, const Now& now) {
-  auto question = questions_.extract(number);
+void Calls::on(SessionCore::Reply& reply, const Now& now) {
+  auto question = questions_.extract(reply.request);
   if (!question) return;
-  const auto* error = std::get_if<msg::ErrorReply>(&reply);
-  question.mapped().replied(
-      error ? Answer<Reply>(failure_from({error->code, error->detail})) : std::move(reply), now);
+  const auto* error = std::get_if<msg::ErrorReply>(&reply.message);
+  question.mapped().replied(error ? Answer<ClientReply>(failure_from({error->code, error->detail}))
+                                  : std::move(reply.message),
+                            now);
 }
 
 }  // namespace genai::client

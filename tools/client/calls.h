@@ -37,9 +37,9 @@ class Calls {
                                           TaskCallbacks callbacks, Watch watch, const Now& now);
   void watch(const std::vector<std::string>& ids, TaskCallbacks callbacks, Watch watch,
              Callback<std::vector<TaskInfo>> known, const Now& now);
-  void acknowledge(const std::vector<std::string>& ids);
-  void leave(const std::vector<std::string>& ids);
-  void set_aside() { core_.set_aside(); }
+  void acknowledge(const std::vector<std::string>& ids, const Now& now);
+  void leave(const std::vector<std::string>& ids, const Now& now);
+  void set_aside(const Now& now) { core_.handle(SessionCore::SetAside{}, now); }
   bool has_heard() const { return heard_; }
   std::size_t open_tasks() const { return core_.open_tasks(); }
   bool is_open(const std::string& id) const;
@@ -70,8 +70,8 @@ class Calls {
   /// Calls what is due now. What a callback asks for is due the next time. When a callback throws,
   /// those behind it are still due.
   void call();
-  /// The first thing found wrong, or nothing. O(open tasks).
-  std::optional<std::string> check_invariants() const { return core_.check_invariants(); }
+  /// Aborts when it contradicts itself. O(open tasks).
+  void check() const { core_.check(); }
 
  private:
   /// One who wants to hear of a task.
@@ -83,8 +83,7 @@ class Calls {
     std::vector<Listener> listeners;
     Watch watch = Watch::kResult;
   };
-  using Reply = decltype(Effects::replies)::mapped_type;
-  using Replied = std::function<void(Answer<Reply>, const Now&)>;
+  using Replied = std::function<void(Answer<ClientReply>, const Now&)>;
   struct Question {
     Duration until;
     Replied replied;
@@ -94,12 +93,16 @@ class Calls {
 
   void listen(const TaskId& id, std::shared_ptr<const TaskCallbacks> callbacks, bool has_verdict,
               Watch watch);
-  void forget_watch(const TaskId& id, const std::shared_ptr<const TaskCallbacks>& callbacks);
-  void take_effects(const Now& now);
-  void on_verdict(const msg::Acceptance& acceptance);
-  void on(const msg::Deliver::Entry& entry);
-  void on(const msg::Update::Entry& entry);
-  void on_reply(std::uint64_t number, Reply reply, const Now& now);
+  void forget_watch(const TaskId& id, const std::shared_ptr<const TaskCallbacks>& callbacks,
+                    const Now& now);
+  void take_events(const Now& now);
+  void on(SessionCore::Reconnect, const Now& now);
+  void on(SessionCore::Send& send, const Now& now);
+  void on(SessionCore::Reply& reply, const Now& now);
+  void on(const msg::Acceptance& acceptance, const Now& now);
+  void on(const msg::Deliver::Entry& entry, const Now& now);
+  void on(const msg::Update::Entry& entry, const Now& now);
+  void on(const LogEvent& event, const Now& now);
   void refuse(const std::vector<Listener>& listeners, const Verdict& verdict);
   void tell(const Listener& listener, const Verdict& verdict);
 

@@ -169,6 +169,17 @@ TaskUpdate update_from(const msg::Update::Entry& entry) {
           entry.text};
 }
 
+std::string notice_from(const LogEvent& event) {
+  std::string text = event.text;
+  for (const auto& [key, value] : event.fields)
+    std::visit(
+        [&](const auto& v) {
+          if constexpr (fmt::is_formattable<decltype(v)>::value) text += fmt::format(": {}", v);
+        },
+        value.v);
+  return text;
+}
+
 Verdict verdict_from(const msg::Verdict& verdict) {
   return {verdict.task_id.str(), static_cast<Errc>(verdict.code), verdict.detail, 0, {}};
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "genai/client/types.h"
+#include "protocol/base/log_event.h"
 #include "protocol/wire/client.h"
 
 namespace genai::client {
@@ -19,6 +20,8 @@ std::optional<Failure> request_problem(const TaskRequest& request);
 Expected<msg::Submission> submission_from(TaskRequest request, const TaskId& id);
 /// A large result shares the memory of the frame it came in.
 TaskResult result_from(const msg::Deliver::Entry& entry);
+/// A sentence: the event's text, and the values of its fields.
+std::string notice_from(const LogEvent& event);
 TaskUpdate update_from(const msg::Update::Entry& entry);
 Verdict verdict_from(const msg::Verdict& verdict);
 Verdict verdict_from(const msg::Acceptance& verdict);

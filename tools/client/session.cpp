@@ -108,17 +108,17 @@ void Session::watch(const std::vector<std::string>& ids, TaskCallbacks callbacks
 }
 
 void Session::acknowledge(const std::vector<std::string>& ids) {
-  impl_->calls.acknowledge(ids);
+  impl_->calls.acknowledge(ids, now());
   impl_->stir();
 }
 
 void Session::leave(const std::vector<std::string>& ids) {
-  impl_->calls.leave(ids);
+  impl_->calls.leave(ids, now());
   impl_->stir();
 }
 
 void Session::set_aside() {
-  impl_->calls.set_aside();
+  impl_->calls.set_aside(now());
   impl_->stir();
 }
 

@@ -1,18 +1,19 @@
 #include "tools/client/session_core.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <iterator>
 #include <unordered_set>
 #include <utility>
 
+#include "protocol/base/check.h"
 #include "protocol/base/limits.h"
 #include "protocol/base/planted.h"
 #include "protocol/wire/codec.h"
 
 namespace genai::client {
 namespace {
+
+using Level = LogEvent::Level;
 
 // Enough to keep the dispatcher busy; the rest waits here rather than in socket queues.
 constexpr std::size_t kMaxBatches = 16;
@@ -25,15 +26,15 @@ std::size_t bytes_of(const msg::Submission& s) {
 
 }  // namespace
 
-void SessionCore::submit(msg::Submission submission, msg::WatchLevel level, const Now& now) {
+void SessionCore::handle(Submit submit, const Now& now) {
   if (!waits()) heard_at_ = now.mono;  // silence counts from the first question
-  const TaskId id = submission.task_id;
-  if (conflicts(submission)) {
-    effects_.verdicts.push_back(
-        {id, ErrorCode::kIdConflict, "this id is open with another content"});
+  const TaskId id = submit.submission.task_id;
+  if (conflicts(submit.submission)) {
+    events_.push_back(
+        msg::Acceptance{id, ErrorCode::kIdConflict, "this id is open with another content"});
     return;
   }
-  open_[id] = Open{std::move(submission), true, false, false, level};
+  open_[id] = Open{std::move(submit.submission), true, false, false, submit.level};
   unsent_.push_back(id);
 }
 
@@ -44,7 +45,8 @@ bool SessionCore::conflicts(const msg::Submission& submission) const {
   return open.spec.raw != submission.spec.raw || open.payload != submission.payload;
 }
 
-void SessionCore::watch(const std::vector<TaskId>& ids, msg::WatchLevel level, const Now& now) {
+void SessionCore::handle(const Watch& watch, const Now& now) {
+  const auto& [ids, level] = watch;
   if (!waits()) heard_at_ = now.mono;
   for (const TaskId& id : ids) {
     if (level == msg::WatchLevel::kNone) {
@@ -60,6 +62,26 @@ void SessionCore::watch(const std::vector<TaskId>& ids, msg::WatchLevel level, c
     it->second.level = level;
   }
 }
+
+void SessionCore::handle(const Unknown& unknown, const Now&) {
+  if (auto it = open_.find(unknown.id); it != open_.end() && !it->second.mine) open_.erase(it);
+}
+
+std::uint64_t SessionCore::handle(Ask ask, const Now& now) {
+  const std::uint64_t number = ++last_request_;
+  std::visit(
+      [&](auto& body) {
+        if constexpr (requires { body.request; })
+          body.request = number;
+        else
+          GENAI_CHECK(false && "this message is no question");
+      },
+      ask.message);
+  this->ask(number, std::move(ask.message), now);
+  return number;
+}
+
+void SessionCore::handle(GiveUp give_up, const Now&) { pending_.erase(give_up.request); }
 
 void SessionCore::ask(std::uint64_t number, ClientRequest message, const Now& now) {
   if (!waits()) heard_at_ = now.mono;
@@ -97,15 +119,18 @@ void SessionCore::send_batch(std::vector<TaskId> ids, const Now& now) {
   batches_.emplace(message.request, Batch{std::move(ids), now.mono + kRepeat});
 }
 
-void SessionCore::handle(const Blob& frame, const Now& now) {
-  auto message = decode<ClientReply>(frame);
-  if (!message) {
-    effects_.notices.push_back("the dispatcher sent what cannot be read: " +
-                               message.error().detail);
-    return;
-  }
+void SessionCore::note(Level level, std::string text,
+                       std::vector<std::pair<std::string, Value>> fields) {
+  events_.push_back(LogEvent{level, std::move(text), std::move(fields)});
+}
+
+void SessionCore::handle(const Frame& frame, const Now& now) {
+  auto message = decode<ClientReply>(frame.bytes);
+  if (!message)
+    return note(Level::kWarn, "the dispatcher sent what cannot be read",
+                {{"detail", message.error().detail}});
   heard_at_ = now.mono;
-  if (std::exchange(silent_, false)) effects_.notices.push_back("the dispatcher answers again");
+  if (std::exchange(silent_, false)) note(Level::kInfo, "the dispatcher answers again");
   std::visit([&](auto& body) { on(body, now); }, *message);
 }
 
@@ -114,7 +139,7 @@ void SessionCore::on_reply(M& message) {
   const std::uint64_t number = message.request;
   // Only TASKS answers a WATCH of our own: a refusal (the disk is full) may not be the last word.
   if (rewatches_.contains(number)) return;
-  if (pending_.erase(number)) effects_.replies.insert_or_assign(number, std::move(message));
+  if (pending_.erase(number)) events_.push_back(Reply{number, std::move(message)});
 }
 
 void SessionCore::on(msg::Accepted& message, const Now&) {
@@ -138,7 +163,7 @@ void SessionCore::on(msg::Accepted& message, const Now&) {
       it->second.accepted = true;
     else
       open_.erase(it);
-    effects_.verdicts.push_back(std::move(verdict));
+    events_.push_back(std::move(verdict));
   }
 }
 
@@ -151,12 +176,11 @@ void SessionCore::end_refused(msg::Acceptance verdict) {
     end_failed(verdict.task_id, verdict.code,
                "the dispatcher forgot this task and refused it then: " + verdict.detail);
   else
-    effects_.verdicts.push_back(std::move(verdict));
+    events_.push_back(std::move(verdict));
 }
 
 void SessionCore::end_failed(const TaskId& id, ErrorCode code, const std::string& why) {
-  effects_.events.emplace_back(
-      msg::Deliver::Entry{id, TaskStatus::kFailed, code, {{"error", why}}, {}});
+  events_.push_back(msg::Deliver::Entry{id, TaskStatus::kFailed, code, {{"error", why}}, {}});
 }
 
 /// Each result is handed on once. What comes again was acknowledged before, or is still with the
@@ -180,17 +204,17 @@ void SessionCore::on(msg::Deliver& message, const Now&) {
     else
       stays.push_back(id);
     // The result of a task whose ACCEPTED was lost says that it was accepted.
-    if (!it->second.accepted) effects_.verdicts.push_back({id, ErrorCode::kOk, ""});
+    if (!it->second.accepted) events_.push_back(msg::Acceptance{id, ErrorCode::kOk, ""});
     open_.erase(it);
-    effects_.events.emplace_back(std::move(entry));
+    events_.push_back(std::move(entry));
   }
   if (!done.empty()) send(msg::DeliverAck{std::move(done)});
   end_watches(stays);
 }
 
-void SessionCore::acknowledge(const std::vector<TaskId>& ids) {
+void SessionCore::handle(const Acknowledge& acknowledge, const Now&) {
   msg::DeliverAck message;
-  for (const TaskId& id : ids) {
+  for (const TaskId& id : acknowledge.ids) {
     if (held_.erase(id) + aside_.erase(id) == 0) continue;
     message.ids.push_back(id);
     if (message.ids.size() == limits::kMaxBatchEntries) send(std::exchange(message, {}));
@@ -198,14 +222,14 @@ void SessionCore::acknowledge(const std::vector<TaskId>& ids) {
   if (!message.ids.empty()) send(message);
 }
 
-void SessionCore::set_aside() {
+void SessionCore::handle(SetAside, const Now&) {
   end_watches({held_.begin(), held_.end()});
   aside_.merge(held_);
 }
 
-void SessionCore::leave(const std::vector<TaskId>& ids) {
+void SessionCore::handle(const Leave& leave, const Now&) {
   std::vector<TaskId> given;
-  for (const TaskId& id : ids)
+  for (const TaskId& id : leave.ids)
     if (held_.erase(id) + aside_.erase(id) > 0) given.push_back(id);
   left_.insert(given.begin(), given.end());
   end_watches(given);
@@ -223,13 +247,13 @@ void SessionCore::end_watches(const std::vector<TaskId>& ids) {
 
 void SessionCore::on(msg::Update& message, const Now&) {
   for (auto& entry : message.entries)
-    if (open_.contains(entry.task_id)) effects_.events.emplace_back(std::move(entry));
+    if (open_.contains(entry.task_id)) events_.push_back(std::move(entry));
 }
 
 void SessionCore::on(msg::Pong& message, const Now& now) {
   const bool restarted = epoch_ != 0 && message.epoch != epoch_;
   epoch_ = message.epoch;
-  if (restarted) effects_.notices.push_back("the dispatcher was restarted");
+  if (restarted) note(Level::kInfo, "the dispatcher was restarted");
   // A transport that reconnects by itself does not say so: to the dispatcher we are somebody new,
   // for whom it watches nothing.
   const bool forgotten =
@@ -261,8 +285,8 @@ void SessionCore::on(msg::Tasks& message, const Now&) {
   const auto again =
       std::ranges::count_if(missing, [&](const TaskId& id) { return submit_again(id); });
   if (again > 0)
-    effects_.notices.push_back(
-        fmt::format("the dispatcher forgot {} of our tasks: submitted again", again));
+    note(Level::kWarn, "tasks that the dispatcher forgot are submitted again",
+         {{"tasks", static_cast<std::uint64_t>(again)}});
 }
 
 /// Of a task that the dispatcher forgot: false when it is not ours to submit, and ends here.
@@ -297,10 +321,8 @@ void SessionCore::on(msg::ErrorReply& message, const Now& now) {
   }
   // About nothing in particular: what was asked and has no answer is asked again anyway.
   if (message.request == 0)
-    return effects_.notices.push_back(
-        message.code == ErrorCode::kSuperseded
-            ? message.detail
-            : fmt::format("the dispatcher says {}: {}", genai::name(message.code), message.detail));
+    return note(Level::kWarn, "the dispatcher says",
+                {{"code", genai::name(message.code)}, {"detail", message.detail}});
   // Unknown tasks of a WATCH are missing from its TASKS: that is where they are dealt with.
   if (message.code == ErrorCode::kUnknownTask) return;
   on_reply(message);
@@ -326,10 +348,9 @@ void SessionCore::watch_again(const Now& now) {
 
 /// A fresh connection knows nothing: what is open is said again.
 void SessionCore::renew(const Now& now) {
-  effects_.reconnect = true;
-  effects_.frames.clear();
+  events_.push_back(Reconnect{});
   if (!std::exchange(silent_, true))
-    effects_.notices.push_back("no answer from the dispatcher: connecting anew");
+    note(Level::kWarn, "no answer from the dispatcher: connecting anew");
   heard_at_ = now.mono;
   pinged_at_ = Duration{0};
   for (auto& [number, batch] : batches_)
@@ -343,7 +364,7 @@ void SessionCore::renew(const Now& now) {
   watch_again(now);
 }
 
-void SessionCore::tick(const Now& now) {
+void SessionCore::expire(const Now& now) {
   if (waits()) {
     if (heard_at_ + kDead <= now.mono) renew(now);
     // Pings tell whether the dispatcher is there, and its epoch: while tasks are open they go on
@@ -372,8 +393,7 @@ void SessionCore::tick(const Now& now) {
 }
 
 Duration SessionCore::next_deadline() const {
-  if (!effects_.frames.empty() || (!unsent_.empty() && batches_.size() < kMaxBatches))
-    return Duration{0};
+  if (!events_.empty() || (!unsent_.empty() && batches_.size() < kMaxBatches)) return Duration{0};
   if (!waits()) return kNever;
   Duration at = std::min(std::max(heard_at_, pinged_at_) + kPing, heard_at_ + kDead);
   if (!open_.empty()) at = std::min(at, pinged_at_ + kPing);
@@ -382,23 +402,18 @@ Duration SessionCore::next_deadline() const {
   return at;
 }
 
-std::optional<std::string> SessionCore::check_invariants() const {
+void SessionCore::check() const {
   std::unordered_set<TaskId> on_the_way(unsent_.begin(), unsent_.end());
   for (const auto& [number, batch] : batches_)
     on_the_way.insert(batch.ids.begin(), batch.ids.end());
   for (const auto& [id, open] : open_) {
-    if (open.submission.task_id != id) return "open under another id: " + id.str();
-    if (!open.mine && !open.accepted) return "watched, but to be submitted: " + id.str();
-    if (!open.accepted && !on_the_way.contains(id)) return "never submitted: " + id.str();
+    GENAI_CHECK(open.submission.task_id == id);
+    GENAI_CHECK(open.mine || open.accepted);
+    GENAI_CHECK(open.accepted || on_the_way.contains(id));
   }
-  for (const TaskId& id : held_)
-    if (aside_.contains(id) || left_.contains(id)) return "held and set aside: " + id.str();
-  for (const auto& [number, ids] : rewatches_)
-    if (!pending_.contains(number)) return "a watch that is not repeated";
-  if (batches_.size() > kMaxBatches) return "too many submissions under way";
-  return std::nullopt;
+  for (const TaskId& id : held_) GENAI_CHECK(!aside_.contains(id) && !left_.contains(id));
+  for (const auto& [number, ids] : rewatches_) GENAI_CHECK(pending_.contains(number));
+  GENAI_CHECK(batches_.size() <= kMaxBatches);
 }
-
-Effects SessionCore::take_effects() { return std::exchange(effects_, {}); }
 
 }  // namespace genai::client

@@ -4,13 +4,15 @@
 
 #include <deque>
 #include <map>
-#include <optional>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <variant>
 #include <vector>
 
+#include "protocol/base/blob.h"
+#include "protocol/base/log_event.h"
 #include "protocol/base/time.h"
 #include "protocol/wire/client.h"
 
@@ -24,61 +26,99 @@ inline constexpr Duration kDead = from_ms(10'000);  // silence after which the c
 // Between two complaints that the dispatcher watches fewer tasks for us than we wait for.
 inline constexpr Duration kRewatch = from_ms(30'000);
 
-struct Effects {
-  std::vector<std::string> frames;  // to send, in order
-  bool reconnect = false;           // on a fresh connection, before the frames are sent
-  std::vector<std::string> notices;
-  std::vector<msg::Acceptance> verdicts;  // on submissions
-  std::vector<std::variant<msg::Deliver::Entry, msg::Update::Entry>> events;
-  std::unordered_map<std::uint64_t, ClientReply> replies;  // to request()
-};
-
-/// Not thread-safe. After any call, carry out take_effects().
+/// Use: handle() what is asked for and what comes, expire() when it is due, and after either do
+/// what take_events() returns, in that order. `now` never goes back between calls; only its mono
+/// part is read. Not thread-safe. Pure.
 class SessionCore {
  public:
+  // ---- Events in.
+
+  /// A message of the dispatcher.
+  struct Frame {
+    Blob bytes;
+  };
+  /// Keeps the submission until its result comes (level none: until it is accepted) and sends it.
+  /// The same submission again is sent again; another content for an open id gets kIdConflict here.
+  struct Submit {
+    msg::Submission submission;
+    msg::WatchLevel level;
+  };
+  /// Expects the results of these tasks; with level none no longer. The caller asks WATCH itself.
+  struct Watch {
+    std::vector<TaskId> ids;
+    msg::WatchLevel level;
+  };
+  /// The dispatcher does not know this task: it is not watched any more. A task that was submitted
+  /// here stays: it may be on its way.
+  struct Unknown {
+    TaskId id;
+  };
+  /// The caller has these results safe: the dispatcher may drop their data. Other ids are ignored.
+  struct Acknowledge {
+    std::vector<TaskId> ids;
+  };
+  /// Ends the watches of the results that were handed on and are not acknowledged yet: they are not
+  /// repeated, and others come in their place. They stay with the dispatcher until acknowledged.
+  struct SetAside {};
+  /// Those of these results that were handed on stay with the dispatcher: their watches end, and
+  /// acknowledging them does nothing.
+  struct Leave {
+    std::vector<TaskId> ids;
+  };
+  /// Sends a question, again and again until its Reply has come. The message gets a request number
+  /// here.
+  struct Ask {
+    ClientRequest message;
+  };
+  /// The caller does not wait for this reply any more.
+  struct GiveUp {
+    std::uint64_t request;
+  };
+
+  // ---- Events out.
+
+  /// Close the connection and make a new one. What was not sent on the old one is void.
+  struct Reconnect {};
+  /// To the dispatcher.
+  struct Send {
+    std::string frame;
+  };
+  /// To the Ask that has this number.
+  struct Reply {
+    std::uint64_t request;
+    ClientReply message;
+  };
+  /// Of those that only carry on what came: an Acceptance is the verdict on a submission, a
+  /// Deliver::Entry a result, which comes once, an Update::Entry news of an open task.
+  using Event = std::variant<Reconnect, Send, Reply, msg::Acceptance, msg::Deliver::Entry,
+                             msg::Update::Entry, LogEvent>;
+
   /// `acknowledge` false: results are left with the dispatcher for another client to take.
   explicit SessionCore(const Now& now, bool acknowledge = true)
       : acknowledge_(acknowledge), heard_at_(now.mono) {}
 
-  /// Keeps it until its result comes (level none: until it is accepted) and sends it. The same
-  /// submission again is sent again; another content for an open id gets kIdConflict here.
-  void submit(msg::Submission submission, msg::WatchLevel level, const Now& now);
+  void handle(const Frame& frame, const Now& now);
+  void handle(Submit submit, const Now& now);
+  void handle(const Watch& watch, const Now& now);
+  void handle(const Unknown& unknown, const Now& now);
+  void handle(const Acknowledge& acknowledge, const Now& now);
+  void handle(SetAside, const Now& now);
+  void handle(const Leave& leave, const Now& now);
+  /// Returns the number of the Reply.
+  std::uint64_t handle(Ask ask, const Now& now);
+  void handle(GiveUp give_up, const Now& now);
+  /// Repeats what has no answer, and judges silence.
+  void expire(const Now& now);
+  /// On the mono clock; 0 while events wait to be taken.
+  Duration next_deadline() const;
+  std::vector<Event> take_events() { return std::exchange(events_, {}); }
+  /// Aborts when it contradicts itself. O(open tasks).
+  void check() const;
+
   /// Whether its id is open here with another content.
   bool conflicts(const msg::Submission& submission) const;
-  /// Expects the results of `ids`; with level none no longer. The caller sends the WATCH.
-  void watch(const std::vector<TaskId>& ids, msg::WatchLevel level, const Now& now);
-  /// The caller has these results safe: the dispatcher may drop their data. Other ids are ignored.
-  void acknowledge(const std::vector<TaskId>& ids);
-  /// Ends the watches of the results that were handed on and are not acknowledged yet: they are not
-  /// repeated, and others come in their place. They stay with the dispatcher until acknowledged.
-  void set_aside();
-  /// Of these results, those that were handed on stay with the dispatcher: their watches end, and
-  /// acknowledging them does nothing.
-  void leave(const std::vector<TaskId>& ids);
-  /// The dispatcher does not know it. What was submitted here stays: it may be on its way.
-  void unwatch(const TaskId& id) {
-    if (auto it = open_.find(id); it != open_.end() && !it->second.mine) open_.erase(it);
-  }
-  /// Sends a query, again and again until its reply is in Effects::replies under the number that
-  /// comes back. `message`'s own request number is filled in.
-  template <class M>
-  std::uint64_t request(M message, const Now& now) {
-    message.request = ++last_request_;
-    ask(message.request, std::move(message), now);
-    return last_request_;
-  }
-  /// The caller does not wait for this reply any more.
-  void forget(std::uint64_t request) { pending_.erase(request); }
-
-  void handle(const Blob& frame, const Now& now);
-  void tick(const Now& now);
-  Duration next_deadline() const;
-  Effects take_effects();
-
   std::size_t open_tasks() const { return open_.size(); }
   bool is_open(const TaskId& id) const { return open_.contains(id); }
-  /// The first thing found wrong, or nothing. O(open tasks).
-  std::optional<std::string> check_invariants() const;
 
  private:
   struct Open {
@@ -123,7 +163,9 @@ class SessionCore {
   void end_failed(const TaskId& id, ErrorCode code, const std::string& why);
   void renew(const Now& now);
   bool waits() const { return !open_.empty() || !pending_.empty(); }
-  void send(const ClientRequest& message) { effects_.frames.push_back(encode(message)); }
+  void send(const ClientRequest& message) { events_.push_back(Send{encode(message)}); }
+  void note(LogEvent::Level level, std::string text,
+            std::vector<std::pair<std::string, Value>> fields = {});
 
   std::unordered_map<TaskId, Open> open_;
   // Results that were handed on and are not acknowledged: still watched; watched no longer; and
@@ -140,7 +182,7 @@ class SessionCore {
   Duration pinged_at_{0};
   bool silent_ = false;  // said so
   Duration rewatch_at_{0};
-  Effects effects_;
+  std::vector<Event> events_;
 };
 
 }  // namespace genai::client

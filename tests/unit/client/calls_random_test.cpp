@@ -112,13 +112,13 @@ TEST_CASE("each submit gets one verdict and one result") {
         const auto name = std::to_string(random() % 30);
         play.submit(request_of("t" + name, random() % 8 == 0 ? "another" : "prompt"), callbacks);
       }
-      if (random() % 5 == 0) play.calls.acknowledge({kept.begin(), kept.end()});
+      if (random() % 5 == 0) play.calls.acknowledge({kept.begin(), kept.end()}, play.now);
       play.now.mono += from_ms(random() % 900);
       dispatcher.turn();
     }
     dispatcher.be_fair();
     for (int step = 0; step < 300; ++step) {
-      play.calls.acknowledge({kept.begin(), kept.end()});
+      play.calls.acknowledge({kept.begin(), kept.end()}, play.now);
       play.now.mono += from_ms(500);
       dispatcher.turn();
     }

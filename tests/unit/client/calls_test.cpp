@@ -23,7 +23,7 @@ TEST_CASE("a task is told of once: its verdict, then its result") {
   CHECK(play.hear().empty());
   CHECK(play.calls.open_tasks() == 0);
   CHECK(play.take<msg::DeliverAck>().empty());
-  play.calls.acknowledge({"a", "never heard of"});
+  play.calls.acknowledge({"a", "never heard of"}, play.now);
   CHECK(play.take_one<msg::DeliverAck>().ids == std::vector{id("a")});
 }
 
@@ -115,7 +115,7 @@ TEST_CASE("callbacks may ask for more, which is due the next time") {
   TaskCallbacks again;
   again.result = [&](const TaskResult& result) {
     ++rounds;
-    play.calls.acknowledge({result.id});
+    play.calls.acknowledge({result.id}, play.now);
     if (rounds < 3) play.submit(request_of("t" + std::to_string(rounds)), again);
   };
   play.submit(request_of("t0"), again);
@@ -289,7 +289,7 @@ TEST_CASE("a watch that has ended is silent, and its result stays") {
     CHECK(watch.level == msg::WatchLevel::kNone);
     play.receive(msg::Tasks{watch.request, {{{"task_id", "a"}}, {{"task_id", "b"}}}, false});
   }
-  play.calls.acknowledge({"a"});
+  play.calls.acknowledge({"a"}, play.now);
   play.deliver("b");
   CHECK(play.hear().empty());
   CHECK(play.take<msg::DeliverAck>().empty());

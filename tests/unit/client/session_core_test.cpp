@@ -1,5 +1,6 @@
 // The client's conversation: submissions, restarts, questions.
 #include "tests/unit/client/talk.h"
+#include "tools/client/convert.h"
 
 using namespace genai;
 using namespace genai::client;
@@ -11,10 +12,10 @@ TEST_CASE("a submission is answered, delivered and acknowledged") {
   REQUIRE(submits.size() == 1);
   CHECK(t.take<msg::Ping>().size() == 1);  // learns the epoch
   t.accept(submits[0]);
-  REQUIRE(t.effects.verdicts.size() == 1);
-  CHECK(t.effects.verdicts[0].code == ErrorCode::kOk);
+  REQUIRE(t.told.verdicts.size() == 1);
+  CHECK(t.told.verdicts[0].code == ErrorCode::kOk);
   t.receive(Talk::delivery("a"));
-  CHECK(t.effects.events.size() == 1);
+  CHECK(t.told.results.size() == 1);
   CHECK(t.take<msg::DeliverAck>().empty());  // not before the caller says so
   CHECK(t.core.open_tasks() == 0);
   t.acknowledge({"a"});
@@ -41,8 +42,8 @@ TEST_CASE("a refusal ends the submission") {
   t.submit("a");
   t.receive(msg::Accepted{t.take<msg::Submit>().at(0).request,
                           {{id("a"), ErrorCode::kQueueFull, "full"}}});
-  REQUIRE(t.effects.verdicts.size() == 1);
-  CHECK(t.effects.verdicts[0].code == ErrorCode::kQueueFull);
+  REQUIRE(t.told.verdicts.size() == 1);
+  CHECK(t.told.verdicts[0].code == ErrorCode::kQueueFull);
   CHECK(t.core.open_tasks() == 0);
 }
 
@@ -50,15 +51,13 @@ TEST_CASE("an error to a whole submit refuses each of its tasks") {
   Talk t;
   t.submit("a");
   t.receive(msg::ErrorReply{t.take<msg::Submit>().at(0).request, ErrorCode::kBadField, "no"});
-  REQUIRE(t.effects.verdicts.size() == 1);
-  CHECK(t.effects.verdicts[0].code == ErrorCode::kBadField);
+  REQUIRE(t.told.verdicts.size() == 1);
+  CHECK(t.told.verdicts[0].code == ErrorCode::kBadField);
 }
 
 TEST_CASE("many submissions travel in batches within the limits") {
   Talk t;
-  for (int i = 0; i < 10'000; ++i)
-    t.core.submit({id("t" + std::to_string(i)), make_spec({}, {}), Blob(std::string(10, 'x'))},
-                  msg::WatchLevel::kResult, t.now);
+  for (int i = 0; i < 10'000; ++i) t.add("t" + std::to_string(i), std::string(10, 'x'));
   t.turn();
   std::size_t tasks = 0;
   auto batches = t.take<msg::Submit>();
@@ -72,10 +71,7 @@ TEST_CASE("many submissions travel in batches within the limits") {
 
 TEST_CASE("large payloads travel alone and not all at once") {
   Talk t;
-  for (int i = 0; i < 40; ++i)
-    t.core.submit(
-        {id("t" + std::to_string(i)), make_spec({}, {}), Blob(std::string(1u << 20, 'x'))},
-        msg::WatchLevel::kResult, t.now);
+  for (int i = 0; i < 40; ++i) t.add("t" + std::to_string(i), std::string(1u << 20, 'x'));
   t.turn();
   auto batches = t.take<msg::Submit>();
   CHECK(batches.size() == 16);
@@ -90,18 +86,18 @@ TEST_CASE(
   t.take<msg::Ping>();
   t.advance(5'000);
   CHECK(t.take<msg::Ping>().size() == 1);
-  CHECK(!t.effects.reconnect);
+  CHECK(!t.told.reconnect);
   t.advance(5'000);
-  CHECK(t.effects.reconnect);
-  CHECK(t.effects.notices.size() == 1);
+  CHECK(t.told.reconnect);
+  CHECK(t.told.notices.size() == 1);
   auto watches = t.take<msg::Watch>();
   REQUIRE(watches.size() == 1);
   CHECK(watches[0].ids == std::vector{id("a")});
   t.advance(10'000);
-  CHECK(t.effects.reconnect);
-  CHECK(t.effects.notices.empty());  // said once
+  CHECK(t.told.reconnect);
+  CHECK(t.told.notices.empty());  // said once
   t.receive(msg::Pong{1, 7, 1000});
-  CHECK(t.effects.notices.size() == 1);  // it answers again
+  CHECK(t.told.notices.size() == 1);  // it answers again
 }
 
 TEST_CASE("what a restarted dispatcher forgot is submitted again") {
@@ -135,9 +131,9 @@ TEST_CASE("what a restarted dispatcher forgot and then refuses ends with that re
     else
       t.receive(msg::Accepted{request, {{id("a"), ErrorCode::kQueueFull, "full"}}});
     CHECK(t.core.open_tasks() == 0);
-    CHECK(t.effects.verdicts.empty());
-    REQUIRE(t.effects.events.size() == 1);
-    const auto& result = std::get<msg::Deliver::Entry>(t.effects.events[0]);
+    CHECK(t.told.verdicts.empty());
+    REQUIRE(t.told.results.size() == 1);
+    const auto& result = t.told.results[0];
     CHECK(result.status == TaskStatus::kFailed);
     CHECK(result.code == ErrorCode::kQueueFull);
   }
@@ -163,44 +159,44 @@ TEST_CASE("a dispatcher that was restarted before its first PONG came is noticed
 
 TEST_CASE("a watched task of somebody else that nobody knows ends with that reason") {
   Talk t;
-  t.core.watch({id("x")}, msg::WatchLevel::kResult, t.now);
+  t.watch("x");
   t.turn();
   t.receive(msg::Pong{1, 7, 1000});
   t.receive(msg::Pong{2, 8, 1000});
   t.receive(msg::Tasks{t.take<msg::Watch>().at(0).request, {}, false});
-  REQUIRE(t.effects.events.size() == 1);
-  CHECK(std::get<msg::Deliver::Entry>(t.effects.events[0]).code == ErrorCode::kUnknownTask);
+  REQUIRE(t.told.results.size() == 1);
+  CHECK(t.told.results[0].code == ErrorCode::kUnknownTask);
 }
 
 TEST_CASE("queries are repeated until answered and matched by their number") {
   Talk t;
-  const auto stats = t.core.request(msg::StatsQuery{}, t.now);
-  const auto nodes = t.core.request(msg::NodesQuery{}, t.now);
+  const auto stats = t.ask(msg::StatsQuery{});
+  const auto nodes = t.ask(msg::NodesQuery{});
   t.turn();
   CHECK(t.take<msg::StatsQuery>().at(0).request == stats);
   t.advance(5'000);
   CHECK(t.take<msg::StatsQuery>().size() == 1);
   t.receive(msg::Stats{stats, {}});
-  CHECK(t.effects.replies.contains(stats));
+  CHECK(t.told.replies.contains(stats));
   t.receive(msg::Stats{stats, {}});  // the answer to the repetition
-  CHECK(t.effects.replies.empty());
+  CHECK(t.told.replies.empty());
   t.receive(msg::ErrorReply{nodes, ErrorCode::kDraining, ""});
-  CHECK(std::holds_alternative<msg::ErrorReply>(t.effects.replies.at(nodes)));
+  CHECK(std::holds_alternative<msg::ErrorReply>(t.told.replies.at(nodes)));
   CHECK(t.core.next_deadline() == kNever);
 }
 
 TEST_CASE("the ACCEPTED of a replay is its reply, and no verdict on a submission") {
   Talk t;
   t.submit("a");
-  const auto replay = t.core.request(msg::Replay{0, {{id("old"), id("new")}}}, t.now);
+  const auto replay = t.ask(msg::Replay{0, {{id("old"), id("new")}}});
   t.turn();
   CHECK(t.take<msg::Replay>().at(0).request == replay);
   t.receive(msg::Accepted{replay, {{id("new"), {}, ""}}});
-  CHECK(t.effects.verdicts.empty());
-  REQUIRE(t.effects.replies.contains(replay));
-  CHECK(std::get<msg::Accepted>(t.effects.replies.at(replay)).verdicts.at(0).task_id == id("new"));
+  CHECK(t.told.verdicts.empty());
+  REQUIRE(t.told.replies.contains(replay));
+  CHECK(std::get<msg::Accepted>(t.told.replies.at(replay)).verdicts.at(0).task_id == id("new"));
   t.receive(msg::Accepted{replay, {{id("new"), {}, ""}}});  // the answer to a repetition
-  CHECK(t.effects.verdicts.empty());
+  CHECK(t.told.verdicts.empty());
   CHECK(t.core.is_open(id("a")));
 }
 
@@ -208,21 +204,22 @@ TEST_CASE("garbage from the dispatcher is noticed and changes nothing") {
   Talk t;
   t.submit_accepted("a");
   for (const char* bytes : {"", "\xc1", "\x92\x01\x63", "\x93\x01\x2c\x90"}) {
-    t.core.handle(Blob(std::string(bytes)), t.now);
+    t.core.handle(SessionCore::Frame{Blob(std::string(bytes))}, t.now);
     t.turn();
-    CHECK(t.effects.notices.size() == 1);
+    CHECK(t.told.notices.size() == 1);
   }
   CHECK(t.core.open_tasks() == 1);
 }
 
 TEST_CASE("that answers were dropped is told, and they are asked for again") {
   Talk t;
-  const auto number = t.core.request(msg::StatsQuery{}, t.now);
+  const auto number = t.ask(msg::StatsQuery{});
   t.turn();
   t.take<msg::StatsQuery>();
   t.receive(msg::ErrorReply{0, ErrorCode::kPeerFull, "17 answers were dropped"});
-  REQUIRE(t.effects.notices.size() == 1);
-  CHECK(t.effects.notices[0] == "the dispatcher says peer_full: 17 answers were dropped");
+  REQUIRE(t.told.notices.size() == 1);
+  CHECK(notice_from(t.told.notices[0]) ==
+        "the dispatcher says: peer_full: 17 answers were dropped");
   t.advance(5'000);
   CHECK(t.take<msg::StatsQuery>().at(0).request == number);
 }
@@ -233,7 +230,7 @@ TEST_CASE("a restart is noticed although the dispatcher keeps answering other qu
   t.receive(msg::Pong{1, 7, 1000});
   t.take<msg::Ping>();
   for (int i = 0; i < 6; ++i) {  // never silent for as long as a ping would take
-    const auto number = t.core.request(msg::StatsQuery{}, t.now);
+    const auto number = t.ask(msg::StatsQuery{});
     t.advance(1'000);
     t.receive(msg::Stats{number, {}});
   }
@@ -297,11 +294,11 @@ TEST_CASE("deadlines are never in the past after a turn") {
 
 TEST_CASE("a task that nobody watches is kept until it is accepted, not longer") {
   Talk t;
-  t.core.submit({id("a"), make_spec({}, {}), Blob("p")}, msg::WatchLevel::kNone, t.now);
+  t.add("a", "p", msg::WatchLevel::kNone);
   t.turn();
   CHECK(t.core.open_tasks() == 1);
   t.accept(t.take<msg::Submit>().at(0));
-  CHECK(t.effects.verdicts.size() == 1);
+  CHECK(t.told.verdicts.size() == 1);
   CHECK(t.core.open_tasks() == 0);
   CHECK(t.core.next_deadline() == kNever);
 }
@@ -310,17 +307,17 @@ TEST_CASE("an open id keeps its content; the same content is sent again") {
   Talk t;
   t.submit_accepted("a");
   t.submit("a", "another prompt");
-  REQUIRE(t.effects.verdicts.size() == 1);
-  CHECK(t.effects.verdicts[0].code == ErrorCode::kIdConflict);
+  REQUIRE(t.told.verdicts.size() == 1);
+  CHECK(t.told.verdicts[0].code == ErrorCode::kIdConflict);
   CHECK(t.take<msg::Submit>().empty());
   CHECK(t.core.is_open(id("a")));
   t.submit("a");
   auto again = t.take<msg::Submit>();
   REQUIRE(again.size() == 1);
   t.accept(again[0]);
-  CHECK(t.effects.verdicts.at(0).code == ErrorCode::kOk);
+  CHECK(t.told.verdicts.at(0).code == ErrorCode::kOk);
   t.receive(Talk::delivery("a"));
-  CHECK(t.effects.events.size() == 1);
+  CHECK(t.told.results.size() == 1);
 }
 
 TEST_CASE("an error to a repeated submit does not end what was accepted meanwhile") {
@@ -332,7 +329,7 @@ TEST_CASE("an error to a repeated submit does not end what was accepted meanwhil
   const auto second = t.take<msg::Submit>().at(0);
   t.accept(first);
   t.receive(msg::ErrorReply{second.request, ErrorCode::kBadField, "no"});
-  CHECK(t.effects.verdicts.empty());
+  CHECK(t.told.verdicts.empty());
   CHECK(t.core.is_open(id("a")));
 }
 
@@ -340,8 +337,8 @@ TEST_CASE("watching a task whose submission is unanswered does not stop the subm
   Talk t;
   t.submit("a");
   t.take<msg::Submit>();
-  t.core.watch({id("a")}, msg::WatchLevel::kProgress, t.now);
-  t.core.unwatch(id("a"));  // the dispatcher does not know it yet
+  t.watch("a", msg::WatchLevel::kProgress);
+  t.core.handle(SessionCore::Unknown{id("a")}, t.now);  // the dispatcher does not know it yet
   t.receive(msg::Pong{1, 7, 1000});
   t.advance(5'100);
   auto again = t.take<msg::Submit>();
@@ -352,13 +349,13 @@ TEST_CASE("watching a task whose submission is unanswered does not stop the subm
 TEST_CASE("after a reconnect unaccepted submissions and open queries are sent again") {
   Talk t;
   t.submit("a");
-  const auto stats = t.core.request(msg::StatsQuery{}, t.now);
+  const auto stats = t.ask(msg::StatsQuery{});
   t.turn();
   t.take<msg::Submit>();
   t.take<msg::StatsQuery>();
   t.now.mono += from_ms(10'000);
   t.turn();
-  CHECK(t.effects.reconnect);
+  CHECK(t.told.reconnect);
   CHECK(t.take<msg::Submit>().size() == 1);
   auto queries = t.take<msg::StatsQuery>();
   REQUIRE(!queries.empty());
@@ -372,7 +369,7 @@ TEST_CASE("many forgotten tasks are one notice") {
   t.receive(msg::Pong{2, 8, 1000});
   auto watch = t.take<msg::Watch>().at(0);
   t.receive(msg::Tasks{watch.request, {{{"task_id", "b"}, {"status", "Sent"}}}, false});
-  CHECK(t.effects.notices.size() == 1);
+  CHECK(t.told.notices.size() == 1);
   auto again = t.take<msg::Submit>();
   REQUIRE(again.size() == 1);
   CHECK(again[0].tasks.size() == 2);
@@ -380,8 +377,8 @@ TEST_CASE("many forgotten tasks are one notice") {
 
 TEST_CASE("a submission that its answer does not name is sent again") {
   Talk t;
-  t.core.submit({id("a"), make_spec({}, {}), {}}, msg::WatchLevel::kResult, t.now);
-  t.core.submit({id("b"), make_spec({}, {}), {}}, msg::WatchLevel::kResult, t.now);
+  t.add("a");
+  t.add("b");
   t.turn();
   t.receive(msg::Accepted{t.take<msg::Submit>().at(0).request, {{id("a"), {}, ""}}});
   CHECK(t.take<msg::Submit>().empty());
@@ -399,7 +396,7 @@ TEST_CASE("a watch that a restarted dispatcher refuses is asked for again") {
   t.receive(msg::Pong{9, 8, 0});  // another epoch
   const auto watch = t.take<msg::Watch>().at(0);
   t.receive(msg::ErrorReply{watch.request, ErrorCode::kStoreFull, "the disk is full"});
-  CHECK(t.effects.replies.empty());  // nobody here asked
+  CHECK(t.told.replies.empty());  // nobody here asked
   t.advance(5'000);
   const auto again = t.take<msg::Watch>();
   REQUIRE(again.size() == 1);

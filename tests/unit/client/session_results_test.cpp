@@ -8,10 +8,10 @@ TEST_CASE("an acknowledged result that comes again is acknowledged again and han
   Talk t;
   t.submit_accepted("a");
   t.receive(Talk::delivery("a"));
-  CHECK(t.effects.events.size() == 1);
+  CHECK(t.told.results.size() == 1);
   t.acknowledge({"a"});
   t.receive(Talk::delivery("a"));
-  CHECK(t.effects.events.empty());
+  CHECK(t.told.results.empty());
   CHECK(t.take<msg::DeliverAck>().size() == 2);
   CHECK(t.take<msg::Watch>().empty());
 }
@@ -22,7 +22,7 @@ TEST_CASE("a result that comes again while the caller has it is not repeated, an
   t.receive(Talk::delivery("a"));
   for (int i = 0; i < 2; ++i) {
     t.receive(Talk::delivery("a"));
-    CHECK(t.effects.events.empty());
+    CHECK(t.told.results.empty());
     CHECK(t.take<msg::DeliverAck>().empty());
     const auto watches = t.take<msg::Watch>();
     REQUIRE(watches.size() == 1);
@@ -38,8 +38,7 @@ TEST_CASE("results are acknowledged in groups, and only those that were handed o
   std::vector<std::string> names;
   for (int i = 0; i < 5000; ++i) {
     names.push_back("t" + std::to_string(i));
-    t.core.submit({id(names.back()), make_spec({}, {}), Blob("p")}, msg::WatchLevel::kResult,
-                  t.now);
+    t.add(names.back());
   }
   t.turn();
   for (const std::string& name : names)
@@ -59,13 +58,13 @@ TEST_CASE("results that are set aside make room and are acknowledged later") {
   for (const char* name : {"a", "b", "c"}) t.submit_accepted(name);
   t.receive(Talk::delivery("a"));
   t.receive(Talk::delivery("b"));
-  t.core.set_aside();
+  t.core.handle(SessionCore::SetAside{}, t.now);
   t.turn();
   auto watches = t.take<msg::Watch>();
   REQUIRE(watches.size() == 1);
   CHECK(watches[0].level == msg::WatchLevel::kNone);
   CHECK(watches[0].ids.size() == 2);
-  t.core.set_aside();
+  t.core.handle(SessionCore::SetAside{}, t.now);
   t.turn();
   CHECK(t.take<msg::Watch>().empty());  // once each
   CHECK(t.take<msg::DeliverAck>().empty());
@@ -78,7 +77,7 @@ TEST_CASE("a result that is left is not acknowledged") {
   Talk t;
   t.submit_accepted("a");
   t.receive(Talk::delivery("a"));
-  t.core.leave({id("a"), id("nobody")});
+  t.core.handle(SessionCore::Leave{{id("a"), id("nobody")}}, t.now);
   t.turn();
   for (int i = 0; i < 2; ++i) {
     const auto watches = t.take<msg::Watch>();
@@ -87,7 +86,7 @@ TEST_CASE("a result that is left is not acknowledged") {
     CHECK(watches[0].ids == std::vector{id("a")});
     t.acknowledge({"a"});
     t.receive(Talk::delivery("a"));  // the end of the watch was lost on the way
-    CHECK(t.effects.events.empty());
+    CHECK(t.told.results.empty());
   }
   CHECK(t.take<msg::DeliverAck>().empty());
 }
@@ -96,10 +95,10 @@ TEST_CASE("a result that was left and is watched again is handed on and acknowle
   Talk t;
   t.submit_accepted("a");
   t.receive(Talk::delivery("a"));
-  t.core.leave({id("a")});
-  t.core.watch({id("a")}, msg::WatchLevel::kResult, t.now);
+  t.core.handle(SessionCore::Leave{{id("a")}}, t.now);
+  t.watch("a");
   t.receive(Talk::delivery("a"));
-  CHECK(t.effects.events.size() == 1);
+  CHECK(t.told.results.size() == 1);
   t.acknowledge({"a"});
   CHECK(t.take<msg::DeliverAck>().at(0).ids == std::vector{id("a")});
 }
@@ -108,26 +107,26 @@ TEST_CASE("a result without its ACCEPTED counts as accepted") {
   Talk t;
   t.submit("a");
   t.receive(Talk::delivery("a"));
-  CHECK(t.effects.verdicts.size() == 1);
-  CHECK(t.effects.events.size() == 1);
+  CHECK(t.told.verdicts.size() == 1);
+  CHECK(t.told.results.size() == 1);
 }
 
 TEST_CASE("an onlooker ends its watch instead of acknowledging") {
   Talk t(false);
-  t.core.watch({id("a")}, msg::WatchLevel::kResult, t.now);
+  t.watch("a");
   t.receive(Talk::delivery("a"));
-  CHECK(t.effects.events.size() == 1);
+  CHECK(t.told.results.size() == 1);
   CHECK(t.take<msg::DeliverAck>().empty());
   auto watches = t.take<msg::Watch>();
   REQUIRE(watches.size() == 1);
   CHECK(watches[0].level == msg::WatchLevel::kNone);
   CHECK(watches[0].ids == std::vector{id("a")});
   t.receive(msg::Tasks{watches[0].request, {}, false});
-  CHECK(t.effects.replies.empty());
+  CHECK(t.told.replies.empty());
   CHECK(t.core.next_deadline() == kNever);
   t.acknowledge({"a"});
   t.receive(Talk::delivery("a"));  // it was on its way
-  CHECK(t.effects.events.empty());
+  CHECK(t.told.results.empty());
   CHECK(t.take<msg::DeliverAck>().empty());
   CHECK(t.take<msg::Watch>().size() == 1);
 }
@@ -135,16 +134,16 @@ TEST_CASE("an onlooker ends its watch instead of acknowledging") {
 TEST_CASE("a result that was set aside and watched again is set aside once more") {
   Talk t;
   const auto watches_ended = [&] {
-    t.core.set_aside();
+    t.core.handle(SessionCore::SetAside{}, t.now);
     t.turn();
     return t.take<msg::Watch>().size();
   };
   t.submit_accepted("a");
   t.receive(Talk::delivery("a"));
   CHECK(watches_ended() == 1);
-  t.core.watch({id("a")}, msg::WatchLevel::kResult, t.now);
+  t.watch("a");
   t.receive(Talk::delivery("a"));
-  CHECK(t.effects.events.size() == 1);
+  CHECK(t.told.results.size() == 1);
   CHECK(watches_ended() == 1);
   CHECK(watches_ended() == 0);
 }
@@ -152,9 +151,9 @@ TEST_CASE("a result that was set aside and watched again is set aside once more"
 TEST_CASE("a result that crosses the end of its watch stays with the dispatcher") {
   Talk t;
   t.submit_accepted("a");
-  t.core.watch({id("a")}, msg::WatchLevel::kNone, t.now);
+  t.watch("a", msg::WatchLevel::kNone);
   t.receive(Talk::delivery("a"));
-  CHECK(t.effects.events.empty());
+  CHECK(t.told.results.empty());
   CHECK(t.take<msg::DeliverAck>().empty());
   CHECK(t.take<msg::Watch>().at(0).level == msg::WatchLevel::kNone);
 }
