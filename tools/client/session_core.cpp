@@ -50,8 +50,9 @@ void SessionCore::handle(const Watch& watch, const Now& now) {
   if (!waits()) heard_at_ = now.mono;
   for (const TaskId& id : ids) {
     if (level == msg::WatchLevel::kNone) {
-      // Its result may be on its way. Nobody here will have it, so it is not to be acknowledged.
-      if (open_.erase(id)) left_.insert(id);
+      // Its result may be on its way. Nobody here will have it, so it is not to be acknowledged,
+      // unless the caller has got it from an earlier watch.
+      if (open_.erase(id) && !held_.contains(id) && !aside_.contains(id)) left_.insert(id);
       continue;
     }
     auto [it, added] = open_.try_emplace(id);

@@ -157,3 +157,22 @@ TEST_CASE("a result that crosses the end of its watch stays with the dispatcher"
   CHECK(t.take<msg::DeliverAck>().empty());
   CHECK(t.take<msg::Watch>().at(0).level == msg::WatchLevel::kNone);
 }
+
+TEST_CASE("a result in hand is acknowledged although a second watch of it was ended") {
+  Talk t;
+  t.submit_accepted("a");
+  t.receive(Talk::delivery("a"));
+  SECTION("at once") {}
+  SECTION("after it was set aside") { t.core.handle(SessionCore::SetAside{}, t.now); }
+  t.watch("a");
+  t.turn();
+  t.watch("a", msg::WatchLevel::kNone);
+  t.turn();
+  t.take<msg::Watch>();
+  t.receive(Talk::delivery("a"));  // it was on its way
+  CHECK(t.told.results.empty());
+  CHECK(t.take<msg::Watch>().size() == 1);  // ended, so that it is not repeated
+  CHECK(t.take<msg::DeliverAck>().empty());
+  t.acknowledge({"a"});
+  CHECK(t.take<msg::DeliverAck>().at(0).ids == std::vector{id("a")});
+}
