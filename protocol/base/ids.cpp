@@ -33,13 +33,8 @@ TaskId uuid7(std::uint64_t unix_ms, const std::array<std::uint8_t, 10>& random) 
   bytes[6] = static_cast<std::uint8_t>((bytes[6] & 0x0f) | 0x70);
   bytes[8] = static_cast<std::uint8_t>((bytes[8] & 0x3f) | 0x80);
 
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string text;
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
-    text += kHex[bytes[i] >> 4];
-    text += kHex[bytes[i] & 15];
-  }
+  std::string text = hex({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  for (const std::size_t at : {20, 16, 12, 8}) text.insert(at, 1, '-');
   return *TaskId::parse(text);
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "protocol/base/hex.h"
 #include "protocol/base/limits.h"
 
 namespace genai {
@@ -64,15 +65,7 @@ class BinaryId {
     return {reinterpret_cast<const char*>(bytes_.data()), bytes_.size()};
   }
   /// Returns the first 4 bytes in hex: enough to tell sessions apart, useless to attackers.
-  std::string short_hex() const {
-    static constexpr char kHex[] = "0123456789abcdef";
-    std::string out;
-    for (std::size_t i = 0; i < 4; ++i) {
-      out += kHex[bytes_[i] >> 4];
-      out += kHex[bytes_[i] & 15];
-    }
-    return out;
-  }
+  std::string short_hex() const { return hex(view().substr(0, 4)); }
   friend auto operator<=>(const BinaryId&, const BinaryId&) = default;
 
  private:

@@ -5,6 +5,7 @@
 #include <optional>
 #include <stdexcept>
 
+#include "protocol/base/hex.h"
 #include "protocol/base/limits.h"
 #include "protocol/base/text.h"
 #include "protocol/runtime/config_file.h"
@@ -114,15 +115,7 @@ Expected<std::vector<std::string>> files_in(const std::string& folder) {
 }
 
 /// Of a key's file. Z85 has characters that no file name should have.
-std::string file_name(std::string_view public_key) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string name;
-  for (const char c : public_key) {
-    name += kHex[static_cast<unsigned char>(c) >> 4];
-    name += kHex[static_cast<unsigned char>(c) & 15];
-  }
-  return name + ".toml";
-}
+std::string file_name(std::string_view public_key) { return hex(public_key) + ".toml"; }
 
 /// Whether the file is about the key, though a daemon may refuse the rest of it.
 bool names_key(const std::string& path, std::string_view public_key) {

@@ -6,6 +6,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "protocol/base/hex.h"
 #include "protocol/wire/messages.h"
 #include "tests/golden/other_release.h"
 
@@ -128,16 +129,6 @@ std::vector<Message> messages() {
 /// Of later releases: vectors.json does not have them.
 std::vector<Message> later_messages() {
   return {msg::LinkStatsQuery{}, msg::LinkStats{{{"nodes_online", 3}, {"lost_total", 1}}}};
-}
-
-std::string hex(std::string_view bytes) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (const char c : bytes) {
-    text += kDigits[static_cast<unsigned char>(c) >> 4];
-    text += kDigits[static_cast<unsigned char>(c) & 15];
-  }
-  return text;
 }
 
 /// bin as {"hex": ...}, since JSON has no bytes.

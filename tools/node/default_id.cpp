@@ -5,12 +5,12 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <filesystem>
 #include <system_error>
 
+#include "protocol/base/hex.h"
 #include "protocol/base/ids.h"
 #include "protocol/base/limits.h"
 #include "protocol/transport/system.h"
@@ -29,9 +29,9 @@ std::string prefix_of(std::string_view host) {
 }
 
 std::string random_hex() {
-  std::array<std::uint8_t, kRandomBytes> bytes{};
+  std::string bytes(kRandomBytes, '\0');
   transport::fill_random(bytes.data(), bytes.size());
-  return fmt::format("{:02x}", fmt::join(bytes, ""));
+  return hex(bytes);
 }
 
 /// What an earlier process wrote, if it is one of our ids.

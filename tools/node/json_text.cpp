@@ -1,8 +1,8 @@
 #include "tools/node/json_text.h"
 
-#include <fmt/format.h>
-
 #include <nlohmann/json.hpp>
+
+#include "protocol/base/hex.h"
 
 namespace genai::node {
 namespace {
@@ -16,9 +16,7 @@ Json to_json(const Value& value) {
         if constexpr (std::is_same_v<V, std::monostate>) {
           return nullptr;
         } else if constexpr (std::is_same_v<V, Bytes>) {
-          std::string hex;
-          for (const char c : v.data) hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
-          return hex;
+          return hex(v.data);
         } else if constexpr (std::is_same_v<V, ValueList>) {
           Json list = Json::array();
           for (const Value& entry : v) list.push_back(to_json(entry));

@@ -9,6 +9,8 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "protocol/base/hex.h"
+
 namespace genai::dispatcher::store {
 namespace {
 
@@ -41,14 +43,6 @@ void append_quoted(std::string& out, std::string_view text) {
     }
   }
   out += '"';
-}
-
-void append_hex(std::string& out, std::string_view bytes) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  for (const char c : bytes) {
-    out += kDigits[static_cast<unsigned char>(c) >> 4];
-    out += kDigits[static_cast<unsigned char>(c) & 15];
-  }
 }
 
 SessionId parse_session(const std::string& hex) {
