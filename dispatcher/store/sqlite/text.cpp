@@ -1,11 +1,9 @@
 #include "dispatcher/store/sqlite/text.h"
 
-#include <fmt/format.h>
 #include <sodium.h>
 
 #include <algorithm>
 #include <charconv>
-#include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -21,27 +19,17 @@ void append_number(std::string& out, std::uint64_t number) {
   out.append(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
 }
 
-/// A JSON string. Only what JSON forbids is escaped.
+/// A JSON string. Most texts can be copied as they are: each commit writes some for every task.
 void append_quoted(std::string& out, std::string_view text) {
-  out += '"';
   const auto plain = [](char c) {
     return c != '"' && c != '\\' && static_cast<unsigned char>(c) >= 0x20;
   };
-  if (std::ranges::all_of(text, plain)) {
-    out += text;
-    out += '"';
+  if (!std::ranges::all_of(text, plain)) {
+    out += Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
     return;
   }
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned char>(c));
-    } else {
-      out += c;
-    }
-  }
+  out += '"';
+  out += text;
   out += '"';
 }
 
