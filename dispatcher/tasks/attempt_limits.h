@@ -8,7 +8,7 @@
 namespace genai::dispatcher {
 
 struct AttemptLimits {
-  // Each counter has its own limit (DESIGN.md, point 5).
+  // Each counter has its own limit: the fault of a task, of a node and of nobody are not one thing.
   std::uint32_t max_faults = 5;   // error results
   std::uint32_t max_losses = 10;  // attempts that died with, or were dropped by, a provider
   std::uint32_t max_drains = 100;

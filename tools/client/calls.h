@@ -1,5 +1,5 @@
-// Who is called with what: the callbacks of a program around the session core. Pure (DESIGN.md,
-// point 1).
+// Who is called with what: the callbacks of a program around the session core. Pure:
+// no clock, no socket.
 #pragma once
 
 #include <deque>

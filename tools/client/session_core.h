@@ -1,5 +1,6 @@
-// A client's conversation with the dispatcher, without the socket. Pure (DESIGN.md, point 1):
-// submissions are kept until their results have come, and everything unanswered is repeated.
+// A client's conversation with the dispatcher, without the socket. Pure: no clock, no
+// socket. Submissions are kept until their results have come, and everything unanswered is
+// repeated.
 #pragma once
 
 #include <deque>
