@@ -268,6 +268,11 @@ void Dispatcher::on(desk_event::DrainNode& event, const Now& now) {
   placement_.drain(event.node, event.on, now);
 }
 
+void Dispatcher::on(Accept& event, const Now& now) {
+  lifecycle_.handle(event, now);
+  hand_on_tasks(now);
+}
+
 void Dispatcher::on(desk_event::Refused&, const Now&) { ++malformed_total_; }
 
 // ---- of the archive, and of all

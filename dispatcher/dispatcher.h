@@ -1,5 +1,5 @@
 // The dispatcher without its sockets: six machines, each of which owns its state alone, and the
-// events that go from one to the other. Pure (DESIGN.md, point 1).
+// events that go from one to the other. Pure: none knows a clock, a socket or a file.
 //
 //   Membership  fleet/      which nodes there are, and how they are reached
 //   Lifecycle   tasks/      the life of every task until it ends (with Recovery after a restart)
@@ -154,7 +154,7 @@ class Dispatcher {
   void on(desk_event::Annotate& event, const Now& now);
   void on(desk_event::DrainNode& event, const Now& now);
   void on(desk_event::Refused& event, const Now& now);
-  void on(Accept& event, const Now& now) { lifecycle_.handle(std::move(event), now); }
+  void on(Accept& event, const Now& now);
   void on(Cancel& event, const Now& now) { lifecycle_.handle(event, now); }
   void on(Reprioritise& event, const Now& now) { lifecycle_.handle(event, now); }
 

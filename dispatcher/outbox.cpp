@@ -11,6 +11,7 @@ namespace genai::dispatcher {
 namespace {
 
 constexpr std::size_t kEntryOverheadBytes = 256;
+constexpr std::size_t kUsualEntries = 4;
 
 bool is_promise(const ClientReply& reply) {
   return std::visit(Overloaded{[](const msg::Accepted& accepted) {
@@ -36,6 +37,7 @@ void Outbox::Queue<Any>::append(std::vector<Entry> M::*list, Entry entry, std::s
   if (!last || (last->*list).size() == limits::kMaxBatchEntries ||
       last_bytes + bytes > limits::kBatchTargetBytes) {
     last = &std::get<M>(messages.emplace_back(M()));
+    (last->*list).reserve(kUsualEntries);
     last_bytes = 0;
   }
   last_bytes += bytes;

@@ -132,6 +132,7 @@ void Desk::complete(Submitting& serving, const Now& now) {
 
 template <class M, class R>
 void Desk::begin(M& message, R reply) {
+  reply.verdicts.reserve(entries_of(message).size());
   serving_ = Serving<M, R>{std::move(message), std::move(reply)};
 }
 

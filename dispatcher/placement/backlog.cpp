@@ -47,6 +47,19 @@ TaskClass::Key Backlog::key_of(const TaskSpec& spec) {
   return {spec.needs, spec.max_cost, spec.time_to_money_ratio, size_class(spec.work)};
 }
 
+/// Null: there is none.
+TaskClass* Backlog::find(const TaskSpec& spec) const {
+  const auto is_of = [&](const TaskClass::Key& key) {
+    return key.needs == spec.needs && key.max_cost == spec.max_cost &&
+           key.time_to_money_ratio == spec.time_to_money_ratio && key.size == size_class(spec.work);
+  };
+  if (asked_for_ && is_of(asked_for_->key)) return asked_for_;
+  const auto it = classes_.find(key_of(spec));
+  if (it == classes_.end()) return nullptr;
+  asked_for_ = const_cast<TaskClass*>(&it->second);
+  return asked_for_;
+}
+
 bool Backlog::has_class_for(const TaskSpec& spec, std::size_t providers) const {
   const std::size_t most =
       std::clamp(kMaxEntries / std::max<std::size_t>(providers, 1), kLeastClasses, kMaxClasses);
@@ -58,9 +71,12 @@ void Backlog::enroll(QueueEntry& task, const TaskRecord& record, const TaskSpec&
   task.record = &record;
   task.priority = record.priority();
   task.accepted_at = accepted_at;
-  const auto key = key_of(spec);
-  const ModelId model = measures_.model(spec.needs.model);
-  TaskClass& group = classes_.try_emplace(key, key, model).first->second;
+  TaskClass* known = find(spec);
+  if (!known) {
+    const auto key = key_of(spec);
+    known = &classes_.try_emplace(key, key, measures_.model(spec.needs.model)).first->second;
+  }
+  TaskClass& group = *known;
   if (group.members++ == 0 && group.is_idle) {
     idle_.erase(group.idle);
     group.is_idle = false;
@@ -91,6 +107,7 @@ void Backlog::forget(QueueEntry& task) {
     TaskClass& oldest = *idle_.front();
     entries -= oldest.ranking.size();
     idle_.pop_front();
+    if (asked_for_ == &oldest) asked_for_ = nullptr;
     classes_.erase(classes_.find(oldest.key));
   }
 }

@@ -79,7 +79,7 @@ class Backlog {
   /// that kind can be taken.
   bool has_class_for(const TaskSpec& spec, std::size_t providers) const;
   /// Whether a task of that kind would need a class that is not there.
-  bool is_new_kind(const TaskSpec& spec) const { return !classes_.contains(key_of(spec)); }
+  bool is_new_kind(const TaskSpec& spec) const { return find(spec) == nullptr; }
   Tenant& tenant_of(const TaskSpec& spec) { return tenants_.of(spec.tenant); }
   /// Makes the entry that of a task, and enters the class and tenant of the
   /// task; it stays a member of both until forget().
@@ -121,6 +121,7 @@ class Backlog {
   using Classes = std::map<TaskClass::Key, TaskClass>;
 
   static TaskClass::Key key_of(const TaskSpec& spec);
+  TaskClass* find(const TaskSpec& spec) const;
   TenantQueue::Key place_of(const QueueEntry& task) const;
   void enter(QueueEntry& task);
   void leave(QueueEntry& task);
@@ -133,6 +134,9 @@ class Backlog {
   Measures& measures_;
   Tenants& tenants_;
   Classes classes_;
+  // The class that was asked for last. Most tasks are of the same kind as the one before, and then
+  // no key is made of their specs.
+  mutable TaskClass* asked_for_ = nullptr;
   std::list<TaskClass*> idle_;  // without members, the longest first
   std::vector<TaskClass*> active_;
   std::map<std::pair<Duration, std::uint64_t>, QueueEntry*> delayed_;  // not_before, then sequence

@@ -62,7 +62,7 @@ QueueEntry& Placement::enroll(Task& task, const TaskSpec& spec, const Now& now) 
 }
 
 void Placement::handle(const task_event::Accepted& event, const Now& now) {
-  backlog_.add(enroll(*event.task, event.spec, now), now.mono);
+  backlog_.add(enroll(*event.task, *event.spec, now), now.mono);
 }
 
 void Placement::restore(Task& task, const Now& now) {

@@ -36,7 +36,7 @@ namespace task_event {
 struct Accepted {
   static constexpr std::string_view kName = "task accepted";
   Task* task;
-  TaskSpec spec;  // as it was submitted
+  const TaskSpec* spec;  // as it was submitted
 };
 struct Assigned {
   static constexpr std::string_view kName = "task assigned";

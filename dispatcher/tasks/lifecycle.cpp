@@ -55,7 +55,7 @@ Lifecycle::Lifecycle(const AttemptLimits& limits, Duration lost, std::uint64_t e
 
 // ---- acceptance
 
-void Lifecycle::handle(Accept event, const Now& now) {
+void Lifecycle::handle(Accept& event, const Now& now) {
   auto task = std::make_unique<Task>();
   task->id = event.id;
   task->spec = KeptSpec(event.spec);
@@ -68,7 +68,7 @@ void Lifecycle::handle(Accept event, const Now& now) {
   set_deadlines(*task, event.spec, now);
   Task& added = tasks_.insert(std::move(task), now, event.reason);
   ++accepted_total_;
-  tell(Accepted{&added, std::move(event.spec)});
+  tell(Accepted{&added, &event.spec});
 }
 
 Task& Lifecycle::restore(TaskRecord record, const Now& now) {
@@ -97,7 +97,7 @@ void Lifecycle::handle(const Assign& event, const Now& now) {
   task.current = number;
   task.asked_back = false;
   tasks_.move(task, Step::kAssign, event.reason, now, assignee.node_id, number);
-  tasks_.set_phase_end(task, now.mono + limits_.assign_ack);
+  tasks_.set_usual_phase_end(task, now.mono + limits_.assign_ack);
   Assignments::give(assignee, task);
   if (number == 1)
     queue_ms_.observe(static_cast<double>((now.mono - task.accepted_at).count()) / 1000);

@@ -102,7 +102,8 @@ class Lifecycle {
   Lifecycle(const AttemptLimits& limits, Duration lost, std::uint64_t epoch, bool durable,
             Metrics& metrics);
 
-  void handle(Accept event, const Now& now);
+  /// Takes the payload out of the event. Have Accepted handled while the event lasts.
+  void handle(Accept& event, const Now& now);
   void handle(const Assign& event, const Now& now);
   void handle(const AskBack& event, const Now& now);
   void handle(const Cancel& event, const Now& now);
@@ -135,7 +136,7 @@ class Lifecycle {
   Duration next_due_at() const { return tasks_.next_deadline(); }
   /// The phase goes on for as long as an acknowledgement may take.
   void wait_on(Task& task, const Now& now) {
-    tasks_.set_phase_end(task, now.mono + limits_.assign_ack);
+    tasks_.set_usual_phase_end(task, now.mono + limits_.assign_ack);
   }
   Duration next_deadline() const { return assignments_.next_deadline(); }
 

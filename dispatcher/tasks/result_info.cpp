@@ -100,12 +100,12 @@ std::size_t memory_of(const ValueMap& map) {
 
 std::string drop_mistyped(ValueMap& info) {
   std::string dropped;
-  for (const auto& [key, fits] : kOfNodes) {
-    const auto it = info.find(key);
-    if (it == info.end() || fits(it->second)) continue;
-    dropped += (dropped.empty() ? "" : ", ") + it->first;
-    info.erase(it);
-  }
+  drop_if(info, [&](const auto& entry) {
+    const auto known = std::ranges::find(kOfNodes, std::string_view(entry.first), &NodesKey::key);
+    if (known == kOfNodes.end() || known->fits(entry.second)) return false;
+    dropped += (dropped.empty() ? "" : ", ") + entry.first;
+    return true;
+  });
   return dropped;
 }
 

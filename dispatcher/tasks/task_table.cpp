@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "dispatcher/tasks/task_times.h"
 #include "protocol/base/check.h"
@@ -203,7 +204,9 @@ void TaskTable::move(Task& task, Step step, std::string_view reason, const Now& 
   ++counts_[static_cast<std::size_t>(to)];
   task.status = to;
   if (!task.is_assigned()) task.current = 0;
-  task.phase_ends = kNever;
+  // When the end of the old phase comes the task is looked at anyway: a later end of the next phase
+  // needs no note of its own.
+  if (step != Step::kAcknowledge) task.phase_ends = kNever;
   queued_bytes_ -= task.queued_bytes();
   append(task, reason, now, node, attempt);
   if (is_terminal(to)) {
@@ -213,7 +216,7 @@ void TaskTable::move(Task& task, Step step, std::string_view reason, const Now& 
     forget_deadline(task);
   } else {
     queued_bytes_ += task.queued_bytes();
-    note_deadline(task);
+    if (step != Step::kAcknowledge) note_deadline(task);
   }
 }
 
@@ -227,15 +230,31 @@ void TaskTable::annotate(Task& task, std::string_view reason, const Now& now, co
 }
 
 void TaskTable::set_phase_end(Task& task, Duration at) {
+  const bool is_looked_at_before = task.phase_ends <= at;
   task.phase_ends = at;
-  note_deadline(task);
+  if (!is_looked_at_before) note_deadline(task);
+}
+
+void TaskTable::set_usual_phase_end(Task& task, Duration at) {
+  GENAI_CHECK(usual_phases_.empty() || usual_phases_.back().first <= at);
+  task.phase_ends = at;
+  usual_phases_.emplace_back(at, task.handle);
 }
 
 Duration TaskTable::next_deadline() const {
-  return deadlines_.empty() ? kNever : deadlines_.begin()->first;
+  return std::min(deadlines_.empty() ? kNever : deadlines_.begin()->first,
+                  usual_phases_.empty() ? kNever : usual_phases_.front().first);
+}
+
+/// A place here may be that of another task by now, which is none the worse for the look.
+void TaskTable::note_phases(Duration now) {
+  for (; !usual_phases_.empty() && usual_phases_.front().first <= now; usual_phases_.pop_front())
+    if (Task* task = present(usual_phases_.front().second); task && !is_terminal(task->status))
+      note_deadline(*task);
 }
 
 Task* TaskTable::next_due(Duration now) {
+  note_phases(now);
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     Task& task = *present(deadlines_.begin()->second);
     if (deadline(task) <= now) return &task;
@@ -283,7 +302,6 @@ void TaskTable::check_present(const Known& known) const {
     GENAI_CHECK(task.result.empty());
   GENAI_CHECK((task.is_assigned() || task.recovering) == (task.current != 0));
   if (task.current != 0) GENAI_CHECK(task.attempt(task.current) != nullptr);
-  GENAI_CHECK(known.noted_deadline_ <= deadline(task));
   if (known.noted_deadline_ != kNever) {
     GENAI_CHECK(!is_terminal(task.status));
     GENAI_CHECK(deadlines_.contains({known.noted_deadline_, task.handle}));
@@ -293,6 +311,8 @@ void TaskTable::check_present(const Known& known) const {
 void TaskTable::check_invariants() const {
   std::array<std::size_t, 6> counts{};
   std::size_t bytes = 0, deadlines = 0, settled = 0;
+  std::unordered_map<TaskHandle, Duration> looked_at;  // by then
+  for (const auto& [at, task] : usual_phases_) looked_at.try_emplace(task, at);
   for (const Known& known : *this) {
     ++counts[static_cast<std::size_t>(known.status())];
     GENAI_CHECK(&at(known.handle_) == &known && by_id_.contains(known.id()) &&
@@ -304,6 +324,9 @@ void TaskTable::check_invariants() const {
       continue;
     }
     check_present(known);
+    const auto usual = looked_at.find(known.handle_);
+    const Duration by = usual == looked_at.end() ? kNever : usual->second;
+    GENAI_CHECK(std::min(known.noted_deadline_, by) <= deadline(*known.task_));
     if (!is_terminal(known.status())) bytes += known.task_->queued_bytes();
   }
   GENAI_CHECK(by_id_.size() == order_.size());

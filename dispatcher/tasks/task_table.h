@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string_view>
@@ -107,8 +108,11 @@ class TaskTable {
   void annotate(Task& task, std::string_view reason, const Now& now, const NodeId& node = {},
                 std::uint32_t attempt = 0);
 
-  /// Sets the time at which the present phase ends (kNever: none).
+  /// Sets the time at which the present phase ends.
   void set_phase_end(Task& task, Duration at);
+  /// The same of a phase that lasts as long as that of any other call: `at` is never before that of
+  /// an earlier call. It costs less.
+  void set_usual_phase_end(Task& task, Duration at);
 
   /// No later than the earliest expiry or phase end of any task that is not terminal; then call
   /// next_due().
@@ -158,6 +162,7 @@ class TaskTable {
   static Duration deadline(const Task& task);
   void note_deadline(Task& task);
   void forget_deadline(Task& task);
+  void note_phases(Duration now);
 
   TaskHandle handle_of_new();
   Task& enter(std::unique_ptr<Task> task);
@@ -194,6 +199,9 @@ class TaskTable {
   // A deadline that moves away is noted again only when its old time has come:
   // most tasks end before.
   absl::btree_set<std::pair<Duration, TaskHandle>> deadlines_;
+  // Ends of usual phases, in order, and not all up to date: most phases are over before. A task is
+  // looked at when the time here has come; then its deadline is noted as any other.
+  std::deque<std::pair<Duration, TaskHandle>> usual_phases_;
   std::array<std::size_t, 6> counts_{};
   std::size_t queued_bytes_ = 0;  // contents of tasks that are not terminal
 };

@@ -5,6 +5,7 @@
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <optional>
 #include <string>
@@ -89,9 +90,13 @@ struct std::hash<genai::TextId<Tag>> {
     return std::hash<std::string_view>{}(id.view());
   }
 };
+/// The bytes are random already: it is enough to mix them.
 template <class Tag>
 struct std::hash<genai::BinaryId<Tag>> {
   std::size_t operator()(const genai::BinaryId<Tag>& id) const {
-    return std::hash<std::string_view>{}(id.view());
+    std::uint64_t halves[2];
+    std::memcpy(halves, id.view().data(), sizeof halves);
+    const std::uint64_t mixed = (halves[0] ^ (halves[1] << 1)) * 0x9e3779b97f4a7c15;
+    return mixed ^ (mixed >> 32);
   }
 };
