@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "protocol/base/text.h"
+#include "protocol/wire/checker.h"
 #include "protocol/wire/codec.h"
 
 namespace genai::client {
@@ -79,15 +80,6 @@ Data data_from(const Blob& blob) {
   return Data(std::make_shared<const Blob>(blob), blob.view());
 }
 
-/// The codec knows every rule of a spec: what it would refuse on the other side is refused here.
-std::optional<Error> spec_problem(const TaskSpec& spec) {
-  if (spec.raw.size() > limits::kMaxSpecBytes)
-    return Error{ErrorCode::kTooLarge, "spec: larger than 64 KiB"};
-  const auto read = decode_spec(spec.raw);
-  if (read) return std::nullopt;
-  return Error{read.error().code, "spec: " + read.error().detail};
-}
-
 ValueMap params_from(const std::map<std::string, Param>& params) {
   ValueMap map;
   for (const auto& [key, value] : params)
@@ -118,10 +110,14 @@ Expected<msg::Submission> submission_from(TaskRequest request, const TaskId& id)
   if (!request.params.empty()) extra.emplace("params", params_from(request.params));
   if (request.payload.size() > limits::kMaxPayloadBytes)
     return fail(ErrorCode::kTooLarge, "payload: larger than 16 MiB");
-  TaskSpec made = make_spec(std::move(spec), extra);
-  if (auto problem = spec_problem(made)) return tl::unexpected<Error>(std::move(*problem));
-  return msg::Submission{id, std::move(made),
-                         Blob(request.payload.owner(), request.payload.view())};
+  msg::Submission submission{id, make_spec(std::move(spec), extra),
+                             Blob(request.payload.owner(), request.payload.view())};
+  if (submission.spec.raw.size() > limits::kMaxSpecBytes)
+    return fail(ErrorCode::kTooLarge, "spec: larger than 64 KiB");
+  // What the other side would refuse is refused here. No name: the fields stand for themselves.
+  if (auto problem = wire::problem_in(submission, "", 2))
+    return tl::unexpected<Error>(std::move(*problem));
+  return submission;
 }
 
 std::optional<Failure> request_problem(const TaskRequest& request) {

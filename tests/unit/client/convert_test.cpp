@@ -1,6 +1,7 @@
 #include "tools/client/convert.h"
 
 #include <catch2/catch.hpp>
+#include <limits>
 
 #include "protocol/wire/messages.h"
 
@@ -28,6 +29,14 @@ TEST_CASE("a request becomes a spec with its params, and defaults stay unsaid") 
 TEST_CASE("what the dispatcher would refuse is refused before it is sent") {
   TaskRequest request;
   request.model = std::string(129, 'm');
+  const Error too_long = submission_from(request, *TaskId::parse("t")).error();
+  CHECK(too_long.code == ErrorCode::kBadField);
+  CHECK(too_long.detail == "spec: key 'model': expected a text of at most 128 bytes");
+  request = {};
+  request.params.emplace("prompt", std::string(65'536, 'p'));
+  CHECK(submission_from(request, *TaskId::parse("t")).error().detail == "spec: larger than 64 KiB");
+  request = {};
+  request.params.emplace("strength", std::numeric_limits<double>::quiet_NaN());
   CHECK(submission_from(request, *TaskId::parse("t")).error().code == ErrorCode::kBadField);
   request = {};
   request.label = "\xff\xfe";
