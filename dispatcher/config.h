@@ -4,10 +4,10 @@
 
 #include <cstddef>
 
-#include "dispatcher/desk/desk_limits.h"
+#include "dispatcher/desk/limits.h"
 #include "dispatcher/fleet/link_times.h"
 #include "dispatcher/placement/policy.h"
-#include "dispatcher/tasks/attempt_limits.h"
+#include "dispatcher/tasks/limits.h"
 #include "dispatcher/tasks/retention.h"
 
 namespace genai::dispatcher {

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "dispatcher/desk/limits.h"
 #include "dispatcher/tasks/handle.h"
 #include "dispatcher/tasks/task.h"
 #include "protocol/base/identity.h"
@@ -20,14 +21,6 @@
 #include "protocol/wire/client.h"
 
 namespace genai::dispatcher {
-
-/// A client that does not acknowledge is sent no more than this; the rest waits here.
-inline constexpr std::size_t kWindowResults = 1024;                 // limit
-inline constexpr std::size_t kWindowBytes = std::size_t{64} << 20;  // limit
-
-/// Connections that may follow one task. The oldest goes first: it is most
-/// likely a connection that its client has long replaced.
-inline constexpr std::size_t kMaxWatchers = 16;
 
 /// A client exists here while it watches something. forget() a task before it
 /// is erased. Not thread-safe.

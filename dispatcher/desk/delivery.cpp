@@ -1,4 +1,5 @@
-// Who waits for which result, and how it gets there.
+// Who waits for which result, and when it is dropped. What a client is sent at once, and sent
+// again, is in clients.cpp.
 #include <utility>
 
 #include "dispatcher/desk/desk.h"

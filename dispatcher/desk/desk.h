@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "dispatcher/desk/clients.h"
-#include "dispatcher/desk/desk_limits.h"
 #include "dispatcher/desk/events.h"
+#include "dispatcher/desk/limits.h"
 #include "dispatcher/desk/listings.h"
 #include "dispatcher/desk/reports.h"
 #include "dispatcher/fleet/membership.h"

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "dispatcher/desk/limits.h"
 #include "protocol/base/identity.h"
 #include "protocol/wire/client.h"
 
@@ -28,10 +29,6 @@ struct Listing {
 /// One of each connection at most, in the order in which they came. Not thread-safe.
 class Listings {
  public:
-  /// In all: each costs a frame of memory.
-  static constexpr std::size_t kMaxListings = 64;
-  /// Of one key, over however many connections.
-  static constexpr std::size_t kMaxListingsOfOne = 8;
   /// How many tasks one turn may look at.
   static constexpr std::size_t kTurn = 1000;
 

@@ -4,14 +4,12 @@
 #include <utility>
 
 #include "dispatcher/desk/desk.h"
+#include "dispatcher/desk/limits.h"
 #include "dispatcher/desk/permissions.h"
 #include "protocol/wire/codec.h"
 
 namespace genai::dispatcher {
 namespace {
-
-// Of all names of models in one NODE_LIST; beyond it they are left out.
-constexpr std::size_t kMaxModelBytes = std::size_t{8} << 20;
 
 std::optional<TaskStatus> status_named(std::string_view text) {
   for (std::uint8_t i = 0; i <= kMaxTaskStatus; ++i)

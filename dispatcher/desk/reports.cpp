@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "dispatcher/fleet/limits.h"
 #include "dispatcher/tasks/lateness.h"
 #include "dispatcher/tasks/result_info.h"
 #include "protocol/base/text.h"

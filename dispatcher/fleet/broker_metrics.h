@@ -10,9 +10,6 @@
 
 namespace genai::dispatcher {
 
-/// STATS_REPLY is small: no more than this of all brokers together, those that come first.
-inline constexpr std::size_t kMaxBrokerMetricsBytes = std::size_t{32} << 10;
-
 /// Of the broker process at one link; begin anew with each. Not thread-safe. Pure.
 class BrokerMetrics {
  public:

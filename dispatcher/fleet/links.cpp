@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "dispatcher/fleet/limits.h"
 #include "dispatcher/fleet/membership.h"
 #include "protocol/base/check.h"
 
@@ -14,8 +15,6 @@ using namespace fleet_event;
 /// People are told again of a broker that does not serve this dispatcher.
 constexpr Duration kTellAgain = from_ms(60'000);
 constexpr int kHeartbeatsBetween = 5;
-// A store keeps 63 bits.
-constexpr std::uint64_t kMaxEpoch = std::uint64_t{1} << 62, kMaxStep = kMaxEpoch / 2;
 
 }  // namespace
 

@@ -2,19 +2,12 @@
 
 #include <algorithm>
 
+#include "dispatcher/placement/limits.h"
 #include "dispatcher/tasks/task_times.h"
 #include "protocol/base/check.h"
 
 namespace genai::dispatcher {
 namespace {
-
-// Kinds of tasks at once. Each costs an index of the fleet, and to rank all of it when it is new.
-// So that all of that together is bounded, there are fewer of them in a large fleet.
-constexpr std::size_t kMaxClasses = 1024, kLeastClasses = 32;
-constexpr std::size_t kMaxEntries = 1'000'000;
-// Indexes kept for kinds that have no tasks just now, and providers in all of those together.
-constexpr std::size_t kMaxIdleClasses = 64;
-constexpr std::size_t kMaxIdleEntries = 1'000'000;
 
 /// How many of the queue's tasks come before a place. Far from the head it is reckoned from the
 /// times and sequences there, since whoever asks for many must not cost a walk over all of them.

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "dispatcher/placement/limits.h"
+
 namespace genai::dispatcher {
 namespace {
 
@@ -18,10 +20,6 @@ constexpr double kAssumedLoadSeconds = 10;
 // Fewer failures than this are not held against anybody.
 constexpr double kForgiven = 0.05;
 constexpr double kFleetMemory = 100;  // samples; a provider's own is that of Trend
-// Names are remembered for good, so a flood of them must end somewhere: the rest is one model.
-constexpr std::size_t kMaxModelNames = 100'000;
-// What has not been run for longest is forgotten first.
-constexpr std::size_t kMaxModelsOfNode = 64;
 
 double log_seconds(double seconds) { return std::log(std::max(seconds, kMinSeconds)); }
 

@@ -8,6 +8,7 @@
 
 #include "dispatcher/placement/backlog.h"
 #include "dispatcher/placement/fit.h"
+#include "dispatcher/placement/limits.h"
 #include "protocol/base/check.h"
 #include "protocol/base/doubled.h"
 #include "protocol/base/planted.h"
@@ -20,8 +21,6 @@ constexpr Duration kFirstRest = from_ms(1000), kLongestRest = from_ms(32'000);
 constexpr Duration kBarred = from_ms(1000);
 // A refusal is often no more than a RESULT_ACK that is on its way yet.
 constexpr Duration kFirstBarred = from_ms(10);
-// Accounts of nodes that are gone. A fleet of volunteers brings ever new names.
-constexpr std::size_t kMaxRecords = 100'000;
 
 // Obstacles.
 constexpr const char* kUnfit = "can run nothing now";

@@ -6,13 +6,11 @@
 #include <cmath>
 #include <string_view>
 
+#include "dispatcher/placement/limits.h"
 #include "protocol/base/limits.h"
 
 namespace genai::dispatcher {
 namespace {
-
-constexpr double kMaxTenantWeight = 1e6;
-constexpr std::uint64_t kMaxQuota = 1'000'000'000;
 
 template <class Number>
 bool read(std::string_view text, Number& out) {

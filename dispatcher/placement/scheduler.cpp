@@ -9,6 +9,7 @@
 #include <unordered_set>
 
 #include "dispatcher/placement/fit.h"
+#include "dispatcher/placement/limits.h"
 
 namespace genai::dispatcher {
 namespace {
@@ -16,10 +17,6 @@ namespace {
 using Shelf = Ranking::Shelf;
 using Standing = Ranking::Standing;
 
-// Tasks of one class looked at beyond a head that avoids the nodes with room, providers looked at
-// beyond the best, tenants beyond the one whose turn it is: bounds on one decision.
-constexpr std::size_t kLookahead = 32;
-constexpr std::size_t kMaxLooked = 64;
 // A busy provider is waited for only if it is done sooner by so much; below the second figure it is
 // the network that is measured.
 constexpr double kWorthWaiting = 0.05;
@@ -30,8 +27,7 @@ constexpr double kSettledLoads = 3;
 // A task is asked back only if it would be done sooner by so much.
 constexpr double kWorthMoving = 1.25;
 constexpr Duration kExplainedFor = from_ms(1000);
-constexpr double kExact = 1e-3;          // seconds that are no difference
-constexpr std::size_t kMaxRecalls = 64;  // providers looked at in one pass
+constexpr double kExact = 1e-3;  // seconds that are no difference
 
 /// Seconds from now, of a standing of that shelf.
 double finish_of(const Standing& standing, bool timed, const Now& now) {

@@ -5,14 +5,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "dispatcher/placement/limits.h"
+
 namespace genai::dispatcher {
-namespace {
-
-// Debts are remembered for so many; names cost nothing to make up.
-constexpr std::size_t kMaxIdle = 10'000;
-
-}  // namespace
-
 const Quota& Tenants::quota_of(const std::string& name) const {
   static const Quota kNone;
   auto it = quotas_.find(name);

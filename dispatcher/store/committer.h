@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "dispatcher/effects.h"
-#include "dispatcher/store/record.h"
+#include "dispatcher/store/batch.h"
 #include "dispatcher/store/report.h"
 #include "protocol/base/time.h"
 

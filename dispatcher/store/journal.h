@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <utility>
 
-#include "dispatcher/store/record.h"
+#include "dispatcher/store/batch.h"
 #include "dispatcher/tasks/changes.h"
 #include "dispatcher/tasks/task_table.h"
 #include "protocol/base/time.h"

@@ -8,7 +8,7 @@
 #include <tl/expected.hpp>
 #include <vector>
 
-#include "dispatcher/store/record.h"
+#include "dispatcher/store/batch.h"
 
 namespace genai::dispatcher::store {
 

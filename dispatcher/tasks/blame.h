@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "dispatcher/tasks/assignments.h"
-#include "dispatcher/tasks/attempt_limits.h"
+#include "dispatcher/tasks/limits.h"
 #include "protocol/base/time.h"
 
 namespace genai::dispatcher {

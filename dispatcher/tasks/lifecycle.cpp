@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "dispatcher/tasks/limits.h"
 #include "dispatcher/tasks/result_info.h"
 #include "dispatcher/tasks/task_times.h"
 #include "protocol/base/check.h"
@@ -16,8 +17,6 @@ namespace {
 
 using namespace task_event;
 
-// Attempts remembered per task. A result of one that was forgotten is discarded.
-constexpr std::size_t kMaxIssued = 64;
 // Nodes keep the time limit themselves and tell it better; this side is for those that do not.
 constexpr Duration kTimeLimitGrace = from_ms(2000);
 

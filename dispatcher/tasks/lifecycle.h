@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "dispatcher/tasks/assignments.h"
-#include "dispatcher/tasks/attempt_limits.h"
 #include "dispatcher/tasks/blame.h"
 #include "dispatcher/tasks/changes.h"
 #include "dispatcher/tasks/edges.h"
 #include "dispatcher/tasks/events.h"
+#include "dispatcher/tasks/limits.h"
 #include "dispatcher/tasks/task_table.h"
 #include "protocol/base/metrics.h"
 #include "protocol/wire/node.h"

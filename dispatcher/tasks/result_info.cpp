@@ -5,6 +5,7 @@
 #include <string_view>
 #include <variant>
 
+#include "dispatcher/tasks/limits.h"
 #include "protocol/base/limits.h"
 #include "protocol/base/text.h"
 
@@ -35,7 +36,6 @@ constexpr std::array<NodesKey, 6> kOfNodes = {{{"run_ms", is_uint},
                                                {"exit_code", is_int},
                                                {"content_type", is_text},
                                                {"code", is_code}}};
-constexpr std::size_t kMaxKept = 2 * limits::kMaxResultInfoBytes;
 
 std::size_t memory_of(const Value& value) {
   std::size_t bytes = sizeof(Value);

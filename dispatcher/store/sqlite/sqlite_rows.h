@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <string>
 
-#include "dispatcher/store/record.h"
+#include "dispatcher/store/batch.h"
 
 namespace genai::dispatcher::store {
 

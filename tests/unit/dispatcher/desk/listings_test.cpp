@@ -58,7 +58,7 @@ TEST_CASE("lists that are not complete take turns") {
 
 TEST_CASE("one key cannot have many lists under way, over however many connections") {
   Listings listings;
-  for (std::size_t i = 0; i < Listings::kMaxListingsOfOne; ++i) {
+  for (std::size_t i = 0; i < kMaxListingsOfOne; ++i) {
     CHECK(!listings.is_full_for("key"));
     listings.add(listing(name_of("peer-", i), "key"));
   }
@@ -71,7 +71,7 @@ TEST_CASE("one key cannot have many lists under way, over however many connectio
 
 TEST_CASE("where no keys are asked for each connection pays for itself") {
   Listings listings;
-  for (std::size_t i = 0; i < 2 * Listings::kMaxListingsOfOne; ++i) {
+  for (std::size_t i = 0; i < 2 * kMaxListingsOfOne; ++i) {
     CHECK(!listings.is_full_for(name_of("peer-", i)));
     listings.add(listing(name_of("peer-", i)));
   }
@@ -79,7 +79,7 @@ TEST_CASE("where no keys are asked for each connection pays for itself") {
 
 TEST_CASE("there is an end to all lists together") {
   Listings listings;
-  for (std::size_t i = 0; i < Listings::kMaxListings; ++i) {
+  for (std::size_t i = 0; i < kMaxListings; ++i) {
     CHECK(!listings.is_full_for("new"));
     listings.add(listing(name_of("peer-", i)));
   }

@@ -187,24 +187,24 @@ TEST_CASE("a LIST that finds little looks at a bounded number of tasks in a turn
     const auto ask = [&](std::size_t i) {
       w.core.handle(ClientFrame{std::to_string(i), w.who, Blob(encode(aborted))}, w.now);
     };
-    for (std::size_t i = 1; i <= Listings::kMaxListings; ++i) ask(i);
+    for (std::size_t i = 1; i <= kMaxListings; ++i) ask(i);
     w.step();
-    for (std::size_t i = 1; i < Listings::kMaxListings; ++i)
+    for (std::size_t i = 1; i < kMaxListings; ++i)
       CHECK(w.take_to_client<msg::ErrorReply>(std::to_string(i)).empty());
-    CHECK(w.take_only_error(std::to_string(Listings::kMaxListings)) == ErrorCode::kSlowDown);
+    CHECK(w.take_only_error(std::to_string(kMaxListings)) == ErrorCode::kSlowDown);
   }
   SECTION("so many of one key") {
     const auto ask = [&](std::size_t i, const std::string& key) {
       w.core.handle(ClientFrame{std::to_string(i), client_key(key), Blob(encode(aborted))}, w.now);
     };
-    for (std::size_t i = 0; i <= Listings::kMaxListingsOfOne; ++i) ask(i, "k1");
-    ask(Listings::kMaxListingsOfOne + 1, "k2");
+    for (std::size_t i = 0; i <= kMaxListingsOfOne; ++i) ask(i, "k1");
+    ask(kMaxListingsOfOne + 1, "k2");
     w.step();
-    for (std::size_t i = 0; i < Listings::kMaxListingsOfOne; ++i)
+    for (std::size_t i = 0; i < kMaxListingsOfOne; ++i)
       CHECK(w.take_to_client<msg::ErrorReply>(std::to_string(i)).empty());
-    CHECK(w.take_only_error(std::to_string(Listings::kMaxListingsOfOne)) == ErrorCode::kSlowDown);
+    CHECK(w.take_only_error(std::to_string(kMaxListingsOfOne)) == ErrorCode::kSlowDown);
     CHECK(
-        w.take_to_client<msg::ErrorReply>(std::to_string(Listings::kMaxListingsOfOne + 1)).empty());
+        w.take_to_client<msg::ErrorReply>(std::to_string(kMaxListingsOfOne + 1)).empty());
   }
   SECTION("however the tasks change meanwhile") {
     std::vector<TaskId> all;
