@@ -203,8 +203,7 @@ TEST_CASE("a LIST that finds little looks at a bounded number of tasks in a turn
     for (std::size_t i = 0; i < kMaxListingsOfOne; ++i)
       CHECK(w.take_to_client<msg::ErrorReply>(std::to_string(i)).empty());
     CHECK(w.take_only_error(std::to_string(kMaxListingsOfOne)) == ErrorCode::kSlowDown);
-    CHECK(
-        w.take_to_client<msg::ErrorReply>(std::to_string(kMaxListingsOfOne + 1)).empty());
+    CHECK(w.take_to_client<msg::ErrorReply>(std::to_string(kMaxListingsOfOne + 1)).empty());
   }
   SECTION("however the tasks change meanwhile") {
     std::vector<TaskId> all;

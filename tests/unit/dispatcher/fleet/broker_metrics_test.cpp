@@ -1,6 +1,7 @@
 // What brokers say of themselves, and how often they are asked.
 #include "dispatcher/fleet/broker_metrics.h"
 
+#include "dispatcher/fleet/limits.h"
 #include "tests/unit/dispatcher/world.h"
 
 namespace genai::dispatcher::test {

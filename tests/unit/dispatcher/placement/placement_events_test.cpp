@@ -99,7 +99,7 @@ struct Placing {
   }
   Task& accept(TaskSpec spec = {}) {
     Task& task = make(spec);
-    tell(task_event::Accepted{&task, spec});
+    tell(task_event::Accepted{&task, &spec});
     return task;
   }
   /// A task of an earlier process; recovering: its node may report it.

@@ -137,7 +137,7 @@ TEST_CASE("archive: a result that was fetched is no dropped result") {
   Kept kept;
   Task& task = kept.complete("t", 1'000);
   kept.pass(from_ms(60'000));
-  kept.archive.drop_result(task, kept.now.mono);
+  kept.archive.fetched(task, kept.now.mono);
   kept.look();
   CHECK(kept.dropped.empty());
   CHECK(kept.notes == 0);
@@ -148,7 +148,7 @@ TEST_CASE("archive: a result that was fetched is no dropped result") {
   CHECK(kept.metric("dropped_results_total") == 0);
   // Its history begins with the fetch.
   CHECK(kept.archive.next_deadline() == kept.now.mono + kept.limits.history_retention);
-  kept.archive.drop_result(task, kept.now.mono);  // another client has it too
+  kept.archive.fetched(task, kept.now.mono);  // another client has it too
   kept.pass(kept.limits.history_retention);
   kept.expire();
   CHECK(kept.forgotten == Ids{"t"});
@@ -222,7 +222,7 @@ TEST_CASE("archive: failed tasks are kept apart, with their payloads, for a time
   Task& failed = kept.fail("failed", 1'000);
   kept.complete("done");
   kept.pass(from_ms(1'000));
-  kept.archive.drop_result(failed, kept.now.mono);  // its client knows of the failure
+  kept.archive.fetched(failed, kept.now.mono);  // its client knows of the failure
   CHECK(failed.payload.size() == 1'000);
   CHECK(kept.archive.unacknowledged() == 1);  // the other one
   kept.pass(kept.limits.failed_retention - from_ms(1'001));
@@ -283,7 +283,7 @@ TEST_CASE("archive: beyond the number of histories the oldest fetched go first")
   for (const char* id : {"a", "b", "c", "d"}) kept.complete(id);
   for (const char* id : {"c", "a", "d", "b"}) {
     kept.pass(from_ms(10));
-    kept.archive.drop_result(*kept.tasks.find(*TaskId::parse(id)), kept.now.mono);
+    kept.archive.fetched(*kept.tasks.find(*TaskId::parse(id)), kept.now.mono);
   }
   kept.expire();
   CHECK(kept.forgotten == Ids{"c", "a"});
@@ -292,7 +292,7 @@ TEST_CASE("archive: beyond the number of histories the oldest fetched go first")
 TEST_CASE("archive: a history that was packed away is forgotten like any other") {
   Kept kept;
   Task& task = kept.complete("t", 1'000);
-  kept.archive.drop_result(task, kept.now.mono);
+  kept.archive.fetched(task, kept.now.mono);
   kept.tasks.settle(task);
   kept.write_all();
   kept.tasks.compact();

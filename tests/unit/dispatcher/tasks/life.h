@@ -3,6 +3,7 @@
 #pragma once
 
 #include <catch2/catch.hpp>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,6 +32,7 @@ struct Life {
   Now now{from_ms(1'000'000), from_ms(1'700'000'000'000)};
   /// Of the last thing that happened. They name tasks as these are until the next one.
   std::vector<TaskEvent> told;
+  std::deque<Accept> accepts;  // Accepted names what is in them
 
   void pass(std::uint64_t ms) {
     now.mono += from_ms(ms);
@@ -88,7 +90,8 @@ struct Life {
 
   // ---- tasks
   Task& accept(const std::string& id, TaskSpec spec = {}) {
-    happen(Accept{*TaskId::parse(id), make_spec(std::move(spec), {}), Blob("prompt"), {}, "new"});
+    happen(accepts.emplace_back(
+        Accept{*TaskId::parse(id), make_spec(std::move(spec), {}), Blob("prompt"), {}, "new"}));
     return task(id);
   }
   Task& task(const std::string& id) {

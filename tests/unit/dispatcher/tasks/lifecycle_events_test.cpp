@@ -32,7 +32,7 @@ TEST_CASE("life: from acceptance to result each step tells what others need") {
   Task& task = life.accept("t", spec);
   const auto& accepted = life.only<task_event::Accepted>();
   CHECK(accepted.task == &task);
-  CHECK(accepted.spec.label == "cat");
+  CHECK(accepted.spec->label == "cat");
   CHECK(task.status == TaskStatus::kUnscheduled);
 
   const AssignmentRef ref = life.assign(task, node);
