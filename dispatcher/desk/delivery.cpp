@@ -122,6 +122,7 @@ void Desk::handle(const ResultDropped& event, const Now&) {
 void Desk::handle(const Forgotten& event, const Now&) { clients_.forget(event.task); }
 
 void Desk::handle(const ClientGone& event, const Now&) {
+  listings_.forget_peer(event.peer);
   for (Task* task : clients_.remove(event.peer)) settle(*task);
 }
 

@@ -37,6 +37,11 @@ class Listings {
       if (listing.peer == peer) return &listing;
     return nullptr;
   }
+  /// Whether the list of the connection was asked for with another key.
+  bool is_anothers(std::string_view peer, std::string_view key) const {
+    const Listing* const listing = of(peer);
+    return listing && listing->asker.key != key;
+  }
   bool is_full_for(std::string_view payer) const {
     const auto of_one = std::count_if(open_.begin(), open_.end(), [&](const Listing& listing) {
       return listing.payer() == payer;
@@ -50,6 +55,9 @@ class Listings {
   void pop() { open_.pop_front(); }
   /// The others come first.
   void rotate() { open_.splice(open_.end(), open_, open_.begin()); }
+  void forget_peer(std::string_view peer) {
+    open_.remove_if([&](const Listing& listing) { return listing.peer == peer; });
+  }
   void forget(const KeySet& keys) {
     open_.remove_if([&](const Listing& listing) { return keys.contains(listing.asker.key); });
   }

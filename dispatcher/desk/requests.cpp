@@ -69,7 +69,9 @@ void Desk::handle(const ClientFrame& event, const Now& now) {
   asking_ = {event.peer, &event.who};
   const std::size_t read_units = event.frame.size() / kReadBytesPerUnit;
   // A connection is one key's; whoever comes under its name with another one is somebody else.
-  if (clients_.is_anothers(event.peer, event.who.key)) handle(ClientGone{event.peer}, now);
+  if (clients_.is_anothers(event.peer, event.who.key) ||
+      listings_.is_anothers(event.peer, event.who.key))
+    handle(ClientGone{event.peer}, now);
   // A key that is good for nothing here is worth no decoding.
   if (!may(event.who, Right::kNone))
     return refuse(peek_request(event.frame.view()),

@@ -352,6 +352,22 @@ TEST_CASE(
     }
     CHECK(answers == 2);
   }
+  SECTION("whoever comes under the name of the connection with another key does not get it") {
+    office.who = Office::key("k1");
+    office.ask(aborted, "keyed");
+    office.who = Office::key("k2");
+    office.ask(msg::Ping{1}, "keyed");
+    for (int i = 0; i < 10; ++i) {
+      office.expire();
+      CHECK(office.replies_to<msg::Tasks>("keyed").empty());
+    }
+  }
+  SECTION("for a client that is gone nobody goes on looking") {
+    office.leave("slow");
+    CHECK(office.desk.next_deadline() == kNever);
+    office.ask(msg::List{8, {{"limit", 5u}}}, "slow");  // it is back
+    CHECK(office.only_reply<msg::Tasks>("slow").request == 8);
+  }
   SECTION("a key that is revoked gets no answer") {
     office.who = Office::key("k1");
     office.ask(aborted, "keyed");

@@ -95,3 +95,17 @@ TEST_CASE("the lists of keys that were revoked are forgotten, and no others") {
   listings.forget({"k1", "unknown"});
   CHECK(turns(listings) == "bd");
 }
+
+TEST_CASE("the list of a connection that is gone is forgotten, and a list is that of one key") {
+  Listings listings;
+  listings.add(listing("a", "k1"));
+  listings.add(listing("b"));
+  CHECK(!listings.is_anothers("a", "k1"));
+  CHECK(listings.is_anothers("a", "k2"));
+  CHECK(listings.is_anothers("a", ""));
+  CHECK(!listings.is_anothers("b", ""));
+  CHECK(!listings.is_anothers("c", "k1"));
+  listings.forget_peer("a");
+  listings.forget_peer("c");
+  CHECK(turns(listings) == "b");
+}
