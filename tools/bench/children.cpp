@@ -1,17 +1,20 @@
 #include "tools/bench/children.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
 #include <system_error>
+#include <thread>
 
 #include "protocol/runtime/signals.h"
 
@@ -87,10 +90,29 @@ void Child::check() const {
   siginfo_t info{};
   const int error = waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT);
   if (error == 0 && info.si_pid == 0) return;
+  throw std::runtime_error(program_ + " has ended: " + last_line());
+}
+
+std::string Child::last_line() const {
   std::ifstream file(log_);
   std::string last;
   for (std::string line; std::getline(file, line);) last = line;
-  throw std::runtime_error(program_ + " has ended: " + last);
+  return last;
+}
+
+std::string Child::activity() const {
+  constexpr auto kMoment = std::chrono::milliseconds(500);
+  const double before_us = usage().cpu_us;
+  std::this_thread::sleep_for(kMoment);
+  const double used = (usage().cpu_us - before_us) / 1000 / static_cast<double>(kMoment.count());
+  const std::string folder = "/proc/" + std::to_string(pid_);
+  std::ifstream status(folder + "/status"), channel(folder + "/wchan");
+  std::string state = "?", waits_in;
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("State:")) state = line.substr(line.find_first_not_of(" \t", 6));
+  std::getline(channel, waits_in);
+  return fmt::format("{}: {}, waits in '{}', {:.0f} % of a core; its log ends: {}", program_, state,
+                     waits_in, 100 * used, last_line());
 }
 
 }  // namespace genai::bench

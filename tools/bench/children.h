@@ -43,10 +43,15 @@ class Child {
   Usage usage() const { return usage_of(pid_); }
   /// Throws std::runtime_error with the last line of its log when it has ended. Any thread.
   void check() const;
+  /// What it is doing, for people: whether it runs or in which call of the kernel it waits, what it
+  /// has used in the last moment, and the last line of its log. Takes that moment.
+  std::string activity() const;
   /// Lines of its log with `text` in them.
   std::size_t logged(std::string_view text) const;
 
  private:
+  std::string last_line() const;
+
   const std::string program_, log_;
   pid_t pid_ = -1;
 };

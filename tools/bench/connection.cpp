@@ -57,7 +57,7 @@ ClientReply Connection::must_receive() {
   const Duration give_up = now() + kSilence;
   for (;;) {
     if (auto message = receive()) return std::move(*message);
-    if (now() >= give_up) throw std::runtime_error("nothing from the dispatcher for 30 s");
+    if (now() >= give_up) throw Silence("nothing from the dispatcher for 30 s");
   }
 }
 
@@ -68,7 +68,7 @@ Reply Connection::ask() {
   for (;;) {
     // Asks again: what is sent while the connection is being made is dropped.
     const Duration at = now();
-    if (at >= give_up) throw std::runtime_error("no answer from the dispatcher for 30 s");
+    if (at >= give_up) throw Silence("no answer from the dispatcher for 30 s");
     if (at >= ask_at) {
       socket_.send(encode(Query{next_request()}));
       ask_at = at + kAskAgain;
@@ -90,7 +90,7 @@ void Connection::wait_online(std::size_t count, const std::string& prefix) {
   for (;;) {
     const auto nodes = ask<msg::NodesQuery, msg::NodeList>().nodes;
     if (static_cast<std::size_t>(std::ranges::count_if(nodes, is_ours)) >= count) return;
-    if (now() >= give_up) throw std::runtime_error("the nodes did not come online within 30 s");
+    if (now() >= give_up) throw Silence("the nodes did not come online within 30 s");
     std::this_thread::sleep_for(from_ms(20));
   }
 }

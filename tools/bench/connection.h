@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <stdexcept>
 #include <string>
 
 #include "protocol/transport/socket.h"
@@ -11,8 +12,13 @@
 
 namespace genai::bench {
 
-/// Not thread-safe. Throws std::runtime_error when the dispatcher answers with an error, or with
-/// nothing for 30 s.
+/// Nothing came for 30 s.
+struct Silence : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// Not thread-safe. Throws std::runtime_error when the dispatcher answers with an error, and
+/// Silence when it does not answer.
 class Connection {
  public:
   /// `check` is called several times a second; what it throws ends the call under way.

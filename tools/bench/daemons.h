@@ -35,6 +35,8 @@ class Daemons {
   std::size_t silent() const { return broker_.logged("node suspect"); }
   /// Throws std::runtime_error with the end of its log when one has ended. Any thread.
   void check() const;
+  /// What both are doing. Takes a second.
+  std::string activity() const { return broker_.activity() + "; " + dispatcher_.activity(); }
 
  private:
   const Folder sockets_, data_;  // apart: a socket's path must be short

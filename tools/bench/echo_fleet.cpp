@@ -59,8 +59,12 @@ void EchoFleet::run() {
 
 void EchoFleet::beat(std::size_t node) {
   Node& self = nodes_[node];
-  const std::vector<AssignmentRef> held(self.held.begin(), self.held.end());
-  if (self.joined) return hub_.send(node, encode(msg::Heartbeat{++self.seq, held, {}}));
+  std::vector<AssignmentRef> held;
+  for (const auto& [ref, sent_at] : self.held) held.push_back(ref);
+  if (self.joined) {
+    hub_.send(node, encode(msg::Heartbeat{++self.seq, held, {}}));
+    return resend_results(node);
+  }
   PublicMetaInfo meta;
   meta.slots = options_.slots;
   hub_.send(node, encode(msg::Hello{self.node_id, self.session, meta, held}));
@@ -96,27 +100,41 @@ void EchoFleet::on_frame(std::size_t node, const Blob& frame) {
 
 void EchoFleet::on_assign(std::size_t node, const msg::Assign& assign) {
   msg::AssignAck taken;
-  msg::Result done;
-  std::size_t bytes = 0;
+  std::vector<AssignmentRef> done;
   for (const auto& entry : assign.entries) {
     taken.entries.push_back({entry.ref, ErrorCode::kOk, ""});
-    if (!nodes_[node].held.insert(entry.ref).second) continue;
-    done.entries.push_back({entry.ref, msg::Outcome::kOk, {}, result_});
-    bytes += result_.size();
+    if (nodes_[node].held.emplace(entry.ref, Duration{0}).second) done.push_back(entry.ref);
   }
   hub_.send(node, encode(taken));
-  executed_ += done.entries.size();
-  // Results keep to the batch limit; a fleet of real nodes sends each alone.
+  executed_ += done.size();
+  send_results(node, done);
+}
+
+/// Results keep to the batch limit; a fleet of real nodes sends each alone.
+void EchoFleet::send_results(std::size_t node, const std::vector<AssignmentRef>& refs) {
+  const Duration now = transport::read_clock().mono;
   msg::Result part;
   std::size_t part_bytes = 0;
-  for (auto& entry : done.entries) {
-    part_bytes += entry.data.size();
-    part.entries.push_back(std::move(entry));
+  for (const AssignmentRef& ref : refs) {
+    nodes_[node].held[ref] = now;
+    part.entries.push_back({ref, msg::Outcome::kOk, {}, result_});
+    part_bytes += result_.size();
     if (part_bytes < limits::kBatchTargetBytes) continue;
     hub_.send(node, encode(std::exchange(part, {})));
     part_bytes = 0;
   }
   if (!part.entries.empty()) hub_.send(node, encode(part));
+}
+
+/// A frame is lost when its connection takes no more, or while the broker has no dispatcher:
+/// without this the client would wait for its results for ever.
+void EchoFleet::resend_results(std::size_t node) {
+  const Duration sent_before = transport::read_clock().mono - options_.resend;
+  std::vector<AssignmentRef> overdue;
+  for (const auto& [ref, sent_at] : nodes_[node].held)
+    if (sent_at <= sent_before) overdue.push_back(ref);
+  resent_ += overdue.size();
+  send_results(node, overdue);
 }
 
 }  // namespace genai::bench

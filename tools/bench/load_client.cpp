@@ -95,7 +95,9 @@ LoadReport LoadClient::run() {
     const Duration at = now();
     if (message) on_message(*message);
     if (message || pacer_->open() == 0) heard = at;
-    if (at - heard >= kSilence) throw std::runtime_error("nothing from the dispatcher for 30 s");
+    if (at - heard >= kSilence)
+      throw Silence(fmt::format("nothing from the dispatcher for 30 s, {} tasks open, {} delivered",
+                                pacer_->open(), report_.tasks));
     if (at >= end) pacer_->close();
   }
   report_.seconds = us(now() - begin_) / 1e6;

@@ -31,8 +31,8 @@ struct LoadReport {
   void add(LoadReport other);
 };
 
-/// Not thread-safe. Throws std::runtime_error when a task is refused, does not complete, or when
-/// nothing arrives for 30 s although tasks are open.
+/// Not thread-safe. Throws std::runtime_error when a task is refused or does not complete, and
+/// Silence when nothing arrives for 30 s although tasks are open.
 class LoadClient {
  public:
   /// `check` is called several times a second; what it throws ends the call under way.

@@ -1,10 +1,12 @@
 #include "tools/bench/trip.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cmath>
 #include <future>
 #include <memory>
+#include <stdexcept>
 #include <vector>
 
 #include "tools/bench/backlog.h"
@@ -109,13 +111,9 @@ void queue_beside(const Trip& trip, const Daemons& daemons, Connection& connecti
   row.bytes_per_queued = (grown - static_cast<double>(queued.bytes)) / tasks;
 }
 
-}  // namespace
-
-TripRow measure_trip(const Trip& trip, const Interrupt& interrupt) {
-  std::unique_ptr<const Daemons> own;
-  if (trip.running.dispatcher.empty()) own = std::make_unique<Daemons>(daemons_of(trip));
+TripRow measure_beside(const Trip& trip, const Interrupt& interrupt, const Daemons* own,
+                       const EchoFleet& fleet) {
   const Endpoints& endpoints = own ? own->endpoints() : trip.running;
-  const EchoFleet fleet({endpoints.broker, trip.workers, trip.slots, trip.result_bytes});
   Clients clients(trip, endpoints.dispatcher, [&] {
     interrupt.check();
     if (own) own->check();
@@ -146,6 +144,31 @@ TripRow measure_trip(const Trip& trip, const Interrupt& interrupt) {
   row.commits = grown("commits_total");
   row.committed_tasks = grown("committed_tasks_total");
   return row;
+}
+
+/// Which row it was, for people.
+std::string row_name(const Trip& trip) {
+  return fmt::format(
+      "store {}, {} of {} tasks in a SUBMIT, {} nodes, {} queued beside", trip.store, trip.batch,
+      trip.rate > 0 ? fmt::format("{} a second", trip.rate) : fmt::format("{} open", trip.window),
+      trip.workers, trip.depth);
+}
+
+}  // namespace
+
+TripRow measure_trip(const Trip& trip, const Interrupt& interrupt) {
+  std::unique_ptr<const Daemons> own;
+  if (trip.running.dispatcher.empty()) own = std::make_unique<Daemons>(daemons_of(trip));
+  const std::string& broker = own ? own->endpoints().broker : trip.running.broker;
+  const EchoFleet fleet({broker, trip.workers, trip.slots, trip.result_bytes});
+  try {
+    return measure_beside(trip, interrupt, own.get(), fleet);
+  } catch (const Silence& silence) {
+    throw std::runtime_error(
+        fmt::format("{}: {}; nodes: {} tasks executed, {} results sent again; {}", row_name(trip),
+                    silence.what(), fleet.executed(), fleet.resent(),
+                    own ? own->activity() : "others' daemons"));
+  }
 }
 
 TripRow measure_raw(const Trip& trip, const Interrupt& interrupt) {
