@@ -384,8 +384,8 @@ msg::Estimate Scheduler::promise(QueueEntry& task, const Now& now) {
   const msg::Estimate told = estimate(task, now);
   if (told == msg::Estimate{} || task.finish_p95_s > 0) return told;
   const double age = seconds(now.mono - task.accepted_at);
-  task.finish_p50_s = age + static_cast<double>(told.finish_p50_ms) / 1000;
-  task.finish_p95_s = age + static_cast<double>(told.finish_p95_ms) / 1000;
+  task.finish_p50_s = static_cast<float>(age + static_cast<double>(told.finish_p50_ms) / 1000);
+  task.finish_p95_s = static_cast<float>(age + static_cast<double>(told.finish_p95_ms) / 1000);
   return told;
 }
 

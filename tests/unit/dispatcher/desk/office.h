@@ -257,7 +257,7 @@ struct Office {
     owned->created_ms = to_ms(now.wall);
     owned->expires_at = now.mono + from_ms(event.spec.ttl_ms);
     Task& task = tasks.insert(std::move(owned), now, event.reason);
-    const task_event::Accepted accepted{&task, std::move(event.spec)};
+    const task_event::Accepted accepted{&task, &event.spec};
     placement.handle(accepted, now);
     desk.handle(accepted, now);
   }

@@ -298,7 +298,7 @@ TEST_CASE("reports: the dispatcher counts its tasks, its tenants and its brokers
   REQUIRE(acme != tenants.end());
   CHECK(get_uint(map_of(*acme), "queued") == 1);
   CHECK(get_uint(map_of(*acme), "running", 9) == 0);
-  CHECK(map.contains("delivered_total"));  // a metric, as all are
+  CHECK(map.contains("dropped_answers_total"));  // a metric, as all are
 }
 
 TEST_CASE("reports: a broker is connected, down, or refuses and says why") {
