@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <concepts>
+#include <type_traits>
 #include <utility>
 
 #include "protocol/base/limits.h"
@@ -100,50 +102,50 @@ class KeyReader {
   std::optional<Error> error_;
 };
 
-void read_keys(KeyReader& keys, TaskSpec& spec) {
-  keys.text("model", spec.needs.model);
-  keys.text("gpu_type", spec.needs.gpu_type);
-  keys.uint("ncpu", spec.needs.ncpu, 0, UINT32_MAX);
-  keys.uint("ram_mib", spec.needs.ram_mib, 0, UINT32_MAX);
-  keys.uint("vram_mib", spec.needs.vram_mib, 0, UINT32_MAX);
-  keys.uint("ttl_ms", spec.ttl_ms, 1, kMaxTtlMs);
-  keys.uint("time_limit_ms", spec.time_limit_ms, 0, kMaxTtlMs);
-  keys.uint("max_attempts", spec.max_attempts, 0, kMaxAttempts);
-  keys.text("label", spec.label);
-  keys.text("tenant", spec.tenant);
-  keys.uint("priority", spec.priority, 0, kMaxPriority);
-  keys.uint("not_before_ms", spec.not_before_ms, 0, kMaxUnixMs);
-  keys.uint("deadline_ms", spec.deadline_ms, 0, kMaxUnixMs);
-  keys.uint("start_in_ms", spec.start_in_ms, 0, kMaxTtlMs);
-  keys.uint("deadline_in_ms", spec.deadline_in_ms, 0, kMaxTtlMs);
-  keys.real("max_cost", spec.max_cost);
-  keys.real("time_to_money_ratio", spec.time_to_money_ratio);
-  keys.real("work", spec.work);
-}
-
-/// Keys that say nothing are left out, but for these.
+/// Keys that have their defaults are left out, but for these.
 bool is_always_sent(std::string_view key) { return key == "models" || key == "slots"; }
 
-// Writes keys into a map.
+// Writes keys into a map, but not those that have their defaults.
 class KeyWriter {
  public:
-  void text(const char* key, const std::string& text) { put(key, text, text.empty()); }
-  void uint(const char* key, std::uint64_t value, std::uint64_t, std::uint64_t) {
-    put(key, value, value == 0);
-  }
-  void real(const char* key, double value) { put(key, value, value == 0); }
+  explicit KeyWriter(const ValueMap& defaults) : defaults_(defaults) {}
+
+  void text(const char* key, const std::string& text) { put(key, text); }
+  void uint(const char* key, std::uint64_t value, std::uint64_t, std::uint64_t) { put(key, value); }
+  void real(const char* key, double value) { put(key, value); }
   void texts(const char* key, const std::vector<std::string>& texts, std::size_t) {
-    put(key, ValueList(texts.begin(), texts.end()), texts.empty());
+    put(key, ValueList(texts.begin(), texts.end()));
   }
 
   ValueMap take() { return std::move(map_); }
 
  private:
-  void put(const char* key, Value value, bool says_nothing) {
-    if (!says_nothing || is_always_sent(key)) map_.emplace(key, std::move(value));
+  void put(const char* key, Value value) {
+    const auto it = defaults_.find(std::string_view(key));
+    if (it == defaults_.end() || it->second != value || is_always_sent(key))
+      map_.emplace(key, std::move(value));
   }
 
+  const ValueMap& defaults_;
   ValueMap map_;
+};
+
+// Finds the upper bound of one whole number.
+class BoundFinder {
+ public:
+  explicit BoundFinder(std::string_view key) : key_(key) {}
+
+  void text(std::string_view, const std::string&) {}
+  void uint(std::string_view key, std::uint64_t, std::uint64_t, std::uint64_t max) {
+    if (key == key_) max_ = max;
+  }
+  void real(std::string_view, double) {}
+
+  std::uint64_t max() const { return max_; }
+
+ private:
+  std::string_view key_;
+  std::uint64_t max_ = 0;
 };
 
 // Adds up what KeyWriter's map takes, and finds what a KeyReader would refuse in it; the first
@@ -193,9 +195,35 @@ class KeyMeter {
   std::optional<Error> error_;
 };
 
-/// Hands each named key to one of the classes above.
-template <class Keys, class Meta>
-void meta_keys(Keys& keys, Meta& meta) {
+template <class T, class Struct>
+concept MaybeConst = std::same_as<std::remove_const_t<T>, Struct>;
+
+/// Hands each named key to one of the classes above. The default of a key is what its member has in
+/// a new struct.
+template <class Keys, MaybeConst<TaskSpec> Spec>
+void each_key(Keys& keys, Spec& spec) {
+  keys.text("model", spec.needs.model);
+  keys.text("gpu_type", spec.needs.gpu_type);
+  keys.uint("ncpu", spec.needs.ncpu, 0, UINT32_MAX);
+  keys.uint("ram_mib", spec.needs.ram_mib, 0, UINT32_MAX);
+  keys.uint("vram_mib", spec.needs.vram_mib, 0, UINT32_MAX);
+  keys.uint("ttl_ms", spec.ttl_ms, 1, kMaxTtlMs);
+  keys.uint("time_limit_ms", spec.time_limit_ms, 0, kMaxTtlMs);
+  keys.uint("max_attempts", spec.max_attempts, 0, kMaxAttempts);
+  keys.text("label", spec.label);
+  keys.text("tenant", spec.tenant);
+  keys.uint("priority", spec.priority, 0, kMaxPriority);
+  keys.uint("not_before_ms", spec.not_before_ms, 0, kMaxUnixMs);
+  keys.uint("deadline_ms", spec.deadline_ms, 0, kMaxUnixMs);
+  keys.uint("start_in_ms", spec.start_in_ms, 0, kMaxTtlMs);
+  keys.uint("deadline_in_ms", spec.deadline_in_ms, 0, kMaxTtlMs);
+  keys.real("max_cost", spec.max_cost);
+  keys.real("time_to_money_ratio", spec.time_to_money_ratio);
+  keys.real("work", spec.work);
+}
+
+template <class Keys, MaybeConst<PublicMetaInfo> Meta>
+void each_key(Keys& keys, Meta& meta) {
   keys.texts("models", meta.models, kMaxModels);
   keys.texts("loaded_models", meta.loaded_models, kMaxModels);
   keys.text("gpu_type", meta.gpu_type);
@@ -206,15 +234,23 @@ void meta_keys(Keys& keys, Meta& meta) {
   keys.real("min_cost", meta.min_cost);
 }
 
-template <class T>
-void put_unless(ValueMap& map, const char* key, const T& value, const T& fallback) {
-  if (value != fallback) map.emplace(key, Value(value));
+template <class Struct>
+ValueMap written(const Struct& value, const ValueMap& defaults) {
+  KeyWriter keys(defaults);
+  each_key(keys, value);
+  return keys.take();
+}
+
+template <class Struct>
+const ValueMap& defaults_of() {
+  static const ValueMap defaults = written(Struct(), {});
+  return defaults;
 }
 
 std::optional<Error> read_spec_keys(std::string_view raw, TaskSpec& out, bool is_new) {
   KeyReader keys(raw);
   while (keys.next_entry()) {
-    read_keys(keys, out);
+    each_key(keys, out);
     if (is_new) keys.map("params");
   }
   return keys.error();
@@ -233,47 +269,32 @@ std::optional<Error> spec_problem(std::string_view raw, bool is_new) {
   return read_spec_keys(raw, ignored, is_new);
 }
 
-ValueMap map_from(const TaskSpec& spec) {
-  const TaskSpec defaults;
-  ValueMap map;
-  put_unless(map, "model", spec.needs.model, defaults.needs.model);
-  put_unless(map, "gpu_type", spec.needs.gpu_type, defaults.needs.gpu_type);
-  put_unless(map, "ncpu", spec.needs.ncpu, defaults.needs.ncpu);
-  put_unless(map, "ram_mib", spec.needs.ram_mib, defaults.needs.ram_mib);
-  put_unless(map, "vram_mib", spec.needs.vram_mib, defaults.needs.vram_mib);
-  put_unless(map, "ttl_ms", spec.ttl_ms, defaults.ttl_ms);
-  put_unless(map, "time_limit_ms", spec.time_limit_ms, defaults.time_limit_ms);
-  put_unless(map, "max_attempts", spec.max_attempts, defaults.max_attempts);
-  put_unless(map, "label", spec.label, defaults.label);
-  put_unless(map, "tenant", spec.tenant, defaults.tenant);
-  put_unless(map, "priority", std::uint32_t{spec.priority}, std::uint32_t{defaults.priority});
-  put_unless(map, "not_before_ms", spec.not_before_ms, defaults.not_before_ms);
-  put_unless(map, "deadline_ms", spec.deadline_ms, defaults.deadline_ms);
-  put_unless(map, "start_in_ms", spec.start_in_ms, defaults.start_in_ms);
-  put_unless(map, "deadline_in_ms", spec.deadline_in_ms, defaults.deadline_in_ms);
-  put_unless(map, "max_cost", spec.max_cost, defaults.max_cost);
-  put_unless(map, "time_to_money_ratio", spec.time_to_money_ratio, defaults.time_to_money_ratio);
-  put_unless(map, "work", spec.work, defaults.work);
-  return map;
+ValueMap map_from(const TaskSpec& spec) { return written(spec, defaults_of<TaskSpec>()); }
+
+const ValueMap& spec_defaults() { return defaults_of<TaskSpec>(); }
+
+std::uint64_t largest_in_spec(std::string_view key) {
+  const TaskSpec spec;
+  BoundFinder keys(key);
+  each_key(keys, spec);
+  return keys.max();
 }
 
 Expected<PublicMetaInfo> meta_from(std::string_view raw) {
   PublicMetaInfo meta;
   KeyReader keys(raw);
-  while (keys.next_entry()) meta_keys(keys, meta);
+  while (keys.next_entry()) each_key(keys, meta);
   if (const auto& error = keys.error()) return tl::unexpected(*error);
   return meta;
 }
 
 ValueMap map_from(const PublicMetaInfo& meta) {
-  KeyWriter keys;
-  meta_keys(keys, meta);
-  return keys.take();
+  return written(meta, defaults_of<PublicMetaInfo>());
 }
 
 MetaSize meta_size(const PublicMetaInfo& meta) {
   KeyMeter keys;
-  meta_keys(keys, meta);
+  each_key(keys, meta);
   return keys.size();
 }
 

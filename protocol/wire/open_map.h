@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,7 +20,12 @@ namespace genai::wire {
 Expected<void> read_spec(std::string raw, TaskSpec& out, bool is_new = false);
 /// Returns the error that read_spec() would return, or nothing.
 std::optional<Error> spec_problem(std::string_view raw, bool is_new = false);
+/// Returns the named keys without those that have their default.
 ValueMap map_from(const TaskSpec& spec);
+/// Returns the default of each named key.
+const ValueMap& spec_defaults();
+/// Returns the largest whole number that the key may have. 0: it is no key with a whole number.
+std::uint64_t largest_in_spec(std::string_view key);
 
 Expected<PublicMetaInfo> meta_from(std::string_view raw);
 ValueMap map_from(const PublicMetaInfo& meta);
