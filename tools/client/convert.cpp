@@ -8,6 +8,7 @@
 #include "protocol/base/text.h"
 #include "protocol/wire/checker.h"
 #include "protocol/wire/codec.h"
+#include "protocol/wire/open_map.h"
 
 namespace genai::client {
 namespace {
@@ -87,30 +88,47 @@ ValueMap params_from(const std::map<std::string, Param>& params) {
   return map;
 }
 
+// Gathers the keys of a spec that a request says. Zero and empty say nothing, and a default need
+// not be said.
+class SpecGatherer {
+ public:
+  void operator()(const char* key, const std::string& text) {
+    if (!text.empty()) say(key, text);
+  }
+  template <class Number>
+  void operator()(const char* key, Number number) {
+    if (number != 0) say(key, number);
+  }
+  template <class T>
+  void operator()(const char* key, const std::optional<T>& value) {
+    if (value) say(key, *value);
+  }
+  void operator()(const char* key, const std::map<std::string, Param>& params) {
+    if (!params.empty()) say(key, params_from(params));
+  }
+
+  ValueMap take() { return std::move(spec_); }
+
+ private:
+  void say(const char* key, Value value) {
+    const ValueMap& defaults = wire::spec_defaults();
+    const auto it = defaults.find(std::string_view(key));
+    if (it == defaults.end() || it->second != value) spec_.emplace(key, std::move(value));
+  }
+
+  ValueMap spec_;
+};
+
 }  // namespace
 
 Expected<msg::Submission> submission_from(TaskRequest request, const TaskId& id) {
+  SpecGatherer gatherer;
+  TaskRequest::fields(gatherer, request);
   TaskSpec spec;
-  spec.needs = {std::move(request.model), std::move(request.gpu_type), request.ncpu,
-                request.ram_mib, request.vram_mib};
-  if (request.ttl_ms) spec.ttl_ms = request.ttl_ms;
-  spec.time_limit_ms = request.time_limit_ms;
-  spec.max_attempts = request.max_attempts;
-  spec.label = std::move(request.label);
-  spec.tenant = std::move(request.tenant);
-  spec.priority = request.priority.value_or(spec.priority);
-  spec.not_before_ms = request.not_before_ms;
-  spec.deadline_ms = request.deadline_ms;
-  spec.start_in_ms = request.start_in_ms;
-  spec.deadline_in_ms = request.deadline_in_ms;
-  spec.max_cost = request.max_cost.value_or(spec.max_cost);
-  spec.time_to_money_ratio = request.time_to_money_ratio.value_or(spec.time_to_money_ratio);
-  spec.work = request.work;
-  ValueMap extra;
-  if (!request.params.empty()) extra.emplace("params", params_from(request.params));
+  spec.raw = encode_map(gatherer.take());
   if (request.payload.size() > limits::kMaxPayloadBytes)
     return fail(ErrorCode::kTooLarge, "payload: larger than 16 MiB");
-  msg::Submission submission{id, make_spec(std::move(spec), extra),
+  msg::Submission submission{id, std::move(spec),
                              Blob(request.payload.owner(), request.payload.view())};
   if (submission.spec.raw.size() > limits::kMaxSpecBytes)
     return fail(ErrorCode::kTooLarge, "spec: larger than 64 KiB");

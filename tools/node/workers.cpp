@@ -2,6 +2,7 @@
 
 #include <exception>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 
 #include "protocol/wire/codec.h"
@@ -25,15 +26,30 @@ std::map<std::string, Param> params_from(const ValueMap& params) {
   return out;
 }
 
+/// Takes the members of a Task from a spec. A member whose key is missing stays as it is.
+struct SpecReader {
+  const ValueMap& spec;
+
+  void operator()(const char* key, std::string& text) const {
+    text = get_string(spec, key, std::move(text));
+  }
+  template <class Number>
+  void operator()(const char* key, Number& number) const {
+    if constexpr (std::is_floating_point_v<Number>)
+      number = get_double(spec, key, number);
+    else
+      number = static_cast<Number>(get_uint(spec, key, number));
+  }
+  void operator()(const char* key, std::map<std::string, Param>& params) const {
+    params = params_from(get_map(spec, key));
+  }
+};
+
 Task task_from(const SessionCore::Start& start) {
   Task task;
   task.id = start.ref.task_id.str();
   task.attempt = start.ref.attempt;
-  task.model = start.spec.needs.model;
-  task.label = start.spec.label;
-  task.time_limit_ms = start.spec.time_limit_ms;
-  if (const auto spec = decode_map(start.spec.raw))
-    task.params = params_from(get_map(*spec, "params"));
+  if (const auto spec = decode_map(start.spec.raw)) Task::fields(SpecReader{*spec}, task);
   task.payload = Data(std::make_shared<const Blob>(start.payload), start.payload.view());
   return task;
 }

@@ -2,8 +2,10 @@
 
 #include <catch2/catch.hpp>
 #include <limits>
+#include <set>
 
 #include "protocol/wire/messages.h"
+#include "protocol/wire/open_map.h"
 
 using namespace genai;
 using namespace genai::client;
@@ -100,6 +102,26 @@ TEST_CASE("urgency, tenant and money become part of the spec") {
   request.priority = 1;
   request.max_cost = -1;
   CHECK(submission_from(request, *TaskId::parse("t")).error().code == ErrorCode::kBadField);
+}
+
+TEST_CASE("a request has a member for every key of a spec") {
+  std::set<std::string> keys, members;
+  for (const auto& [key, value] : wire::spec_defaults()) keys.insert(key);
+  keys.insert("params");
+  const TaskRequest request;
+  TaskRequest::fields([&](const char* key, const auto&) { members.insert(key); }, request);
+  CHECK(members == keys);
+}
+
+TEST_CASE("a default that a request says is as good as unsaid") {
+  TaskRequest request;
+  request.ttl_ms = limits::kDefaultTtlMs;
+  request.priority = limits::kDefaultPriority;
+  request.max_cost = TaskSpec::kUnlimited;
+  request.time_to_money_ratio = TaskSpec::kUnlimited;
+  const auto submission = submission_from(request, *TaskId::parse("t"));
+  REQUIRE(submission);
+  CHECK(decode_map(submission->spec.raw)->empty());
 }
 
 TEST_CASE("an acceptance carries when, a refusal when to come again") {

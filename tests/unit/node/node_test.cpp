@@ -1,6 +1,8 @@
 // The whole library against a broker of a few lines, over real sockets.
 #include "genai/node.h"
 
+#include <fmt/format.h>
+
 #include <catch2/catch.hpp>
 #include <condition_variable>
 #include <future>
@@ -10,6 +12,7 @@
 #include "protocol/transport/socket.h"
 #include "protocol/transport/system.h"
 #include "protocol/wire/messages.h"
+#include "protocol/wire/open_map.h"
 
 namespace genai::node {
 namespace {
@@ -108,22 +111,34 @@ TEST_CASE("a task runs with its fields, reports progress and gives its result") 
     context.progress(0.5, "half");
     const auto steps = std::get<std::int64_t>(task.params.at("steps"));
     const auto nested = std::get<std::string>(task.params.at("nested"));
-    return TaskResult::ok(
-        task.id + task.model + task.payload.str() + std::to_string(steps) + nested, "text/x");
+    return TaskResult::ok(fmt::format("{} {} {} {} {} {} {}", task.id, task.model, task.label,
+                                      task.time_limit_ms, task.payload.str(), steps, nested),
+                          "text/x");
   });
   broker.welcome();
   TaskSpec spec;
   spec.needs.model = "sdxl";
+  spec.label = "a cat";
+  spec.time_limit_ms = 60'000;
   const ValueMap params{{"steps", Value(20)}, {"nested", Value(ValueList{Value("a"), Value()})}};
   broker.assign(ref_of("t1"), make_spec(spec, {{"params", Value(params)}}));
   const auto result = broker.await<msg::Result>().entries.at(0);
-  CHECK(result.data.view() == "t1sdxlin20[\"a\",null]");
+  CHECK(result.data.view() == "t1 sdxl a cat 60000 in 20 [\"a\",null]");
   CHECK(get_string(result.info, "content_type") == "text/x");
   broker.say(msg::ResultAck{{{ref_of("t1"), ErrorCode::kOk}}});
   running.node.leave("enough");
   CHECK(broker.await<msg::Leave>().reason == "enough");
   broker.goodbye();
   CHECK(running.await_end().kind == RunEnd::Kind::kLeft);
+}
+
+TEST_CASE("each member that a task takes from the spec has the name of a key there") {
+  Task task;
+  const auto check = [](const std::string& key, const auto&) {
+    INFO(key);
+    CHECK((key == "params" || wire::spec_defaults().contains(key)));
+  };
+  Task::fields(check, task);
 }
 
 TEST_CASE("heartbeats go on while handlers run; an abort reaches them in every way") {

@@ -80,6 +80,16 @@ struct Task {
   std::uint64_t time_limit_ms = 0;  // the library aborts the execution after this time; 0: no limit
   std::map<std::string, Param> params;  // a list, a map, nil or bytes arrive as a JSON text
   Data payload;                         // bytes that only the client and this node understand
+
+  /// Calls visit(key, member) for each member that is a key of the task spec in SPEC.md, with the
+  /// name of that key.
+  template <class Visit>
+  static void fields(Visit&& visit, Task& task) {
+    visit("model", task.model);
+    visit("label", task.label);
+    visit("time_limit_ms", task.time_limit_ms);
+    visit("params", task.params);
+  }
 };
 
 /// The end of an execution, as the handler reports it.

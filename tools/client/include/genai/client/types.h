@@ -56,6 +56,32 @@ struct TaskRequest {
   double work = 0;  // size of the task, >= 0; any unit, but one unit for each model; 0: not said
   std::map<std::string, Param> params;  // for the program at the node; a key: at most 128 bytes
   Data payload;                         // bytes for the node; at most 16 MiB
+
+  /// For programs that read or write requests by name. Calls visit(key, member) for each member
+  /// that is a key of the task spec in SPEC.md, with the name of that key. `request` is a
+  /// TaskRequest or a const TaskRequest.
+  template <class Visit, class Request>
+  static void fields(Visit&& visit, Request& request) {
+    visit("model", request.model);
+    visit("gpu_type", request.gpu_type);
+    visit("ncpu", request.ncpu);
+    visit("ram_mib", request.ram_mib);
+    visit("vram_mib", request.vram_mib);
+    visit("ttl_ms", request.ttl_ms);
+    visit("time_limit_ms", request.time_limit_ms);
+    visit("max_attempts", request.max_attempts);
+    visit("label", request.label);
+    visit("tenant", request.tenant);
+    visit("priority", request.priority);
+    visit("not_before_ms", request.not_before_ms);
+    visit("deadline_ms", request.deadline_ms);
+    visit("start_in_ms", request.start_in_ms);
+    visit("deadline_in_ms", request.deadline_in_ms);
+    visit("max_cost", request.max_cost);
+    visit("time_to_money_ratio", request.time_to_money_ratio);
+    visit("work", request.work);
+    visit("params", request.params);
+  }
 };
 
 /// When a task is expected to start and to finish, counted from the moment of the answer. Half of
