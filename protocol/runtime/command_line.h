@@ -73,6 +73,10 @@ class Command {
                   OptionLimit limit = {}) const {
     return bind("--" + name, OptionTarget(&target), doc, std::move(limit));
   }
+  Argument option(const std::string& name, Milliseconds target, const std::string& doc,
+                  OptionLimit limit = {}) const {
+    return bind("--" + name, target_of(name, target), doc, std::move(limit));
+  }
   /// Adds an argument without a name. The order is that of declaration; a list takes the rest.
   template <class T>
   Argument argument(const std::string& name, T& target, const std::string& doc,

@@ -239,6 +239,10 @@ OptionTarget target_of(const std::string& name, Mebibytes variable) {
   check_unit(name, "-mib");
   return Scaled{&variable.bytes, std::int64_t{1} << 20};
 }
+OptionTarget target_of(const std::string& name, Milliseconds variable) {
+  check_unit(name, "-s");
+  return Scaled{&variable.count, 1000};
+}
 
 GivenValue value_from_text(const OptionTarget& target, std::string_view text) {
   const auto read = [&]<class P>(const P&) -> GivenValue {

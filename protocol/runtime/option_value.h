@@ -34,8 +34,13 @@ struct Mebibytes {
   std::uint64_t& bytes;
 };
 
+/// A number of milliseconds whose option counts in seconds.
+struct Milliseconds {
+  std::uint64_t& count;
+};
+
 /// Makes the target of `variable`. The name of the option must end in its unit: "-ms" or "-s" for a
-/// duration, "-mib" for Mebibytes. Throws std::logic_error if it does not.
+/// duration, "-s" for Milliseconds, "-mib" for Mebibytes. Throws std::logic_error if it does not.
 template <class T>
 OptionTarget target_of(const std::string&, T& variable) {
   return &variable;
@@ -44,6 +49,7 @@ OptionTarget target_of(const std::string& name, std::chrono::microseconds& varia
 OptionTarget target_of(const std::string& name, std::chrono::milliseconds& variable);
 OptionTarget target_of(const std::string& name, std::chrono::seconds& variable);
 OptionTarget target_of(const std::string& name, Mebibytes variable);
+OptionTarget target_of(const std::string& name, Milliseconds variable);
 
 /// Inclusive bounds of a number.
 class Range {

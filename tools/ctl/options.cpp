@@ -12,6 +12,7 @@ namespace {
 
 using runtime::Choices;
 using runtime::Command;
+using runtime::Milliseconds;
 using runtime::NotEmpty;
 using runtime::OptionProblem;
 using runtime::Range;
@@ -35,6 +36,7 @@ void declare_pages(const Command& cmd, Options& o) {
 
 void declare_submit(const Command& app, Options& options) {
   SubmitOptions& o = options.submit;
+  client::TaskRequest& task = o.task;
   const Command cmd = app.subcommand("submit", "Submit tasks; with --wait or --out wait for them");
   cmd.argument("prompt", o.prompt, "The payload, as text");
   cmd.option("file", o.file, "The payload is this file", NotEmpty());
@@ -46,32 +48,33 @@ void declare_submit(const Command& app, Options& options) {
              "A task for each line, a JSON object: prompt or "
              "payload_base64, id, model, params, ... ('-': stdin)",
              NotEmpty());
-  cmd.option("id", o.id, "The task's id (default: a new UUIDv7)", NotEmpty());
-  cmd.option("model", o.model, "Only nodes that have this model", NotEmpty());
-  cmd.option("gpu-type", o.gpu_type, "Only nodes with this GPU", NotEmpty());
-  cmd.option("ncpu", o.ncpu, "Only nodes with so many CPUs", kAmount);
-  cmd.option("ram-mib", o.ram_mib, "Only nodes with so much memory", kAmount);
-  cmd.option("vram-mib", o.vram_mib, "Only nodes with so much GPU memory", kAmount);
-  cmd.option("ttl-s", o.ttl_s,
+  cmd.option("id", task.id, "The task's id (default: a new UUIDv7)", NotEmpty());
+  cmd.option("model", task.model, "Only nodes that have this model", NotEmpty());
+  cmd.option("gpu-type", task.gpu_type, "Only nodes with this GPU", NotEmpty());
+  cmd.option("ncpu", task.ncpu, "Only nodes with so many CPUs", kAmount);
+  cmd.option("ram-mib", task.ram_mib, "Only nodes with so much memory", kAmount);
+  cmd.option("vram-mib", task.vram_mib, "Only nodes with so much GPU memory", kAmount);
+  cmd.option("ttl-s", Milliseconds{task.ttl_ms},
              "Time until the task must have ended (default: " +
                  std::to_string(limits::kDefaultTtlMs / 1000) + ")",
              kSeconds);
-  cmd.option("time-limit-s", o.time_limit_s, "Time limit of one execution", kSeconds);
-  cmd.option("max-attempts", o.max_attempts, "Error results before it is Failed",
+  cmd.option("time-limit-s", Milliseconds{task.time_limit_ms}, "Time limit of one execution",
+             kSeconds);
+  cmd.option("max-attempts", task.max_attempts, "Error results before it is Failed",
              Range(1, limits::kMaxAttempts));
-  cmd.option("tenant", o.tenant, "Whom its time is charged to", NotEmpty());
-  cmd.option("priority", o.priority, "0 to 9, the highest first (default: 5)", kPriorities);
-  cmd.option("start-in-s", o.start_in_s,
+  cmd.option("tenant", task.tenant, "Whom its time is charged to", NotEmpty());
+  cmd.option("priority", task.priority, "0 to 9, the highest first (default: 5)", kPriorities);
+  cmd.option("start-in-s", Milliseconds{task.start_in_ms},
              "Not to be started before so many seconds from its acceptance", kSeconds);
-  cmd.option("deadline-in-s", o.deadline_in_s,
+  cmd.option("deadline-in-s", Milliseconds{task.deadline_in_ms},
              "Failed unless it has ended so many seconds from its acceptance", kSeconds);
-  cmd.option("max-cost", o.max_cost, "Only nodes that ask for no more", kNotNegative);
-  cmd.option("time-to-money-ratio", o.time_to_money_ratio,
+  cmd.option("max-cost", task.max_cost, "Only nodes that ask for no more", kNotNegative);
+  cmd.option("time-to-money-ratio", task.time_to_money_ratio,
              "What a second is worth; 0: the cheapest node (default: the fastest)", kNotNegative);
-  cmd.option("work", o.work, "How much there is to do, against other tasks of the model",
+  cmd.option("work", task.work, "How much there is to do, against other tasks of the model",
              kNotNegative);
   cmd.option("param", o.params, "K=V for the node's program");
-  cmd.option("label", o.label, "A name for people (default: the prompt)", NotEmpty());
+  cmd.option("label", task.label, "A name for people (default: the prompt)", NotEmpty());
   cmd.option("wait", o.wait,
              "Wait for the results: a single one goes to stdout, several stay for watch --out");
   declare_out(cmd, options, "Wait and write each result to DIR/<task_id><suffix>");
@@ -172,7 +175,7 @@ std::string usage_problem(const Options& o) {
     const int sources =
         !s.prompt.empty() + !s.file.empty() + !s.lines.empty() + !s.jsonl.empty() + s.from_stdin;
     if (sources != 1) return "submit: give one of PROMPT, --file, --stdin, --lines, --jsonl";
-    if (!s.id.empty() && (!s.lines.empty() || !s.jsonl.empty()))
+    if (!s.task.id.empty() && (!s.lines.empty() || !s.jsonl.empty()))
       return "submit: --id is for a single task";
     if (s.comments && s.lines.empty()) return "submit: --comments is for --lines";
   }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "genai/client/types.h"
 #include "protocol/runtime/options.h"
 
 namespace genai::ctl {
@@ -15,14 +16,7 @@ namespace genai::ctl {
 struct SubmitOptions {
   std::string prompt, file, lines, jsonl;
   bool from_stdin = false;
-  std::string id, model, gpu_type, label;
-  std::uint64_t ncpu = 0, ram_mib = 0, vram_mib = 0, ttl_s = 0, time_limit_s = 0;
-  std::uint32_t max_attempts = 0;
-  std::string tenant;
-  std::optional<std::uint8_t> priority;
-  std::uint64_t start_in_s = 0, deadline_in_s = 0;
-  std::optional<double> max_cost, time_to_money_ratio;
-  double work = 0;
+  client::TaskRequest task;         // all but its params and its payload
   std::vector<std::string> params;  // K=V
   bool comments = false;            // lines that begin with '#' are no prompts
   bool wait = false;

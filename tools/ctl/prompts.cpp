@@ -6,6 +6,7 @@
 #include <cctype>
 #include <charconv>
 #include <cmath>
+#include <concepts>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -14,6 +15,7 @@
 
 #include "protocol/base/limits.h"
 #include "protocol/base/text.h"
+#include "protocol/wire/open_map.h"
 
 namespace genai::ctl {
 namespace {
@@ -50,24 +52,7 @@ void add_param(TaskRequest& request, const std::string& text) {
 }
 
 TaskRequest defaults_from(const SubmitOptions& o) {
-  TaskRequest request;
-  request.id = o.id;
-  request.model = o.model;
-  request.gpu_type = o.gpu_type;
-  request.ncpu = o.ncpu;
-  request.ram_mib = o.ram_mib;
-  request.vram_mib = o.vram_mib;
-  request.ttl_ms = o.ttl_s * 1000;  // options.cpp bounds both
-  request.time_limit_ms = o.time_limit_s * 1000;
-  request.max_attempts = o.max_attempts;
-  request.label = o.label;
-  request.tenant = o.tenant;
-  request.priority = o.priority;
-  request.start_in_ms = o.start_in_s * 1000;
-  request.deadline_in_ms = o.deadline_in_s * 1000;
-  request.max_cost = o.max_cost;
-  request.time_to_money_ratio = o.time_to_money_ratio;
-  request.work = o.work;
+  TaskRequest request = o.task;
   for (const std::string& text : o.params) add_param(request, text);
   return request;
 }
@@ -78,9 +63,6 @@ std::uint64_t whole(const json& value, std::uint64_t max) {
     throw InputError("expected a whole number from 0 to " + std::to_string(max));
   return value.get<std::uint64_t>();
 }
-
-constexpr std::uint64_t kLargestAmount = UINT32_MAX;
-constexpr std::uint64_t kLargestSeconds = limits::kMaxTtlMs / 1000;
 
 /// The reader of JSON makes a fraction of a whole number that has no room in 64 bits.
 double fraction(double number) {
@@ -99,63 +81,77 @@ Param param_from(const json& value) {
   throw InputError("only texts, numbers and booleans");
 }
 
-void take_params(const json& value, TaskRequest& request) {
+void take_params(const json& value, std::map<std::string, Param>& params) {
   if (!value.is_object()) throw InputError("expected an object");
-  for (const auto& [name, param] : value.items())
-    request.params.insert_or_assign(name, param_from(param));
+  for (const auto& [name, param] : value.items()) params.insert_or_assign(name, param_from(param));
 }
 
+/// The key of a time in seconds.
+std::string in_seconds(std::string_view field) {
+  return std::string(field.substr(0, field.size() - 2)) + "s";
+}
+
+/// How many units of the field are one of the key; 0: the key is none of the field. A span of time
+/// may be given in seconds, a point in time may not.
+std::uint64_t unit_of(std::string_view key, std::string_view field) {
+  const bool in_seconds_only = field == "ttl_ms" || field == "time_limit_ms";
+  if (key == field) return in_seconds_only ? 0 : 1;
+  const bool is_span = field.ends_with("_ms") && key == in_seconds(field) &&
+                       wire::largest_in_spec(field) == limits::kMaxTtlMs;
+  return is_span ? 1000 : 0;
+}
+
+// Stores a JSON value in the field of a request that its key names.
+class FieldTaker {
+ public:
+  FieldTaker(const std::string& key, const json& value) : key_(key), value_(value) {}
+
+  void operator()(std::string_view field, std::string& text) {
+    if (is_named(field)) text = value_.get<std::string>();
+  }
+  template <std::unsigned_integral Int>
+  void operator()(std::string_view field, Int& number) {
+    const std::uint64_t unit = unit_of(key_, field);
+    if (unit == 0) return;
+    has_taken_ = true;
+    number = static_cast<Int>(whole(value_, wire::largest_in_spec(field) / unit) * unit);
+  }
+  void operator()(std::string_view field, double& number) {
+    if (is_named(field)) number = value_.get<double>();
+  }
+  template <class T>
+  void operator()(std::string_view field, std::optional<T>& member) {
+    if (is_named(field)) (*this)(field, member.emplace());
+  }
+  void operator()(std::string_view field, std::map<std::string, Param>& params) {
+    if (is_named(field)) take_params(value_, params);
+  }
+
+  bool has_taken() const { return has_taken_; }
+
+ private:
+  bool is_named(std::string_view field) {
+    has_taken_ |= key_ == field;
+    return key_ == field;
+  }
+
+  const std::string& key_;
+  const json& value_;
+  bool has_taken_ = false;
+};
+
 void take_key(const std::string& key, const json& value, TaskRequest& request) {
-  if (key == "prompt")
+  if (key == "prompt") {
     request.payload = value.get<std::string>();
-  else if (key == "payload_base64")
+  } else if (key == "payload_base64") {
     request.payload = base64_decode(value.get<std::string>());
-  else if (key == "id")
+  } else if (key == "id") {
     request.id = value.get<std::string>();
-  else if (key == "model")
-    request.model = value.get<std::string>();
-  else if (key == "gpu_type")
-    request.gpu_type = value.get<std::string>();
-  else if (key == "ncpu")
-    request.ncpu = whole(value, kLargestAmount);
-  else if (key == "ram_mib")
-    request.ram_mib = whole(value, kLargestAmount);
-  else if (key == "vram_mib")
-    request.vram_mib = whole(value, kLargestAmount);
-  else if (key == "ttl_s")
-    request.ttl_ms = whole(value, kLargestSeconds) * 1000;
-  else if (key == "time_limit_s")
-    request.time_limit_ms = whole(value, kLargestSeconds) * 1000;
-  else if (key == "max_attempts")
-    request.max_attempts = static_cast<std::uint32_t>(whole(value, limits::kMaxAttempts));
-  else if (key == "label")
-    request.label = value.get<std::string>();
-  else if (key == "tenant")
-    request.tenant = value.get<std::string>();
-  else if (key == "priority")
-    request.priority = static_cast<std::uint8_t>(whole(value, limits::kMaxPriority));
-  else if (key == "start_in_s")
-    request.start_in_ms = whole(value, kLargestSeconds) * 1000;
-  else if (key == "deadline_in_s")
-    request.deadline_in_ms = whole(value, kLargestSeconds) * 1000;
-  else if (key == "start_in_ms")
-    request.start_in_ms = whole(value, limits::kMaxTtlMs);
-  else if (key == "deadline_in_ms")
-    request.deadline_in_ms = whole(value, limits::kMaxTtlMs);
-  else if (key == "not_before_ms")
-    request.not_before_ms = whole(value, limits::kMaxUnixMs);
-  else if (key == "deadline_ms")
-    request.deadline_ms = whole(value, limits::kMaxUnixMs);
-  else if (key == "max_cost")
-    request.max_cost = value.get<double>();
-  else if (key == "time_to_money_ratio")
-    request.time_to_money_ratio = value.get<double>();
-  else if (key == "work")
-    request.work = value.get<double>();
-  else if (key == "params")
-    take_params(value, request);
-  else
-    throw InputError("no such key");
+  } else {
+    FieldTaker taker(key, value);
+    TaskRequest::fields(taker, request);
+    if (!taker.has_taken()) throw InputError("no such key");
+  }
 }
 
 /// The reader of JSON keeps the last of two values of one key.
@@ -170,18 +166,22 @@ json parse_json(const std::string& line) {
   });
 }
 
-void check_alternatives(const json& object) {
+void check_alternatives(const json& object, const TaskRequest& defaults) {
   if (object.contains("prompt") == object.contains("payload_base64"))
     throw InputError("give either prompt or payload_base64");
-  for (const std::string key : {"start_in_", "deadline_in_"})
-    if (object.contains(key + "s") && object.contains(key + "ms"))
-      throw InputError("give either " + key + "s or " + key + "ms");
+  const auto check = [&](const std::string& field, const auto&) {
+    if (!object.contains(field) || unit_of(field, field) == 0) return;
+    if (const std::string other = in_seconds(field);
+        object.contains(other) && unit_of(other, field) != 0)
+      throw InputError("give either " + other + " or " + field);
+  };
+  TaskRequest::fields(check, defaults);
 }
 
 TaskRequest request_from(const std::string& line, const TaskRequest& defaults) {
   const json object = parse_json(line);
   if (!object.is_object()) throw InputError("expected an object");
-  check_alternatives(object);
+  check_alternatives(object, defaults);
   TaskRequest request = defaults;
   for (const auto& [key, value] : object.items()) {
     try {

@@ -33,9 +33,9 @@ PromptList read_prompts(const SubmitOptions& options);
 /// A task for each line that is not blank. With `comments` those that begin with '#' are none.
 PromptList read_lines(std::istream& in, const client::TaskRequest& defaults, bool comments = false);
 /// A task for each JSON object a line; `name` is the file's, for errors. Keys: prompt or
-/// payload_base64, id, model, gpu_type, ncpu, ram_mib, vram_mib, ttl_s, time_limit_s, max_attempts,
-/// label, tenant, priority, start_in_s, deadline_in_s (or ..._ms), not_before_ms, deadline_ms,
-/// max_cost, time_to_money_ratio, work, params; what is absent is taken from `defaults`.
+/// payload_base64, id, and those of TaskRequest::fields. A span of time may also be given in
+/// seconds (start_in_s for start_in_ms); ttl_s and time_limit_s are given only so. What is absent
+/// is taken from `defaults`.
 PromptList read_jsonl(std::istream& in, const std::string& name,
                       const client::TaskRequest& defaults);
 

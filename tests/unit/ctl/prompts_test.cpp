@@ -116,6 +116,47 @@ TEST_CASE("an object a line, with defaults for what it does not say") {
   CHECK(two.vram_mib == 8000);
 }
 
+TEST_CASE("each key of a JSON line reaches its member of the request") {
+  const auto one = [](const std::string& member) {
+    return jsonl(R"({"prompt":"p",)" + member + "}").at(0).request;
+  };
+  CHECK(one(R"("gpu_type":"rtx4090")").gpu_type == "rtx4090");
+  CHECK(one(R"("tenant":"alice")").tenant == "alice");
+  CHECK(one(R"("ncpu":4)").ncpu == 4);
+  CHECK(one(R"("ram_mib":4294967295)").ram_mib == 4294967295);
+  CHECK(one(R"("time_limit_s":2592000)").time_limit_ms == 2'592'000'000);
+  CHECK(one(R"("ttl_s":0)").ttl_ms == 0);
+  CHECK(one(R"("priority":0)").priority == std::uint8_t{0});
+  CHECK(one(R"("start_in_ms":1)").start_in_ms == 1);
+  CHECK(one(R"("deadline_in_s":2)").deadline_in_ms == 2'000);
+  CHECK(one(R"("not_before_ms":253402300799999)").not_before_ms == 253'402'300'799'999);
+  CHECK(one(R"("deadline_ms":1800000000000)").deadline_ms == 1'800'000'000'000);
+  CHECK(one(R"("max_cost":2)").max_cost == 2.0);
+  CHECK(one(R"("time_to_money_ratio":0.0)").time_to_money_ratio == 0.0);
+  CHECK(one(R"("work":1.5)").work == 1.5);
+}
+
+TEST_CASE("a key has the units that it always had") {
+  const auto problem = [](const std::string& member) {
+    return input_error([&] { jsonl(R"({"prompt":"p",)" + member + "}"); });
+  };
+  for (const std::string key : {"ttl_ms", "time_limit_ms", "not_before_s", "deadline_s", "ncpu_s"})
+    CHECK(problem('"' + key + "\":1") == "tasks:1: key '" + key + "': no such key");
+  CHECK(problem(R"("deadline_in_ms":1000,"deadline_in_s":1)") ==
+        "tasks:1: give either deadline_in_s or deadline_in_ms");
+  CHECK(problem(R"("priority":10)") ==
+        "tasks:1: key 'priority': expected a whole number from 0 to 9");
+  CHECK(problem(R"("start_in_s":2592001)") ==
+        "tasks:1: key 'start_in_s': expected a whole number from 0 to 2592000");
+  CHECK(problem(R"("start_in_ms":2592000001)") ==
+        "tasks:1: key 'start_in_ms': expected a whole number from 0 to 2592000000");
+  CHECK(problem(R"("deadline_ms":253402300800000)") ==
+        "tasks:1: key 'deadline_ms': expected a whole number from 0 to 253402300799999");
+  CHECK(problem(R"("model":null)") == "tasks:1: key 'model': wrong type null");
+  CHECK(problem(R"("work":"1")") == "tasks:1: key 'work': wrong type string");
+  CHECK(problem(R"("params":[])") == "tasks:1: key 'params': expected an object");
+}
+
 TEST_CASE("errors in JSON lines name the line and the key") {
   const auto problem = [](const std::string& line) {
     return input_error([&] { jsonl("{\"prompt\":\"fine\"}\n" + line); });
@@ -166,8 +207,8 @@ TEST_CASE("what no command can be given is refused, not dropped on the way to it
 TEST_CASE("a start and a deadline travel as times from the acceptance on") {
   SubmitOptions options;
   options.prompt = "a";
-  options.start_in_s = 5;
-  options.deadline_in_s = 60;
+  options.task.start_in_ms = 5'000;
+  options.task.deadline_in_ms = 60'000;
   const auto request = read_prompts(options).prompts.at(0).request;
   CHECK(request.start_in_ms == 5'000);
   CHECK(request.deadline_in_ms == 60'000);
@@ -247,8 +288,8 @@ TEST_CASE("what could not be sent is refused with its line before anything is se
 TEST_CASE("one prompt takes its options along") {
   SubmitOptions options;
   options.prompt = "a lighthouse\nat dusk";
-  options.id = "t-1";
-  options.ttl_s = 5;
+  options.task.id = "t-1";
+  options.task.ttl_ms = 5'000;
   options.params = {"seed=2"};
   const auto prompts = read_prompts(options).prompts;
   REQUIRE(prompts.size() == 1);

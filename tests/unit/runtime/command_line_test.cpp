@@ -101,6 +101,18 @@ TEST_CASE("command line: every kind of variable is filled, and the others keep w
   CHECK_FALSE(q.ratio);
 }
 
+TEST_CASE("command line: an option in seconds fills a number of milliseconds") {
+  CommandLine line{"genai-x", "Does it.", "1.2.3"};
+  std::uint64_t ttl_ms = 1, limit_ms = 1;
+  line.program().option("ttl-s", Milliseconds{ttl_ms}, "Time", Range(1, 60));
+  line.program().option("limit-s", Milliseconds{limit_ms}, "Limit", Range(1, 60));
+  const char* const arguments[] = {"genai-x", "--ttl-s", "60"};
+  CHECK_FALSE(line.parse(3, arguments));
+  CHECK(ttl_ms == 60'000);
+  CHECK(limit_ms == 1);
+  CHECK_THROWS_AS(line.program().option("ttl-ms", Milliseconds{ttl_ms}, "Time"), std::logic_error);
+}
+
 TEST_CASE("command line: commas separate what can hold none") {
   Program p;
   CHECK_FALSE(p.parse({"keys", "add", "--roles", "r,w", "--roles", "r"}).exit_code);
