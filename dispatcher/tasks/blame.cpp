@@ -59,7 +59,8 @@ bool Blame::is_dangerous(const Task& task, std::uint32_t failures) const {
   const std::uint32_t losses = task.losses + 1;
   const bool only_here = nodes_failed(task) < 2;
   return losses >= limits_.max_crashes && !(only_here && failures > 0) &&
-         2 * std::uint64_t{losses} >= crashes_ - std::min(task.crashes_before, crashes_);
+         2 * std::uint64_t{losses} >=
+             crashes_ - std::min<std::uint64_t>(task.crashes_before, crashes_);
 }
 
 }  // namespace genai::dispatcher

@@ -25,7 +25,7 @@ std::string span_text(Duration span) {
 std::string lateness(const Task& task, Duration not_before, const msg::Estimate& estimate,
                      const Now& now) {
   const Duration left = task.expires_at - now.mono;
-  const bool by_deadline = task.deadline <= task.expires_at;
+  const bool by_deadline = task.has_near_deadline;
   if (left <= Duration{0})
     return fmt::format("its {} has passed", by_deadline ? "deadline" : "ttl");
   const bool starts_late = not_before >= task.expires_at;

@@ -63,7 +63,7 @@ void Lifecycle::handle(Accept& event, const Now& now) {
   task->sequence = ++sequence_;
   task->accepted_at = now.mono;
   task->created_ms = to_ms(now.wall);
-  task->crashes_before = blame_.crashes();
+  task->crashes_before = static_cast<std::uint32_t>(blame_.crashes());
   set_deadlines(*task, event.spec, now);
   Task& added = tasks_.insert(std::move(task), now, event.reason);
   ++accepted_total_;
@@ -230,7 +230,7 @@ void Lifecycle::handle(const Cancel& event, const Now& now) {
 }
 
 void Lifecycle::handle(const Reprioritise& event, const Now& now) {
-  event.task.priority_override = event.priority;
+  event.task.priority_override = static_cast<std::int8_t>(event.priority);
   tasks_.annotate(event.task, fmt::format("priority {} from now on", event.priority), now);
   tell(Reprioritised{&event.task});
 }
@@ -246,7 +246,7 @@ void Lifecycle::handle(const AskBack& event, const Now&) {
 
 void Lifecycle::handle(const Expire& event, const Now& now) {
   Task& task = event.task;
-  const bool missed = task.deadline <= task.expires_at;
+  const bool missed = task.has_near_deadline;
   const ErrorCode code = missed ? ErrorCode::kDeadlineMissed : ErrorCode::kExpired;
   abort_current(task, code, now);
   std::string reason =

@@ -50,7 +50,7 @@ struct TaskRecord {
   std::uint32_t faults = 0;
   std::uint32_t losses = 0;
   std::uint32_t drains = 0;
-  int priority_override = -1;  // -1: as the spec says
+  std::int8_t priority_override = -1;  // -1: as the spec says
 
   // Side by side, since they leave no gaps.
   TaskId id;

@@ -19,12 +19,13 @@ inline Duration earliest_start(const TaskSpec& spec, Duration accepted_at, const
 /// Sets when the task must have ended; `accepted_at` must be set. The earlier deadline counts. The
 /// ttl of a task that is to start later begins with its start.
 inline void set_deadlines(Task& task, const TaskSpec& spec, const Now& now) {
-  task.deadline = kNever;
-  if (spec.deadline_in_ms != 0) task.deadline = task.accepted_at + from_ms(spec.deadline_in_ms);
+  Duration deadline = kNever;
+  if (spec.deadline_in_ms != 0) deadline = task.accepted_at + from_ms(spec.deadline_in_ms);
   if (spec.deadline_ms != 0)
-    task.deadline = std::min(task.deadline, now.mono + (from_ms(spec.deadline_ms) - now.wall));
+    deadline = std::min(deadline, now.mono + (from_ms(spec.deadline_ms) - now.wall));
   task.expires_at =
-      std::min(earliest_start(spec, task.accepted_at, now) + from_ms(spec.ttl_ms), task.deadline);
+      std::min(earliest_start(spec, task.accepted_at, now) + from_ms(spec.ttl_ms), deadline);
+  task.has_near_deadline = deadline <= task.expires_at;
 }
 
 /// Sets the times of a task that an earlier process accepted.

@@ -1,6 +1,6 @@
-// The limits that several parts share. Others are in the limits.h of their folder, or a kMax... in
-// their file; tests/check_limits --list prints all of them. A peer that passes a limit gets the error code that
-// SPEC.md names there. Accepted work is never dropped to stay under a limit.
+// The limits that several parts share. Others are in the limits.h of a folder, or are a kMax... in
+// their file; tests/check_limits --list prints all. A peer that passes a limit gets the error code
+// that SPEC.md names there. Accepted work is never dropped to stay under a limit.
 #pragma once
 
 #include <cstddef>

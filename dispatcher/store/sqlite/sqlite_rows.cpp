@@ -89,6 +89,7 @@ class Values {
   void put(std::uint64_t number) { sql_.bind(++index_, static_cast<std::int64_t>(number)); }
   void put(std::uint32_t number) { sql_.bind(++index_, number); }
   void put(std::uint8_t number) { sql_.bind(++index_, int{number}); }
+  void put(std::int8_t number) { sql_.bind(++index_, int{number}); }
   void put(int number) { sql_.bind(++index_, number); }
   void put(bool is) { sql_.bind(++index_, is ? 1 : 0); }
   void put(double number) { sql_.bind(++index_, number); }
@@ -196,6 +197,12 @@ class Reader {
     number = count_of<std::uint8_t>(from);
   }
   static void take(int& number, const SQLite::Column& from) { number = from.getInt(); }
+  /// A number that does not fit becomes the least: it is refused as one that is out of range.
+  static void take(std::int8_t& number, const SQLite::Column& from) {
+    const int wide = from.getInt();
+    const bool fits = wide >= INT8_MIN && wide <= INT8_MAX;
+    number = static_cast<std::int8_t>(fits ? wide : INT8_MIN);
+  }
   static void take(bool& is, const SQLite::Column& from) { is = from.getInt() != 0; }
   /// Infinities would spread to whatever is reckoned with them.
   static void take(double& number, const SQLite::Column& from) {

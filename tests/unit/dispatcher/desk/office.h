@@ -222,7 +222,7 @@ struct Office {
                               },
                               [&](Reprioritise& e) {
                                 wish("reprioritise", e.task.id);
-                                e.task.priority_override = e.priority;
+                                e.task.priority_override = static_cast<std::int8_t>(e.priority);
                                 tasks.annotate(e.task, "another priority", now);
                                 placement.handle(task_event::Reprioritised{&e.task}, now);
                               },

@@ -116,7 +116,7 @@ class RandomTasks {
   /// Makes its fields agree.
   void bring_to(TaskRecord& task, TaskStatus status) {
     task.status = status;
-    task.priority_override = static_cast<int>(pick(11)) - 1;
+    task.priority_override = static_cast<std::int8_t>(static_cast<int>(pick(11)) - 1);
     if (task.is_assigned() && task.issued.empty())
       task.issued.push_back({1, 7, SessionId(), node()});
     task.current = task.is_assigned() ? task.issued.back().number : 0;

@@ -251,11 +251,12 @@ TEST_CASE("what this program cannot read is refused, and left as it is") {
     CHECK_THAT(refusal(folder).detail, Contains("twice"));
   }
   SECTION("values that make no sense") {
-    const char* nonsense = GENERATE(
-        "status = 9", "status = 1", "status = 4", "ended_ms = 5", "code = 12345", "log = '[]'",
-        "log = '[[1,0,\"x\",\"\"]]'", "log = 'x'", "attempts = '[[1,2,\"zz\",\"n\",0,0]]'",
-        "attempts = '[1]'", "current = 77", "spec = x'c1'", "info = x'91'", "task_id = 'a b'",
-        "digest = x'00'", "faults = -1", "losses = 99999999999", "priority = 10", "priority = -2");
+    const char* nonsense =
+        GENERATE("status = 9", "status = 1", "status = 4", "ended_ms = 5", "code = 12345",
+                 "log = '[]'", "log = '[[1,0,\"x\",\"\"]]'", "log = 'x'",
+                 "attempts = '[[1,2,\"zz\",\"n\",0,0]]'", "attempts = '[1]'", "current = 77",
+                 "spec = x'c1'", "info = x'91'", "task_id = 'a b'", "digest = x'00'", "faults = -1",
+                 "losses = 99999999999", "priority = 10", "priority = -2", "priority = 261");
     CAPTURE(nonsense);
     edit(folder, std::string("UPDATE tasks SET ") + nonsense + " WHERE sequence = 3");
     const StoreError error = refusal(folder);

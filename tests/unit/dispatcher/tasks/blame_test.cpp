@@ -50,7 +50,7 @@ struct Losses {
   }
   Task accepted() {
     Task task;
-    task.crashes_before = blame.crashes();
+    task.crashes_before = static_cast<std::uint32_t>(blame.crashes());
     return task;
   }
 };
