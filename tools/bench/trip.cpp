@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <future>
+#include <iostream>
 #include <memory>
 #include <stdexcept>
 #include <vector>
@@ -111,6 +112,14 @@ void queue_beside(const Trip& trip, const Daemons& daemons, Connection& connecti
   row.bytes_per_queued = (grown - static_cast<double>(queued.bytes)) / tasks;
 }
 
+/// Which row it was, for people.
+std::string row_name(const Trip& trip) {
+  return fmt::format(
+      "store {}, {} of {} tasks in a SUBMIT, {} nodes, {} queued beside", trip.store, trip.batch,
+      trip.rate > 0 ? fmt::format("{} a second", trip.rate) : fmt::format("{} open", trip.window),
+      trip.workers, trip.depth);
+}
+
 TripRow measure_beside(const Trip& trip, const Interrupt& interrupt, const Daemons* own,
                        const EchoFleet& fleet) {
   const Endpoints& endpoints = own ? own->endpoints() : trip.running;
@@ -140,18 +149,13 @@ TripRow measure_beside(const Trip& trip, const Interrupt& interrupt, const Daemo
     return get_uint(stats, key) - get_uint(stats_before, key);
   };
   row.executed = fleet.executed();
+  if (fleet.resent() > 0)  // frames were lost: the row waited for it
+    std::cerr << fmt::format("genai-bench: {}: {} results were sent again\n", row_name(trip),
+                             fleet.resent());
   row.silent = own ? own->silent() : 0;
   row.commits = grown("commits_total");
   row.committed_tasks = grown("committed_tasks_total");
   return row;
-}
-
-/// Which row it was, for people.
-std::string row_name(const Trip& trip) {
-  return fmt::format(
-      "store {}, {} of {} tasks in a SUBMIT, {} nodes, {} queued beside", trip.store, trip.batch,
-      trip.rate > 0 ? fmt::format("{} a second", trip.rate) : fmt::format("{} open", trip.window),
-      trip.workers, trip.depth);
 }
 
 }  // namespace
