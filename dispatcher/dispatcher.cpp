@@ -85,30 +85,25 @@ void Dispatcher::read_debug_notes(bool on) { lifecycle_.tell_all(on); }
 
 // ---- handing on
 
-template <class Events>
-void Dispatcher::each(Events& events, const Now& now) {
-  for (auto& event : events)
-    std::visit(
-        [&]<class Event>(Event& body) {
-          if constexpr (requires {
-                          body.task->sequence;
-                          Event::kName;
-                        })
-            recent_.add(now.mono, Event::kName, body.task ? body.task->sequence : 0);
-          else if constexpr (requires {
-                               body.session;
-                               Event::kName;
-                             })
-            recent_.add(now.mono, Event::kName, 0, body.session);
-          on(body, now);
-        },
-        event);
+/// Notes the event among the recent ones, and hands it on.
+template <class Event>
+void Dispatcher::hand_on(Event& event, const Now& now) {
+  std::visit(
+      [&]<class Body>(Body& body) {
+        constexpr bool is_named = requires { Body::kName; };
+        if constexpr (is_named && requires { body.task->sequence; })
+          recent_.add(now.mono, Body::kName, body.task ? body.task->sequence : 0);
+        else if constexpr (is_named && requires { body.session; })
+          recent_.add(now.mono, Body::kName, 0, body.session);
+        on(body, now);
+      },
+      event);
 }
 
 void Dispatcher::hand_on_tasks(const Now& now) {
   while (lifecycle_.has_events()) {
     lifecycle_.take_events(task_events_);
-    each(task_events_, now);
+    for (TaskEvent& event : task_events_) hand_on(event, now);
   }
 }
 
@@ -119,19 +114,13 @@ void Dispatcher::hand_on(const Now& now) {
     hand_on_tasks(now);
     membership_.take_events(fleet_events_);
     for (FleetEvent& event : fleet_events_) {
-      std::visit(
-          [&]<class Event>(Event& body) {
-            if constexpr (requires { body.session; })
-              recent_.add(now.mono, Event::kName, 0, body.session);
-            on(body, now);
-          },
-          event);
+      hand_on(event, now);
       hand_on_tasks(now);
     }
     archive_.take_events(archive_events_);
-    each(archive_events_, now);
+    for (ArchiveEvent& event : archive_events_) hand_on(event, now);
     desk_.take_events(desk_events_);
-    each(desk_events_, now);
+    for (DeskEvent& event : desk_events_) hand_on(event, now);
   } while (lifecycle_.has_events() || membership_.has_events() || desk_.has_events() ||
            archive_.has_events());
   placement_.take_events(placement_events_);

@@ -113,8 +113,8 @@ class Dispatcher {
  private:
   void hand_on(const Now& now);
   void hand_on_tasks(const Now& now);
-  template <class Events>
-  void each(Events& events, const Now& now);
+  template <class Event>
+  void hand_on(Event& event, const Now& now);
 
   // Of tasks.
   void on(task_event::Accepted& event, const Now& now);

@@ -3,15 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "dispatcher/tasks/span_bounds.h"
 #include "protocol/base/doubled.h"
 #include "protocol/base/planted.h"
 
 namespace genai::dispatcher {
 namespace {
-
-// 1 ms to an hour.
-const std::vector<double> kSpanBoundsMs = {1,      10,     100,     1'000,     3'000,    10'000,
-                                           30'000, 60'000, 300'000, 1'000'000, 3'600'000};
 
 // How long a task waits after an error: doubled with each one, and up to a quarter more or less, so
 // that those that failed together do not come back together.

@@ -35,16 +35,6 @@ std::string rest_of(const Provider& provider, Duration now) {
 
 }  // namespace
 
-bool Provider::is_executing(const QueueEntry& task) const {
-  std::size_t position = 0;
-  for (const QueueEntry* t : tasks) {
-    if (t->record->status != TaskStatus::kSent) continue;
-    if (t == &task) return position < meta.slots;
-    ++position;
-  }
-  return false;
-}
-
 bool Provider::is_on_trial() const { return record->failures >= kFailuresToRest || unfit > 0; }
 
 std::string Provider::trouble() const {

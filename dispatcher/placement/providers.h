@@ -81,7 +81,6 @@ struct Provider {
   bool is_on_trial() const;
   /// What is wrong with it, for people; empty: nothing.
   std::string trouble() const;
-  bool is_executing(const QueueEntry& task) const;
   bool holds(ModelId model) const;
   /// All slots are taken by what was measured: its wait ends at a certain time. Else its wait is
   /// what it has to do per slot, and does not change as time passes.

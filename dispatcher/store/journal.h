@@ -20,8 +20,6 @@ class Journal {
   /// A payload or result of so many bytes is to be written.
   void count_bytes(std::size_t bytes) { bytes_ += changes_.enabled() ? bytes : 0; }
 
-  /// Whether a commit should begin.
-  bool is_due(Duration now) const { return next_deadline() <= now; }
   /// When lazy changes become due.
   Duration next_deadline() const { return changes_.due_at(); }
   bool empty() const { return changes_.empty(); }

@@ -15,6 +15,11 @@
 
 namespace genai::dispatcher {
 
+/// Names the present attempt of a task that is assigned.
+inline AssignmentRef ref_of(const TaskRecord& task) {
+  return {task.id, task.current, task.attempt(task.current)->epoch};
+}
+
 /// A session of a node, as far as tasks are concerned.
 struct Assignee {
   SessionId session;

@@ -7,6 +7,7 @@
 
 #include "dispatcher/tasks/limits.h"
 #include "dispatcher/tasks/result_info.h"
+#include "dispatcher/tasks/span_bounds.h"
 #include "dispatcher/tasks/task_times.h"
 #include "protocol/base/check.h"
 #include "protocol/base/planted.h"
@@ -19,14 +20,6 @@ using namespace task_event;
 
 // Nodes keep the time limit themselves and tell it better; this side is for those that do not.
 constexpr Duration kTimeLimitGrace = from_ms(2000);
-
-// 1 ms to an hour.
-const std::vector<double> kSpanBoundsMs = {1,      10,     100,     1'000,     3'000,    10'000,
-                                           30'000, 60'000, 300'000, 1'000'000, 3'600'000};
-
-AssignmentRef ref_of(const TaskRecord& task) {
-  return {task.id, task.current, task.attempt(task.current)->epoch};
-}
 
 std::string with_what_was_said(const std::string& reason, const std::string& said) {
   return said.empty() ? reason : reason + ": " + said;

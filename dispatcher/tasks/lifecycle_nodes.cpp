@@ -14,10 +14,6 @@ namespace {
 
 using namespace task_event;
 
-AssignmentRef ref_of(const TaskRecord& task) {
-  return {task.id, task.current, task.attempt(task.current)->epoch};
-}
-
 // The attempt a ref names, if it was issued to this session, by this dispatcher or an earlier one.
 IssuedAttempt* issued_to(Task* task, const AssignmentRef& ref, const Assignee& assignee) {
   if (!task) return nullptr;

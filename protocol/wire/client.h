@@ -195,7 +195,7 @@ struct StatsQuery {
   }
 };
 
-/// Drains a node (on) or ends that; with target "" the dispatcher itself, which accepts no tasks th
+/// Drains a node (on), or ends that. With target "" the dispatcher itself accepts no new tasks.
 struct Drain {
   static constexpr RequestKind kKind{55, "DRAIN", Right::kAdmin, Cost::kFlat, Needs::kStore};
   std::uint64_t request = 0;
