@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "dispatcher/desk/limits.h"
 #include "dispatcher/fleet/link_times.h"
@@ -13,7 +14,8 @@
 namespace genai::dispatcher {
 
 struct Config : LinkTimes, PlacementPolicy, AttemptLimits, Retention, DeskLimits {
-  bool durable = false;  // whether changes are gathered for a store
+  bool durable = false;                   // whether changes are gathered for a store
+  std::size_t largest_inline = SIZE_MAX;  // of that store: larger data stands apart in it
 };
 
 }  // namespace genai::dispatcher

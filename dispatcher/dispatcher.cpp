@@ -20,7 +20,7 @@ Dispatcher::Dispatcher(const Config& config, InstanceId instance, std::uint64_t 
       archive_(config_, lifecycle_.tasks(), lifecycle_.changes(), metrics_),
       placement_(config_, config_.durable, metrics_),
       desk_(config_, now, lifecycle_.tasks(), placement_, membership_, metrics_),
-      journal_(lifecycle_.changes(), lifecycle_.tasks()),
+      journal_(lifecycle_.changes(), lifecycle_.tasks(), config_.largest_inline),
       last_tick_(now.mono),
       witness_([this] { return recent_.story(); }) {}
 
@@ -166,7 +166,13 @@ void Dispatcher::on(task_event::Behaved& event, const Now& now) {
 }
 
 void Dispatcher::on(task_event::SendAssign& event, const Now&) {
-  if (const Session* to = reached(event.session)) outbox_.assign(*to, *event.task, event.ref);
+  const Session* to = reached(event.session);
+  if (!to) return;
+  const Data& payload = event.task->payload;
+  if (payload.is_apart())
+    reads_.want(ForAssign{event.task->handle, event.session, event.ref}, payload);
+  else
+    outbox_.assign(*to, *event.task, event.ref, payload.bytes());
 }
 
 void Dispatcher::on(task_event::SendAbort& event, const Now&) {
@@ -243,6 +249,17 @@ void Dispatcher::on(desk_event::SendResult& event, const Now&) {
   outbox_.deliver(event.peer, std::move(event.entry));
 }
 
+void Dispatcher::on(desk_event::ReadResult& event, const Now&) {
+  reads_.want(ForDeliver{event.task->handle, event.task->id, std::move(event.peer)},
+              event.task->result);
+}
+
+void Dispatcher::on(desk_event::ReadPart& event, const Now&) {
+  reads_.want(ForFetch{event.task->handle, event.task->id, std::move(event.peer), event.request,
+                       event.offset},
+              event.task->result, event.offset, event.bytes);
+}
+
 void Dispatcher::on(desk_event::Fetched& event, const Now& now) {
   archive_.fetched(*event.task, now.mono);
 }
@@ -263,6 +280,75 @@ void Dispatcher::on(Accept& event, const Now& now) {
 }
 
 void Dispatcher::on(desk_event::Refused&, const Now&) { ++malformed_total_; }
+
+// ---- of what was read
+
+/// After nodes were judged: what was read must not go to one that is lost by now.
+void Dispatcher::use_reads(const Now& now) {
+  for (ReadResult& read : std::exchange(read_, {})) {
+    std::visit([&](const auto& purpose) { on(purpose, read, now); }, read.purpose);
+    hand_on(now);
+  }
+}
+
+/// The task for which something was read, if it is still there.
+Task* Dispatcher::same(TaskHandle handle, const TaskId& id) {
+  Task* const task = lifecycle_.tasks().present(handle);
+  return task && task->id == id ? task : nullptr;
+}
+
+void Dispatcher::on(const ForAssign& purpose, ReadResult& read, const Now& now) {
+  Task* const task = same(purpose.task, purpose.ref.task_id);
+  const bool is_current = task && task->status == TaskStatus::kScheduled &&
+                          task->current == purpose.ref.attempt && !task->asked_back;
+  if (!is_current) return;
+  if (read.bytes) {
+    // One that cannot be reached by now does not answer, which ends the attempt.
+    const Session* to = reached(purpose.session);
+    if (to && to->reach != Reach::kUnreachable)
+      outbox_.assign(*to, *task, purpose.ref, std::move(*read.bytes));
+  } else if (read.key != payload_key(task->sequence)) {
+    // The payload is that of a task which was replayed, and which may be forgotten by now. It is
+    // found under the key of its own as soon as the commit under way is.
+    reads_.want(purpose, task->payload);
+  } else {
+    lifecycle_.handle(PayloadLost{*task, read.bytes.error().detail}, now);
+  }
+}
+
+void Dispatcher::on(const ForDeliver& purpose, ReadResult& read, const Now& now) {
+  Task* const task = same(purpose.task, purpose.id);
+  if (!task || task->fetched) return;
+  if (read.bytes)
+    desk_.handle(ResultRead{*task, purpose.peer, std::move(*read.bytes)}, now);
+  else
+    archive_.lose_result(*task, read.bytes.error().detail, now.mono);
+}
+
+void Dispatcher::on(const ForFetch& purpose, ReadResult& read, const Now& now) {
+  Task* const task = same(purpose.task, purpose.id);
+  Expected<Blob> part = fail(ErrorCode::kDataLost, "the result was dropped meanwhile");
+  if (read.bytes) {
+    part = std::move(*read.bytes);
+  } else if (task && !task->fetched) {
+    part = fail(ErrorCode::kDataLost, read.bytes.error().detail);
+    archive_.lose_result(*task, read.bytes.error().detail, now.mono);
+  }
+  desk_.handle(
+      PartRead{task, purpose.id, purpose.peer, purpose.request, purpose.offset, std::move(part)},
+      now);
+}
+
+void Dispatcher::handle_stored() {
+  for (Task* task : journal_.stored())
+    if (is_terminal(task->status)) archive_.moved_apart(*task);
+}
+
+Effects Dispatcher::take_events() {
+  Effects effects = outbox_.take();
+  effects.reads = reads_.take_events();
+  return effects;
+}
 
 // ---- of the archive, and of all
 
@@ -300,6 +386,7 @@ void Dispatcher::expire(const Now& now) {
     place(now);
     desk_.expire(now);
   }
+  use_reads(now);
   archive_.expire(now.mono);
   hand_on(now);
   if (journal_.empty()) lifecycle_.tasks().compact();
@@ -376,6 +463,7 @@ void Dispatcher::check() const {
   lifecycle_.check();
   recovery_.check();
   placement_.check();
+  reads_.check();
   GENAI_CHECK(placement_.backlog().size() + recovery_.size() ==
               tasks().count(TaskStatus::kUnscheduled));
   GENAI_CHECK(lifecycle_.assignments().size() == membership_.size());

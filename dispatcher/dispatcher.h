@@ -26,6 +26,7 @@
 #include "dispatcher/placement/placement.h"
 #include "dispatcher/recent_events.h"
 #include "dispatcher/store/journal.h"
+#include "dispatcher/store/reads.h"
 #include "dispatcher/store/report.h"
 #include "dispatcher/store/store.h"
 #include "dispatcher/tasks/archive.h"
@@ -60,6 +61,10 @@ class Dispatcher {
   void handle(const ClientMalformed& event, const Now& now);
   void handle(const ClientGone& event, const Now& now);
   void handle(const KeysRevoked& event, const Now& now);
+  /// A read of Effects::reads was done. Each must be, unless the process ends.
+  void handle(DataRead event) { read_.push_back(reads_.handle(std::move(event))); }
+  /// All that take_changes() and take_frees() have given is on the disk.
+  void handle_stored();
   void handle(StoreReport report) { desk_.handle(std::move(report)); }
   void count_dropped_answer() { desk_.count_dropped_answer(); }
 
@@ -68,7 +73,7 @@ class Dispatcher {
   /// When expire is due next, on the mono clock: at most a quarter of the lost time after the last.
   Duration next_deadline() const;
   /// What is to be sent and told.
-  Effects take_events() { return outbox_.take(); }
+  Effects take_events();
   void read_debug_notes(bool on);
 
   // ---- what is to be stored
@@ -149,6 +154,8 @@ class Dispatcher {
   void on(desk_event::Reply& event, const Now& now);
   void on(desk_event::SendUpdate& event, const Now& now);
   void on(desk_event::SendResult& event, const Now& now);
+  void on(desk_event::ReadResult& event, const Now& now);
+  void on(desk_event::ReadPart& event, const Now& now);
   void on(desk_event::Fetched& event, const Now& now);
   void on(desk_event::Purge& event, const Now& now);
   void on(desk_event::Annotate& event, const Now& now);
@@ -163,6 +170,13 @@ class Dispatcher {
   void on(ResultDropped& event, const Now& now) { desk_.handle(event, now); }
   void on(Malformed& event, const Now& now);
   void on(LogEvent& event, const Now&) { outbox_.note(std::move(event)); }
+
+  // Of what was read.
+  void on(const ForAssign& purpose, ReadResult& read, const Now& now);
+  void on(const ForDeliver& purpose, ReadResult& read, const Now& now);
+  void on(const ForFetch& purpose, ReadResult& read, const Now& now);
+  Task* same(TaskHandle handle, const TaskId& id);
+  void use_reads(const Now& now);
 
   void notice_lateness(const Now& now);
   void judge_tasks(const Now& now);
@@ -179,6 +193,8 @@ class Dispatcher {
   Placement placement_;
   Desk desk_;
   Journal journal_;
+  Reads reads_;
+  std::vector<ReadResult> read_;  // since expire()
   Outbox outbox_;
 
   RateLimit malformed_notes_{10, from_ms(1000)};  // a hostile peer must not fill the log

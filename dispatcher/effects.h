@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "dispatcher/tasks/data.h"
 #include "protocol/base/log_event.h"
 #include "protocol/wire/client.h"
 #include "protocol/wire/link.h"
@@ -31,8 +32,9 @@ struct Messages {
 
 struct Effects {
   std::vector<LogEvent> notes;
-  Messages at_once;  // promise nothing: an assignment is fenced by its epoch
-  Messages durable;  // promise something: only after the changes so far were committed
+  Messages at_once;             // promise nothing: an assignment is fenced by its epoch
+  Messages durable;             // promise something: only after the changes so far were committed
+  std::vector<ReadData> reads;  // of the store; Dispatcher::handle(DataRead) takes what they bring
   std::vector<std::size_t> reopen_links;  // brokers whose connection should be made anew
 };
 

@@ -38,8 +38,16 @@ std::vector<std::optional<transport::CurveClient>> curves_of(const Options& opti
   return curves;
 }
 
+/// Unless an option says how much may be kept of results.
+std::uint64_t usual_result_bytes(const store::Store& store) {
+  constexpr std::uint64_t kGib = std::uint64_t{1} << 30;
+  return store.disk_bytes() == 0 ? kGib : std::min(50 * kGib, store.disk_bytes() / 2);
+}
+
 Config with_store(Config config, const store::Store& store) {
   config.durable = store.is_durable();
+  config.largest_inline = store.largest_inline();
+  if (config.max_result_bytes == 0) config.max_result_bytes = usual_result_bytes(store);
   return config;
 }
 
@@ -77,6 +85,7 @@ store::Result<void> Loop::load() {
     next = page->next;
     dispatcher_.restore(std::move(*page), transport::read_clock());
   }
+  if (auto reader = store_->reader()) reads_.emplace(std::move(reader));
   if (store_->is_durable()) commits_.emplace(*store_, lease_);
   return {};
 }
@@ -105,6 +114,7 @@ void Loop::fill_poll_set(runtime::SignalFd& signals) {
   if (reading_ != Reading::kNothing)
     for (auto& link : links_) poll_.add(link);
   if (commits_) poll_.add_fd(commits_->fd());
+  if (reads_) poll_.add_fd(reads_->fd());
 }
 
 Duration Loop::next_deadline() const {
@@ -131,6 +141,7 @@ int Loop::run(runtime::SignalFd& signals) {
       dispatcher_.handle(KeysRevoked{revoked}, now);
     // Before anything new is looked at the next commit begins, and what waited for this one leaves.
     end_commit(now);
+    end_reads();
     if (dispatcher_.wants_epoch() && !committer_.is_stopping()) raise_epoch(signals, now);
     if (broken_) return store::exit_code(broken_->failure);
     more = false;
@@ -184,6 +195,7 @@ void Loop::apply(runtime::SignalFd& signals, const Now& now) {
   reopen(effects.reopen_links, signals);
   send_to_brokers(effects.at_once);  // work first
   send_to_clients(effects.at_once, now);
+  for (const ReadData& read : effects.reads) reads_->start(read);
   commit(std::move(effects.durable), now);
 }
 
@@ -251,6 +263,11 @@ void Loop::end_commit(const Now& now) {
 void Loop::on(Committer::Write& event, const Now&) { commits_->start(std::move(event.batch)); }
 
 void Loop::on(Committer::Look&, const Now&) { commits_->start({}); }
+
+void Loop::end_reads() {
+  if (!reads_) return;
+  for (DataRead& read : reads_->poll()) dispatcher_.handle(std::move(read));
+}
 
 void Loop::on(Committer::Release& event, const Now& now) {
   send_to_clients(event.messages, now);  // results first: nodes only wait to forget them

@@ -9,6 +9,7 @@
 #include "dispatcher/options.h"
 #include "dispatcher/store/commit_thread.h"
 #include "dispatcher/store/committer.h"
+#include "dispatcher/store/read_thread.h"
 #include "dispatcher/store/start.h"
 #include "protocol/runtime/event_log.h"
 #include "protocol/runtime/signals.h"
@@ -42,6 +43,7 @@ class Loop {
   void tell_unread(const Now& now);
   void commit(Messages promises, const Now& now);
   void end_commit(const Now& now);
+  void end_reads();
   void on(Committer::Write& event, const Now& now);
   void on(Committer::Look& event, const Now& now);
   void on(Committer::Release& event, const Now& now);
@@ -70,6 +72,7 @@ class Loop {
   Committer committer_;
   Unread unread_;
   std::optional<store::CommitThread> commits_;  // only with a durable store
+  std::optional<store::ReadThread> reads_;      // only if data stands apart in it
   Reading reading_ = Reading::kAll;
   std::optional<store::StoreError> broken_;
   runtime::DrainState drain_state_;

@@ -9,6 +9,7 @@ void offer_changes(Dispatcher& dispatcher, Committer& committer, Messages promis
   committer.handle(Committer::Pass{std::move(promises), dispatcher.next_commit(),
                                    dispatcher.uncommitted_bytes()},
                    now);
+  if (committer.take_stored()) dispatcher.handle_stored();
   switch (committer.needs(now)) {
     case Committer::Needs::kNothing:
       break;

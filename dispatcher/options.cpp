@@ -53,6 +53,7 @@ std::optional<int> parse_options(int argc, const char* const* argv, Options& opt
   runtime::Options parser(
       "genai-dispatcher",
       "Takes tasks from clients and gives each to the node where it is done soonest.");
+  config.max_result_bytes = 0;  // the usual ones: the store says how many these are
   const Range wait_ms(11, 3'600'000);
   parser.add("clients-endpoint", options.clients_endpoint, "Where clients connect");
   parser.add("broker", options.brokers, "Link endpoint of a broker; repeatable");
@@ -104,7 +105,12 @@ std::optional<int> parse_options(int argc, const char* const* argv, Options& opt
              "Payloads and specs of those tasks, at most", Range(1, 1 << 20));
   parser.add("result-retention-s", config.result_retention,
              "How long a result waits for its client", Range(1, 30 * 24 * 3600));
-  parser.add("max-result-mib", Mebibytes{config.max_result_bytes}, "Waiting results, at most",
+  parser.add("max-result-mib", Mebibytes{config.max_result_bytes},
+             "Waiting results, at most; 0: 50 GiB or half the disk, whichever is less (--store "
+             "memory: 1 GiB)",
+             Range(0, 1 << 30));
+  parser.add("max-result-memory-mib", Mebibytes{config.max_result_memory},
+             "Of these, what is not on the disk: small results and what is known of each",
              Range(1, 1 << 20));
   parser.add("failed-retention-s", config.failed_retention,
              "How long a Failed task can be replayed", Range(1, 365 * 24 * 3600));

@@ -82,10 +82,12 @@ void Outbox::NodeQueues::bundle(std::vector<Messages::ToBroker>& out) {
   queues_.clear();
 }
 
-void Outbox::assign(const Session& to, const TaskRecord& task, const AssignmentRef& ref) {
+void Outbox::assign(const Session& to, const TaskRecord& task, const AssignmentRef& ref,
+                    Blob payload) {
   TaskSpec spec;
   spec.raw = task.spec.raw();  // the others are in it
-  nodes_.of(to).append(&msg::Assign::entries, msg::Assignment{ref, std::move(spec), task.payload},
+  nodes_.of(to).append(&msg::Assign::entries,
+                       msg::Assignment{ref, std::move(spec), std::move(payload)},
                        task.content_bytes());
 }
 

@@ -18,7 +18,8 @@ namespace genai::dispatcher {
 /// then updates, then deliveries. Not thread-safe.
 class Outbox {
  public:
-  void assign(const Session& to, const TaskRecord& task, const AssignmentRef& ref);
+  /// `payload`: of the task, read if it stands apart.
+  void assign(const Session& to, const TaskRecord& task, const AssignmentRef& ref, Blob payload);
   void abort(const Session& to, const AssignmentRef& ref, ErrorCode code);
   void keep(const Session& to, const AssignmentRef& ref);
   void ack_result(const Session& to, const AssignmentRef& ref, ErrorCode code);

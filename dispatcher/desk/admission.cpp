@@ -85,7 +85,7 @@ std::optional<msg::Acceptance> Desk::submit(const msg::Submit& message, msg::Sub
   // A small payload must not keep the frame of a whole batch in memory.
   Blob payload =
       message.tasks.size() == 1 ? std::move(submission.payload) : submission.payload.detached();
-  tell(Accept{submission.task_id, std::move(submission.spec), std::move(payload), of_content,
+  tell(Accept{submission.task_id, std::move(submission.spec), Data(std::move(payload)), of_content,
               "accepted"});
   return std::nullopt;
 }

@@ -1,5 +1,6 @@
 // Who waits for which result, and when it is dropped. What a client is sent at once, and sent
 // again, is in clients.cpp.
+#include <algorithm>
 #include <utility>
 
 #include "dispatcher/desk/desk.h"
@@ -84,12 +85,25 @@ void Desk::handle(const task_event::Ended& event, const Now&) {
 
 void Desk::deliver(const Now& now) {
   for (const std::string& peer : clients_.take_ready()) {
-    while (const Task* task = clients_.next(peer)) {
-      tell(desk_event::SendResult{
-          peer, {task->id, task->status, task->code, delivered_info(*task), task->result}});
+    while (Task* task = clients_.next(peer)) {
+      if (task->result.is_apart())
+        tell(desk_event::ReadResult{task, peer});
+      else
+        send_result(peer, *task, task->result.bytes());
       clients_.sent(peer, *task, task->result.size(), now.mono);
     }
   }
+}
+
+void Desk::send_result(const std::string& peer, const Task& task, Blob data) {
+  tell(desk_event::SendResult{
+      peer, {task.id, task.status, task.code, delivered_info(task), std::move(data)}});
+}
+
+/// The client may have it by now, or have gone.
+void Desk::handle(ResultRead event, const Now&) {
+  if (!is_store_full() && clients_.is_on_its_way(event.peer, event.task))
+    send_result(event.peer, event.task, std::move(event.bytes));
 }
 
 void Desk::on(const msg::DeliverAck& message, const Now&) {
@@ -113,6 +127,49 @@ void Desk::settle(Task& task) {
   if (!task.fetched && !clients_.is_acknowledged(task)) return;
   if (!task.fetched) tell(desk_event::Fetched{&task});
   tasks_.settle(task);
+}
+
+// ---- reading without taking away
+
+void Desk::on(const msg::Fetch& message, const Now&) {
+  Task* task = visible(message.task_id);
+  if (!task)
+    return reply(msg::ErrorReply{message.request, ErrorCode::kUnknownTask, message.task_id.str()});
+  const std::uint64_t offset = std::min(message.offset, task->result.size());
+  const std::uint64_t bytes = std::min(message.bytes, task->result.size() - offset);
+  if (!task->result.is_apart() || bytes == 0) {
+    const Blob whole = bytes == 0 ? Blob() : task->result.bytes();
+    send_part(asking_.peer, message.request, *task, offset,
+              whole.sub(whole.view().substr(whole.empty() ? 0 : offset, bytes)));
+  } else if (fetches_ >= kMaxFetches || fetches_of_[asking_.peer] >= kMaxFetchesOfOne) {
+    slow_down(message.request);
+  } else {
+    ++fetches_;
+    ++fetches_of_[asking_.peer];
+    tell(desk_event::ReadPart{task, asking_.peer, message.request, offset, bytes});
+  }
+  settle(*task);
+}
+
+void Desk::send_part(const std::string& peer, std::uint64_t request, const Task& task,
+                     std::uint64_t offset, Blob data) {
+  tell(desk_event::Reply{peer,
+                         msg::Fetched{request, task.id, task.status, task.code,
+                                      is_terminal(task.status) ? delivered_info(task) : ValueMap(),
+                                      task.result.size(), offset, std::move(data)}});
+}
+
+void Desk::handle(PartRead event, const Now&) {
+  --fetches_;
+  if (const auto it = fetches_of_.find(event.peer); --it->second == 0) fetches_of_.erase(it);
+  if (!event.task)
+    tell(desk_event::Reply{
+        event.peer, msg::ErrorReply{event.request, ErrorCode::kUnknownTask, event.id.str()}});
+  else if (!event.bytes)
+    tell(desk_event::Reply{event.peer, msg::ErrorReply{event.request, event.bytes.error().code,
+                                                       clip_text(event.bytes.error().detail)}});
+  else
+    send_part(event.peer, event.request, *event.task, event.offset, std::move(*event.bytes));
 }
 
 void Desk::handle(const ResultDropped& event, const Now&) {

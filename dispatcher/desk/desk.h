@@ -48,6 +48,22 @@ struct KeysRevoked {
   const KeySet& keys;
 };
 
+/// The result of the task was read for a client that waits for it.
+struct ResultRead {
+  Task& task;
+  const std::string& peer;
+  Blob bytes;
+};
+/// A part of a result was read, or is gone: the task has been forgotten, or `bytes` says why.
+struct PartRead {
+  Task* task;  // null: forgotten
+  const TaskId& id;
+  const std::string& peer;
+  std::uint64_t request;
+  std::uint64_t offset;
+  Expected<Blob> bytes;
+};
+
 /// It changes no task: what it wants changed it tells as events. It may be asked only after all
 /// events of the others were handled. Not thread-safe. Pure.
 class Desk {
@@ -75,6 +91,8 @@ class Desk {
   void tell_watchers(const Task& task);
   void handle(const Forgotten& event, const Now& now);
   void handle(const ResultDropped& event, const Now& now);
+  void handle(ResultRead event, const Now& now);
+  void handle(PartRead event, const Now& now);
   void handle(const fleet_event::Superseded& event, const Now& now);
   void handle(StoreReport report) { store_ = std::move(report); }
   void count_dropped_answer() { ++dropped_answers_total_; }
@@ -118,6 +136,7 @@ class Desk {
   using Cancelling = Serving<msg::Cancel, msg::Cancelled>;
   using Reprioritising = Serving<msg::Reprioritise, msg::Reprioritised>;
   using Purging = Serving<msg::Purge, msg::Purged>;
+  using Deleting = Serving<msg::Delete, msg::Deleted>;
 
   // Requests (requests.cpp).
   template <class M>
@@ -141,15 +160,18 @@ class Desk {
   void on(msg::Cancel& message, const Now& now);
   void on(msg::Reprioritise& message, const Now& now);
   void on(msg::Purge& message, const Now& now);
+  void on(msg::Delete& message, const Now& now);
   void on(const msg::Drain& message, const Now& now);
   void on(const msg::Ping& message, const Now& now);
   void on(const msg::ErrorReply& message, const Now& now);
   void take_entry(Cancelling& serving, const TaskId& id, const Now& now);
   void take_entry(Reprioritising& serving, const TaskId& id, const Now& now);
   void take_entry(Purging& serving, const TaskId& id, const Now& now);
+  void take_entry(Deleting& serving, const TaskId& id, const Now& now);
   msg::Verdict cancel(const TaskId& id);
   msg::Verdict reprioritise(const TaskId& id, std::uint8_t priority);
   msg::Verdict purge(const TaskId& id);
+  msg::Verdict forget(const TaskId& id);
 
   // Admission (admission.cpp).
   void take_entry(Submitting& serving, msg::Submission& submission, const Now& now);
@@ -167,6 +189,10 @@ class Desk {
   // Delivery (delivery.cpp).
   void on(const msg::Watch& message, const Now& now);
   void on(const msg::DeliverAck& message, const Now& now);
+  void on(const msg::Fetch& message, const Now& now);
+  void send_result(const std::string& peer, const Task& task, Blob data);
+  void send_part(const std::string& peer, std::uint64_t request, const Task& task,
+                 std::uint64_t offset, Blob data);
   void watch(msg::WatchLevel level, Task& task);
   void acknowledge_delivery(const TaskId& id);
   void settle(Task& task);
@@ -197,10 +223,13 @@ class Desk {
   PeerRates rates_{limits::kMaxAskedPerSecond};
   PeerRates ranked_{limits::kMaxRankedPerSecond};
   Asking asking_;
-  std::variant<std::monostate, Submitting, Replaying, Cancelling, Reprioritising, Purging> serving_;
+  std::variant<std::monostate, Submitting, Replaying, Cancelling, Reprioritising, Purging, Deleting>
+      serving_;
   /// What nodes say of the attempts that they run, until these end.
   std::unordered_map<TaskHandle, Progress> progress_;
-  std::map<std::uint64_t, const Task*> progressed_;  // since the last tick, by sequence
+  std::map<std::uint64_t, const Task*> progressed_;          // since the last tick, by sequence
+  std::unordered_map<std::string, std::size_t> fetches_of_;  // by peer, those that wait for a read
+  std::size_t fetches_ = 0;
   StoreReport store_;
   bool is_draining_ = false;  // an operator's wish
   bool is_stopping_ = false;  // the process is about to end

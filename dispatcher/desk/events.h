@@ -1,6 +1,7 @@
 // What comes of a client's request: answers, and wishes that others carry out.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -28,13 +29,27 @@ struct SendResult {
   std::string peer;
   msg::Deliver::Entry entry;
 };
+/// The result stands apart: it is to be read, and ResultRead brings it.
+struct ReadResult {
+  static constexpr std::string_view kName = "read result";
+  Task* task;
+  std::string peer;
+};
+/// A client has asked for this part of the result, which stands apart. PartRead brings it.
+struct ReadPart {
+  static constexpr std::string_view kName = "read part";
+  Task* task;
+  std::string peer;
+  std::uint64_t request;
+  std::uint64_t offset, bytes;
+};
 
 /// A client has the result of the task, and nobody else waits for it.
 struct Fetched {
   static constexpr std::string_view kName = "result fetched";
   Task* task;
 };
-/// A Failed task need not be kept any longer.
+/// A task that has ended need not be kept any longer.
 struct Purge {
   static constexpr std::string_view kName = "purge";
   Task* task;
@@ -58,8 +73,9 @@ struct Refused {
 }  // namespace desk_event
 
 using DeskEvent =
-    std::variant<desk_event::Reply, desk_event::SendUpdate, desk_event::SendResult, Accept, Cancel,
-                 Reprioritise, desk_event::Fetched, desk_event::Purge, desk_event::Annotate,
+    std::variant<desk_event::Reply, desk_event::SendUpdate, desk_event::SendResult,
+                 desk_event::ReadResult, desk_event::ReadPart, Accept, Cancel, Reprioritise,
+                 desk_event::Fetched, desk_event::Purge, desk_event::Annotate,
                  desk_event::DrainNode, desk_event::Refused, LogEvent>;
 
 }  // namespace genai::dispatcher

@@ -22,6 +22,10 @@ inline constexpr std::size_t kWindowBytes = std::size_t{64} << 20;  // limit
 // its client has long replaced.
 inline constexpr std::size_t kMaxWatchers = 16;
 
+// FETCHes that wait for the disk: in all, and of one connection.
+inline constexpr std::size_t kMaxFetches = 1024;     // limit
+inline constexpr std::size_t kMaxFetchesOfOne = 16;  // limit
+
 // LISTs that are being answered: in all, since each costs a frame of memory, and of one key, over
 // however many connections.
 inline constexpr std::size_t kMaxListings = 64;

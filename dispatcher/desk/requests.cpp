@@ -151,6 +151,9 @@ void Desk::on(msg::Reprioritise& message, const Now&) {
   begin(message, msg::Reprioritised{message.request, {}});
 }
 void Desk::on(msg::Purge& message, const Now&) { begin(message, msg::Purged{message.request, {}}); }
+void Desk::on(msg::Delete& message, const Now&) {
+  begin(message, msg::Deleted{message.request, {}});
+}
 
 void Desk::take_entry(Cancelling& serving, const TaskId& id, const Now&) {
   serving.reply.verdicts.push_back(cancel(id));
@@ -158,6 +161,10 @@ void Desk::take_entry(Cancelling& serving, const TaskId& id, const Now&) {
 void Desk::take_entry(Reprioritising& serving, const TaskId& id, const Now&) {
   serving.reply.verdicts.push_back(reprioritise(id, serving.message.priority));
 }
+void Desk::take_entry(Deleting& serving, const TaskId& id, const Now&) {
+  serving.reply.verdicts.push_back(forget(id));
+}
+
 void Desk::take_entry(Purging& serving, const TaskId& id, const Now&) {
   serving.reply.verdicts.push_back(purge(id));
 }
@@ -187,6 +194,15 @@ msg::Verdict Desk::purge(const TaskId& id) {
   if (!task) return {id, ErrorCode::kUnknownTask, "no task with this id"};
   if (task->status != TaskStatus::kFailed)
     return {id, ErrorCode::kNotFailed, std::string(name(task->status))};
+  tell(desk_event::Purge{task});
+  return {id, ErrorCode::kOk, ""};
+}
+
+msg::Verdict Desk::forget(const TaskId& id) {
+  Task* task = visible(id);
+  if (!task) return {id, ErrorCode::kUnknownTask, "no task with this id"};
+  if (!is_terminal(task->status))
+    return {id, ErrorCode::kNotEnded, std::string(name(task->status))};
   tell(desk_event::Purge{task});
   return {id, ErrorCode::kOk, ""};
 }

@@ -20,6 +20,8 @@ struct Batch {
     Data payload = Data::kKeep;
     Data result = Data::kKeep;
   };
+  /// A payload that stands apart is that of another task, which was replayed: a store gives it to
+  /// both.
   std::vector<TaskRecord> added;
   std::vector<Change> changed;
   std::vector<std::uint64_t> fetched;  // sequences: a client has the result, so its data goes

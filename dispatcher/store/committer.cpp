@@ -76,6 +76,7 @@ void Committer::handle(store::CommitReport done, const Now& now) {
     return;
   }
   if (wrote) {
+    stored_ = true;
     append(released_, std::exchange(in_flight_, {}));
     ++report_.commits;
     report_.tasks += done.entries;

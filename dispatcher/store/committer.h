@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -101,6 +102,10 @@ class Committer {
   /// Aborts when it contradicts itself.
   void check() const;
 
+  /// Whether a batch came to lie on the disk, whole, since the last call. Ask before a new one is
+  /// handed in.
+  bool take_stored() { return std::exchange(stored_, false); }
+
   enum class Needs { kNothing, kChanges, kFrees };
   Needs needs(const Now& now) const;
   /// The batch that did not fit; null when there is none, or while it is tried again.
@@ -142,6 +147,7 @@ class Committer {
   bool stopping_ = false;
   bool took_all_ = false;  // since Stop: nothing was left that had changed
   bool failed_ = false;
+  bool stored_ = false;  // see take_stored()
 };
 
 }  // namespace genai::dispatcher

@@ -11,7 +11,7 @@ using store::Batch;
 
 namespace {
 
-Batch::Data change_of(bool stored, const Blob& data) {
+Batch::Data change_of(bool stored, const Data& data) {
   if (stored == !data.empty()) return Batch::Data::kKeep;
   return stored ? Batch::Data::kClear : Batch::Data::kSet;
 }
@@ -22,7 +22,7 @@ struct CopyChanging {
   void fixed(const char*, const auto&, auto&) {}
   void shown(const char*, const auto&, const auto&) {}
   void changing(const char*, const auto& from, auto& to) { to = from; }
-  void data(const char*, const Blob&, Blob&) {}
+  void data(const char*, const Data&, Data&) {}
 };
 
 }  // namespace
@@ -34,8 +34,10 @@ bool Journal::is_only_fetched(const Task& task) const {
          task.log.size() == stored.log_entries && !task.info.contains("error");
 }
 
-void Journal::add(const Task& task, Batch& batch) const {
+void Journal::add(const Task& task, Batch& batch) {
   const Stored stored = changes_.of(task.handle);
+  if (task.payload.size() > largest_inline_ || task.result.size() > largest_inline_)
+    large_.push_back({task.handle, task.sequence});
   if (!stored.exists) {
     batch.added.emplace_back(task).info = told_info(task);
     return;
@@ -74,6 +76,8 @@ Batch Journal::take_frees(const Batch& stuck) {
   Batch batch;
   changes_.take_noted([&](TaskHandle handle) {
     const Task& task = *tasks_.present(handle);
+    // The payload of a replay is still that of another task.
+    if (task.payload.is_apart()) waits.insert(sequence_of(task.payload.key()));
     if (!is_only_fetched(task) || waits.contains(task.sequence)) return false;
     batch.fetched.push_back(task.sequence);
     changes_.stored(task);
@@ -85,6 +89,25 @@ Batch Journal::take_frees(const Batch& stuck) {
   changes_.put_back_erased({free.begin(), free.end()});
   batch.erased.erase(free.begin(), free.end());
   return batch;
+}
+
+bool Journal::move_apart(Data& data, DataKey key) const {
+  if (data.size() <= largest_inline_ || (data.is_apart() && data.key() == key)) return false;
+  data = Data::apart(key, data.size());
+  return true;
+}
+
+std::vector<Task*> Journal::stored() {
+  std::vector<Task*> moved;
+  for (const Large& large : std::exchange(large_, {})) {
+    Task* const task = tasks_.present(large.task);
+    if (!task || task->sequence != large.sequence) continue;
+    const Stored has = changes_.of(large.task);
+    const bool payload = has.payload && move_apart(task->payload, payload_key(task->sequence));
+    const bool result = has.result && move_apart(task->result, result_key(task->sequence));
+    if (payload || result) moved.push_back(task);
+  }
+  return moved;
 }
 
 }  // namespace genai::dispatcher

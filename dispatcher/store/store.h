@@ -1,7 +1,9 @@
 // Where tasks outlive the process.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -56,6 +58,16 @@ enum class Room : std::uint8_t {
   kLow,  // new tasks should be refused, so that results still get in
 };
 
+/// Reads the data that stands apart. One thread uses it, while another uses the store. It may
+/// outlive the store.
+class DataReader {
+ public:
+  virtual ~DataReader() = default;
+  /// `bytes` of the data from `offset` on; both must lie inside. It may be large. kDamaged: it
+  /// cannot be read, or was dropped meanwhile.
+  virtual Result<Blob> read(DataKey key, std::uint64_t offset, std::uint64_t bytes) = 0;
+};
+
 /// Use: acquire(), then load() until the last page, then commit() for as long as the process lives.
 /// The lease ends with this object, however the process ends.
 ///
@@ -91,6 +103,13 @@ class Store {
   virtual Result<void> commit(const Lease& lease, Batch& batch) = 0;
   /// As of the last call of one of the above.
   virtual Room room() const = 0;
+  /// Payloads and results of more bytes stand apart (Data) once they are committed: load() tells
+  /// where they are, and reader() gets them.
+  virtual std::size_t largest_inline() const { return SIZE_MAX; }
+  /// The size of the disk that it stands on; 0: it stands on none.
+  virtual std::uint64_t disk_bytes() const { return 0; }
+  /// Null if no data stands apart. The store must be acquired.
+  virtual std::unique_ptr<DataReader> reader() { return nullptr; }
   /// Housekeeping that nobody waits for, after a commit. Errors as of commit().
   virtual Result<void> tidy() { return {}; }
 };

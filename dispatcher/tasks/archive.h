@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -41,8 +42,12 @@ class Archive {
   void add(Task& task);
   /// A client has its result: the data goes, its history stays for as long as if it had just ended.
   void fetched(Task& task, Duration now);
-  /// A client does not want a Failed task kept any longer.
+  /// No client wants the task kept any longer.
   void purge(const Task& task);
+  /// Data of the task went from memory, and stands apart from now on.
+  void moved_apart(Task& task);
+  /// Its result stands apart and cannot be read any more.
+  void lose_result(Task& task, const std::string& why, Duration now);
   /// See Forgotten.
   void forget(const Forgotten& event, Duration now);
 
@@ -61,14 +66,18 @@ class Archive {
   using Key = std::pair<Duration, std::uint64_t>;
   struct Kept {
     Task* task;
-    std::size_t bytes;  // as they were counted
+    std::size_t bytes;   // as they were counted
+    std::size_t memory;  // of these, what is in memory
   };
-  using Order = absl::btree_map<Key, Kept>;
+  /// Tasks of one kind by their end, and what they take.
+  struct Order : absl::btree_map<Key, Kept> {
+    std::size_t bytes = 0, memory = 0;
+  };
   using Histories = absl::btree_map<Key, TaskHandle>;
   static Key key(const Task& task) { return {task.ended_at, task.sequence}; }
-  static std::size_t bytes_of(const Task& task);
+  static std::size_t memory_of(const Task& task);
   void drop_result(Task& task, Duration now);
-  void drop_unfetched(Task& task, Duration now);
+  void drop_unfetched(Task& task, const std::string& why, Duration now);
   Task* overdue_result(Duration now) const;
   Task* overdue_failed(Duration now) const;
   bool has_overdue_history(Duration now) const;
@@ -78,9 +87,9 @@ class Archive {
   static Duration ends(const auto& order, Duration retention) {
     return order.empty() ? kNever : order.begin()->first.first + retention;
   }
-  static void enter(Order& order, std::size_t& bytes, Task& task);
+  static void enter(Order& order, Task& task);
   /// False: it is not there.
-  static bool leave(Order& order, std::size_t& bytes, const Task& task);
+  static bool leave(Order& order, const Task& task);
 
   const Retention& limits_;
   TaskTable& tasks_;
@@ -88,9 +97,7 @@ class Archive {
   Counter& delivered_total_;
   Counter& dropped_results_total_;
   Order with_result_, failed_;
-  Histories histories_;           // by when they were fetched
-  std::size_t result_bytes_ = 0;  // of with_result_
-  std::size_t failed_bytes_ = 0;
+  Histories histories_;  // by when they were fetched
   std::vector<ArchiveEvent> events_;
 };
 

@@ -14,11 +14,22 @@ void add(crypto_generichash_state& state, std::string_view bytes) {
                             bytes.size());
 }
 
+/// Before it libsodium does not know what the processor can do: three times the instructions.
+void make_ready() { [[maybe_unused]] static const int ready = sodium_init(); }
+
 }  // namespace
 
+Digest digest_of(std::string_view bytes) {
+  make_ready();
+  Digest digest;
+  crypto_generichash(digest.data(), digest.size(),
+                     reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), nullptr,
+                     0);
+  return digest;
+}
+
 Digest content_digest(std::string_view spec, std::string_view payload) {
-  // Before it libsodium does not know what the processor can do: three times the instructions.
-  [[maybe_unused]] static const int ready = sodium_init();
+  make_ready();
   Digest digest;
   crypto_generichash_state state;
   crypto_generichash_init(&state, nullptr, 0, digest.size());

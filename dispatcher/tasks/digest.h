@@ -13,4 +13,7 @@ using Digest = std::array<std::uint8_t, 16>;
 /// resistant, so a second submission cannot be made to pass for the first.
 Digest content_digest(std::string_view spec, std::string_view payload);
 
+/// BLAKE2b-128 of the bytes alone.
+Digest digest_of(std::string_view bytes);
+
 }  // namespace genai::dispatcher

@@ -251,6 +251,11 @@ void Lifecycle::handle(const Expire& event, const Now& now) {
   finish(task, Step::kFail, code, clip_text(reason), now);
 }
 
+void Lifecycle::handle(const PayloadLost& event, const Now& now) {
+  abort_current(event.task, ErrorCode::kDataLost, now);
+  finish(event.task, Step::kFail, ErrorCode::kDataLost, "its payload is lost: " + event.why, now);
+}
+
 void Lifecycle::handle(const EndPhase& event, const Now& now) {
   Task& task = event.task;
   IssuedAttempt& attempt = *task.attempt(task.current);

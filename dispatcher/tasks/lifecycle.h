@@ -23,7 +23,7 @@ namespace genai::dispatcher {
 struct Accept {
   TaskId id;
   TaskSpec spec;
-  Blob payload;
+  Data payload;  // apart: that of the task which is replayed
   Digest digest;
   std::string reason;
 };
@@ -52,6 +52,12 @@ struct Expire {
 /// The present attempt has not been acknowledged, or not ended, in time.
 struct EndPhase {
   Task& task;
+};
+
+/// The payload of the task cannot be read any more: no node can have it.
+struct PayloadLost {
+  Task& task;
+  std::string why;
 };
 
 /// A session of a node is there, or is heard of again.
@@ -110,6 +116,7 @@ class Lifecycle {
   void handle(const Reprioritise& event, const Now& now);
   void handle(const Expire& event, const Now& now);
   void handle(const EndPhase& event, const Now& now);
+  void handle(const PayloadLost& event, const Now& now);
 
   void handle(const SessionJoined& event, const Now& now);
   void handle(const SessionHolds& event, const Now& now);

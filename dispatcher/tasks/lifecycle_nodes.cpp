@@ -265,7 +265,7 @@ void Lifecycle::complete(Task& task, IssuedAttempt& attempt, msg::Result::Entry&
   const std::uint64_t load_ms = get_uint(entry.info, "load_ms");
   task.info = std::move(entry.info);
   bound_info(task.info);
-  task.result = std::move(entry.data);
+  task.result = Data(std::move(entry.data));
   finish(task, Step::kComplete, ErrorCode::kOk,
          late ? fmt::format("late result of attempt {}", attempt.number) : "result", now, &attempt,
          {}, load_ms);

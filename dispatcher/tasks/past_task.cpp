@@ -18,7 +18,7 @@ class Packer {
   void fixed(const char*, const auto& value) { put(value); }
   void shown(const char*, const auto&) {}
   void changing(const char*, const auto& value) { put(value); }
-  void data(const char*, const Blob& value) { GENAI_CHECK(value.empty()); }
+  void data(const char*, const Data& value) { GENAI_CHECK(value.empty()); }
 
   template <class T>
   void put(const T& value) {
@@ -57,7 +57,7 @@ class Unpacker {
   void fixed(const char*, auto& value) { take(value); }
   void shown(const char*, const auto&) {}
   void changing(const char*, auto& value) { take(value); }
-  void data(const char*, Blob&) {}
+  void data(const char*, Data&) {}
 
   bool is_at_end() const { return from_.empty(); }
 

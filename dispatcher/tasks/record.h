@@ -8,10 +8,10 @@
 #include <utility>
 #include <vector>
 
+#include "dispatcher/tasks/data.h"
 #include "dispatcher/tasks/digest.h"
 #include "dispatcher/tasks/kept_spec.h"
 #include "dispatcher/tasks/task_log.h"
-#include "protocol/base/blob.h"
 #include "protocol/base/errors.h"
 #include "protocol/base/ids.h"
 #include "protocol/base/value.h"
@@ -38,7 +38,7 @@ struct TaskRecord {
   std::uint64_t sequence = 0;  // order of acceptance; unique
   std::uint64_t created_ms = 0;
   KeptSpec spec;
-  Blob payload;  // dropped when Completed or Aborted; a Failed task can be replayed
+  Data payload;  // dropped when Completed or Aborted; a Failed task can be replayed
 
   std::vector<IssuedAttempt> issued;
   TaskLog log;
@@ -62,7 +62,7 @@ struct TaskRecord {
   ErrorCode code = ErrorCode::kOk;
   std::uint64_t ended_ms = 0;
   ValueMap info;  // what its node said; see told_info()
-  Blob result;
+  Data result;
 
   const IssuedAttempt* attempt(std::uint32_t number) const {
     for (const auto& a : issued)
@@ -82,6 +82,8 @@ struct TaskRecord {
   }
   /// Of what the client sent.
   std::size_t content_bytes() const { return payload.size() + spec.raw().size(); }
+  /// Of its payload and result, what is in memory.
+  std::size_t data_memory() const { return payload.memory() + result.memory(); }
 
   /// Calls `ar` with the name of each field, as stores know it, and with that field of each record:
   /// with none for the names alone, with one to read or write it, with two to copy or compare them.

@@ -34,6 +34,7 @@ constexpr std::array kNames = std::to_array<std::pair<ErrorCode, std::string_vie
     {ErrorCode::kOverQuota, "over_quota"},
     {ErrorCode::kNotQueued, "not_queued"},
     {ErrorCode::kSlowDown, "slow_down"},
+    {ErrorCode::kNotEnded, "not_ended"},
     {ErrorCode::kNodeFull, "node_full"},
     {ErrorCode::kNodeLeaving, "node_leaving"},
     {ErrorCode::kModelMissing, "model_missing"},
@@ -52,6 +53,7 @@ constexpr std::array kNames = std::to_array<std::pair<ErrorCode, std::string_vie
     {ErrorCode::kTakenBack, "taken_back"},
     {ErrorCode::kImpossible, "impossible"},
     {ErrorCode::kNodeUnfit, "node_unfit"},
+    {ErrorCode::kDataLost, "data_lost"},
 });
 
 }  // namespace

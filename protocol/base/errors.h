@@ -41,6 +41,7 @@ enum class ErrorCode : std::uint16_t {
   kOverQuota = 309,
   kNotQueued = 310,
   kSlowDown = 311,
+  kNotEnded = 312,
   // A node refuses an assignment.
   kNodeFull = 400,
   kNodeLeaving = 401,
@@ -61,6 +62,7 @@ enum class ErrorCode : std::uint16_t {
   kTakenBack = 512,
   kImpossible = 513,
   kNodeUnfit = 514,
+  kDataLost = 515,
 };
 
 /// Returns the name of a code, as SPEC.md, logs and --json print it; "unknown" for other numbers.

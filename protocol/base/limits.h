@@ -18,6 +18,7 @@ inline constexpr std::size_t kMaxLinkFrameBytes = kMaxFrameBytes + (1u << 20);
 inline constexpr std::size_t kMaxControlFrameBytes = 1u << 20;
 inline constexpr std::size_t kMaxPayloadBytes = 16u << 20;
 inline constexpr std::size_t kMaxResultBytes = 48u << 20;
+inline constexpr std::size_t kMaxFetchBytes = 8u << 20;  // of a result in one answer
 // A sender closes a batch when it has this many bytes. A larger entry is sent alone.
 inline constexpr std::size_t kBatchTargetBytes = 1u << 20;
 

@@ -147,6 +147,38 @@ struct Reprioritise {
   }
 };
 
+/// Reads the result of a task, or a part of it. It may be repeated as often as wanted, since it
+/// acknowledges nothing.
+struct Fetch {
+  static constexpr RequestKind kKind{64, "FETCH", Right::kEither, Cost::kFlat, Needs::kStore};
+  std::uint64_t request = 0;
+  TaskId task_id;
+  std::uint64_t offset = 0;  // of the first byte
+  std::uint64_t bytes = 0;   // at most; 0: only what is told of the result
+
+  template <class Ar>
+  void fields(Ar& ar) {
+    ar.uint("request", request);
+    ar.id("task_id", task_id);
+    ar.optional();
+    ar.uint("offset", offset);
+    ar.uint("bytes", bytes, 0, kMaxFetchBytes);
+  }
+};
+
+/// Makes the dispatcher forget tasks that have ended, with their results and logs.
+struct Delete {
+  static constexpr RequestKind kKind{66, "DELETE", Right::kSubmit, Cost::kPerEntry, Needs::kStore};
+  std::uint64_t request = 0;
+  std::vector<TaskId> ids;
+
+  template <class Ar>
+  void fields(Ar& ar) {
+    ar.uint("request", request);
+    ar.list("ids", ids, 1, kMaxBatchEntries);
+  }
+};
+
 struct StatusQuery {
   static constexpr RequestKind kKind{48, "STATUS", Right::kWatch, Cost::kPerEntry, Needs::kStore};
   std::uint64_t request = 0;
@@ -373,6 +405,43 @@ struct Deliver {
   }
 };
 
+/// A part of a result, and what is told of it.
+struct Fetched {
+  static constexpr ReplyKind kKind{65, "FETCHED", Waits::kForCommit, IfUnread::kIsTold};
+  std::uint64_t request = 0;
+  TaskId task_id;
+  TaskStatus status = TaskStatus::kCompleted;
+  ErrorCode code = ErrorCode::kOk;
+  ValueMap info;            // as in Deliver; empty while the task has not ended
+  std::uint64_t total = 0;  // bytes of the whole result
+  std::uint64_t offset = 0;
+  Blob data;
+
+  template <class Ar>
+  void fields(Ar& ar) {
+    ar.uint("request", request);
+    ar.id("task_id", task_id);
+    ar.enumerated("status", status, kMaxTaskStatus);
+    ar.code("code", code);
+    ar.map("info", info, kMaxInfoBytes);
+    ar.uint("total", total);
+    ar.uint("offset", offset);
+    ar.bin("data", data, kMaxFetchBytes);
+  }
+};
+
+struct Deleted {
+  static constexpr ReplyKind kKind{67, "DELETED", Waits::kForCommit, IfUnread::kIsTold};
+  std::uint64_t request = 0;
+  std::vector<Verdict> verdicts;
+
+  template <class Ar>
+  void fields(Ar& ar) {
+    ar.uint("request", request);
+    ar.list("verdicts", verdicts, 1, kMaxBatchEntries);
+  }
+};
+
 struct Tasks {
   static constexpr ReplyKind kKind{49, "TASKS", Waits::kForCommit, IfUnread::kIsTold};
   std::uint64_t request = 0;
@@ -438,15 +507,16 @@ struct Pong {
 
 }  // namespace msg
 
-class ClientRequest
-    : public OneOf<Direction::kFromClient, msg::Submit, msg::Watch, msg::DeliverAck, msg::Cancel,
-                   msg::StatusQuery, msg::List, msg::NodesQuery, msg::StatsQuery, msg::Drain,
-                   msg::Ping, msg::Replay, msg::Purge, msg::Reprioritise, msg::ErrorReply> {
+class ClientRequest : public OneOf<Direction::kFromClient, msg::Submit, msg::Watch, msg::DeliverAck,
+                                   msg::Cancel, msg::StatusQuery, msg::List, msg::NodesQuery,
+                                   msg::StatsQuery, msg::Drain, msg::Ping, msg::Replay, msg::Purge,
+                                   msg::Reprioritise, msg::Fetch, msg::Delete, msg::ErrorReply> {
   GENAI_ONE_OF(ClientRequest)
 };
-class ClientReply : public OneOf<Direction::kToClient, msg::Accepted, msg::Cancelled, msg::Update,
-                                 msg::Deliver, msg::Tasks, msg::NodeList, msg::Stats, msg::Done,
-                                 msg::Pong, msg::Purged, msg::Reprioritised, msg::ErrorReply> {
+class ClientReply
+    : public OneOf<Direction::kToClient, msg::Accepted, msg::Cancelled, msg::Update, msg::Deliver,
+                   msg::Tasks, msg::NodeList, msg::Stats, msg::Done, msg::Pong, msg::Purged,
+                   msg::Reprioritised, msg::Fetched, msg::Deleted, msg::ErrorReply> {
   GENAI_ONE_OF(ClientReply)
 };
 

@@ -51,7 +51,7 @@ class Backup(CtlTest):
         copied = self.assert_alone(self.file)
         self.assertLessEqual(set(ids), set(copied))
         self.assertEqual(rows, {"file": str(self.file), "tasks": len(copied),
-                                "bytes": self.file.stat().st_size})
+                                "bytes": self.file.stat().st_size, "folder": "", "large": 0, "large_bytes": 0})
         self.assertEqual(self.file.stat().st_mode & 0o777, 0o600)
 
     def test_a_killed_dispatchers_store_and_back_again(self):

@@ -128,7 +128,19 @@ std::vector<Message> messages() {
 
 /// Of later releases: vectors.json does not have them.
 std::vector<Message> later_messages() {
-  return {msg::LinkStatsQuery{}, msg::LinkStats{{{"nodes_online", 3}, {"lost_total", 1}}}};
+  return {msg::LinkStatsQuery{},
+          msg::LinkStats{{{"nodes_online", 3}, {"lost_total", 1}}},
+          msg::Fetch{13, task(), 1'048'576, 65'536},
+          msg::Fetched{13,
+                       task(),
+                       TaskStatus::kCompleted,
+                       ErrorCode::kOk,
+                       {{"content_type", "image/png"}, {"node_id", "node-1"}},
+                       1'048'580,
+                       1'048'576,
+                       Blob(std::string("\x89PNG"))},
+          msg::Delete{14, {task()}},
+          msg::Deleted{14, {{task(), ErrorCode::kNotEnded, "Sent"}}}};
 }
 
 /// bin as {"hex": ...}, since JSON has no bytes.

@@ -183,6 +183,7 @@ void ClientHost::on(const Core::Reply& reply) {
   };
   count("replay", std::get_if<msg::Accepted>(&message));
   count("cancel", std::get_if<msg::Cancelled>(&message));
+  count("delete", std::get_if<msg::Deleted>(&message));
   count("purge", std::get_if<msg::Purged>(&message));
   count("reprioritise", std::get_if<msg::Reprioritised>(&message));
 }
@@ -190,7 +191,7 @@ void ClientHost::on(const Core::Reply& reply) {
 void ClientHost::operate() {
   const auto open = open_jobs();
   wake_now();
-  switch (env_.rng.below(6)) {
+  switch (env_.rng.below(9)) {
     case 0:
     case 1:
       if (!open.empty()) ask(msg::Cancel{0, {env_.rng.pick(open)}});
@@ -205,6 +206,11 @@ void ClientHost::operate() {
       ask(msg::NodesQuery{0, true});
       ask(msg::StatsQuery{0});
       return;
+    case 4:
+      if (!jobs_.empty()) fetch_some();
+      return;
+    case 5:
+      return forget_some();
     default:
       break;
   }
@@ -219,6 +225,21 @@ void ClientHost::operate() {
       ask(msg::Replay{0, {{id, as}}});
     }
     return;
+  }
+}
+
+void ClientHost::fetch_some() {
+  const auto job =
+      std::next(jobs_.begin(), static_cast<std::ptrdiff_t>(env_.rng.below(jobs_.size())));
+  ask(msg::Fetch{0, job->first, env_.rng.below(12), env_.rng.below(40)});
+}
+
+void ClientHost::forget_some() {
+  for (auto& [id, job] : jobs_) {
+    if (!job.done || job.purged || !env_.rng.one_in(4)) continue;
+    job.purged = true;
+    env_.oracle->asked_to_purge(id);
+    return ask(msg::Delete{0, {id}});
   }
 }
 

@@ -46,6 +46,8 @@ class ClientHost : public Host {
   };
   void submit(const Job& job);
   void ask(ClientRequest message);
+  void fetch_some();
+  void forget_some();
   void acknowledge();
   void on(client::SessionCore::Reconnect);
   void on(client::SessionCore::Send& send);

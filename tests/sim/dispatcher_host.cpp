@@ -30,6 +30,7 @@ DispatcherHost::DispatcherHost(Environment& env, std::string name, Disk& disk,
 
 void DispatcherHost::start() {
   const Now now = clock();
+  ++life_;
   const auto acquired = disk_.store.acquire(name(), 1);
   require(acquired.has_value(), "{} gets no lease", name());
   lease_ = *acquired;
@@ -108,6 +109,7 @@ void DispatcherHost::run(const Now& clock) {
   for (const auto& [session, provider] : core_->providers().sessions())
     joined_[session] = provider->ordinal;
   send(std::move(effects.at_once));
+  for (const dispatcher::ReadData& read : effects.reads) begin_read(read);
   commit(std::move(effects.durable), clock);
   committer_->check();
   env_.oracle->check_core(*core_, has_lease(), is_quiet());
@@ -212,6 +214,19 @@ void DispatcherHost::begin_write(dispatcher::store::Batch batch) {
     if (!writing_ || written_ || number != writing_number_) return;
     settle_write(true);
     if (is_up()) wake_now();
+  });
+}
+
+/// Others may have changed what is there meanwhile.
+void DispatcherHost::begin_read(const dispatcher::ReadData& read) {
+  Duration takes = env_.rng.between(Duration(100), Duration(3'000));
+  if (env_.faults.strikes(Fault::kSlowDisk, env_.rng, 10)) takes = env_.rng.ms(100, 8'000);
+  env_.scheduler.in(takes, [this, read, life = life_] {
+    if (!is_up() || life != life_) return;
+    auto bytes = disk_.store.read(read.key, read.offset, read.bytes);
+    env_.coverage.count(bytes ? "data read" : "data gone before it was read");
+    core_->handle(dispatcher::DataRead{read.number, std::move(bytes)});
+    wake_now();
   });
 }
 

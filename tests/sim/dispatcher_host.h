@@ -52,6 +52,7 @@ class DispatcherHost : public Host {
   void on(const dispatcher::Committer::StateChanged& event);
   void on(const dispatcher::Committer::Failed& event);
   void begin_write(dispatcher::store::Batch batch);
+  void begin_read(const dispatcher::ReadData& read);
   dispatcher::store::CommitReport write(dispatcher::store::Batch batch);
   void settle_write(bool written);
   bool raise_epoch(const Now& clock);
@@ -75,6 +76,7 @@ class DispatcherHost : public Host {
   std::uint64_t writing_number_ = 0;
   std::optional<dispatcher::store::CommitReport> written_;
   bool failed_ = false;
+  std::uint64_t life_ = 0;      // of the process: reads of an earlier one bring nothing
   std::deque<Arrival> unread_;  // of clients
   std::map<TaskId, std::size_t> log_seen_;
   std::map<SessionId, std::uint64_t> joined_;  // ordinals after the last pass

@@ -20,6 +20,11 @@ std::string text(const AssignmentRef& ref) {
   return fmt::format("{}/{}@{}", ref.task_id.str(), ref.attempt, ref.epoch);
 }
 
+/// What is apart is on the disk alone.
+bool is_same(const dispatcher::Data& here, const dispatcher::Data& kept) {
+  return here.is_apart() ? here.size() == kept.size() : here == kept;
+}
+
 }  // namespace
 
 // ---- what the dispatcher lets out
@@ -38,9 +43,11 @@ void Oracle::assigned(const Dispatcher& core, std::size_t prefetch, const Sessio
   require(it->second == session, "{} is assigned to two sessions", text(ref));
   if (!is_new) return env_.coverage.count("assignment sent again");
   require(provider != nullptr, "{} is assigned to a session that is gone", text(ref));
-  require(provider->reach == Reach::kOnline, "{} is assigned to a node that is {}", text(ref),
-          name(provider->reach));
-  require(provider->outstanding() <= provider->meta.slots + prefetch,
+  // While its payload was read the node may have said that it has more, or takes no more.
+  const bool was_read = core.tasks().peek(ref.task_id)->payload.is_apart();
+  require(provider->reach == Reach::kOnline || (was_read && provider->reach != Reach::kUnreachable),
+          "{} is assigned to a node that is {}", text(ref), name(provider->reach));
+  require(was_read || provider->outstanding() <= provider->meta.slots + prefetch,
           "{} is assigned to {}, which has {} tasks", text(ref), provider->node_id.str(),
           provider->outstanding() - 1);
   const std::pair now(ref.epoch, ref.attempt);
@@ -96,8 +103,8 @@ void Oracle::told(const msg::Cancelled& message) {
   }
 }
 
-void Oracle::told(const msg::Purged& message) {
-  for (const auto& verdict : message.verdicts)
+void Oracle::told_gone(const std::vector<msg::Verdict>& verdicts) {
+  for (const auto& verdict : verdicts)
     if (verdict.code == ErrorCode::kOk)
       require(disk_.find(verdict.task_id) == nullptr, "{} was purged, but is on the disk",
               verdict.task_id.str());
@@ -119,6 +126,21 @@ void Oracle::told(const msg::Deliver& message) {
     promise.delivered = true;
     promise.data = data;
   }
+}
+
+/// Bytes of the one result that counts, whoever reads them, and however often.
+void Oracle::told(const msg::Fetched& message) {
+  const std::string& id = message.task_id.str();
+  const auto* kept = disk_.find(message.task_id);
+  require(kept || promises_[message.task_id].may_vanish, "{} was fetched, and is not on the disk",
+          id);
+  if (is_terminal(message.status)) ended(message.task_id, message.status, "a fetch");
+  if (!kept || kept->result.empty() || message.data.empty()) return;
+  require(message.total == kept->result.size() && message.offset <= message.total,
+          "{}: another size was fetched than there is", id);
+  require(kept->result.view().substr(message.offset, message.data.size()) == message.data.view(),
+          "{}: other bytes were fetched than there are", id);
+  env_.coverage.count("fetched a part");
 }
 
 // ---- what others do
@@ -229,10 +251,10 @@ void Oracle::check_replay(const Dispatcher& core) {
             task->issued.size(), kept.issued.size());
     require(task->fetched == kept.fetched, "{}: the disk does not agree who has its result", id);
     if (is_terminal(task->status))
-      require(task->code == kept.code && task->result == kept.result, "{}: another end on the disk",
-              id);
+      require(task->code == kept.code && is_same(task->result, kept.result),
+              "{}: another end on the disk", id);
     else
-      require(task->payload == kept.payload, "{}: another payload on the disk", id);
+      require(is_same(task->payload, kept.payload), "{}: another payload on the disk", id);
     check_words(*task, kept);
   }
   for (const auto& [node, record] : core.providers().records()) {

@@ -25,8 +25,10 @@ class Oracle {
   void acknowledged_result(const msg::ResultAck::Entry& entry);
   void told(const msg::Accepted& message);
   void told(const msg::Cancelled& message);
-  void told(const msg::Purged& message);
+  void told(const msg::Purged& message) { told_gone(message.verdicts); }
+  void told(const msg::Deleted& message) { told_gone(message.verdicts); }
   void told(const msg::Deliver& message);
+  void told(const msg::Fetched& message);
 
   // ---- What others do.
   void executed(const AssignmentRef& ref, const SessionId& by);
@@ -63,6 +65,7 @@ class Oracle {
     bool delivered = false;
     std::string data;
   };
+  void told_gone(const std::vector<msg::Verdict>& verdicts);
   void ended(const TaskId& id, TaskStatus status, const char* where);
   void check_task(const dispatcher::Dispatcher& core, const dispatcher::Task& task);
   void check_provider(const dispatcher::Provider& provider);

@@ -16,6 +16,8 @@ dispatcher::Config some_config(Rng& rng) {
   config.prefetch = static_cast<std::uint32_t>(rng.below(3));
   config.time_limit = from_ms(20'000);
   if (rng.one_in(8)) config.max_tasks = 4;
+  // In half of the worlds most payloads and results stand apart.
+  if (rng.one_in(2)) config.largest_inline = rng.below(12);
   return config;
 }
 
@@ -35,6 +37,7 @@ World::World(std::uint64_t seed, Trace::Mode mode)
     broker_ids.push_back(brokers_.back()->id());
   }
   const auto config = some_config(rng);
+  disk_.store.inline_bytes = config.largest_inline;
   for (const char* which : {"dispatcher-a", "dispatcher-b"}) {
     dispatchers_.push_back(
         std::make_unique<DispatcherHost>(env_, which, disk_, broker_ids, config));

@@ -255,6 +255,20 @@ void Calls::purge(const std::vector<std::string>& ids, Verdicts done, const Now&
   ask_verdicts<msg::Purged>(ids, query, std::move(done), now);
 }
 
+void Calls::forget(const std::vector<std::string>& ids, Verdicts done, const Now& now) {
+  const auto query = [](Ids page, const Now&) { return msg::Delete{0, std::move(page)}; };
+  ask_verdicts<msg::Deleted>(ids, query, std::move(done), now);
+}
+
+void Calls::fetch(const std::string& text, std::uint64_t offset, std::uint64_t bytes,
+                  Callback<ResultPart> done, const Now& now) {
+  auto id = parse_id(text);
+  if (!id) return answer(done, id.failure());
+  const std::uint64_t most = std::min<std::uint64_t>(bytes, limits::kMaxFetchBytes);
+  ask_once<msg::Fetched>(msg::Fetch{0, std::move(*id), offset, most}, part_from, std::move(done),
+                         now);
+}
+
 void Calls::reprioritise(const std::vector<std::string>& ids, std::uint8_t priority, Verdicts done,
                          const Now& now) {
   if (priority > limits::kMaxPriority)

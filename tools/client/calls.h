@@ -48,6 +48,9 @@ class Calls {
   void cancel(const std::vector<std::string>& ids, Verdicts done, const Now& now);
   void replay(const std::vector<Replay>& entries, Verdicts done, const Now& now);
   void purge(const std::vector<std::string>& ids, Verdicts done, const Now& now);
+  void forget(const std::vector<std::string>& ids, Verdicts done, const Now& now);
+  void fetch(const std::string& id, std::uint64_t offset, std::uint64_t bytes,
+             Callback<ResultPart> done, const Now& now);
   void reprioritise(const std::vector<std::string>& ids, std::uint8_t priority, Verdicts done,
                     const Now& now);
   void status(const std::vector<std::string>& ids, Callback<std::vector<TaskInfo>> done,

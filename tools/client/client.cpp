@@ -236,6 +236,16 @@ std::vector<Verdict> Client::purge(const std::vector<std::string>& ids) {
       [&](auto done) { impl_->session.purge(ids, std::move(done)); });
 }
 
+std::vector<Verdict> Client::forget(const std::vector<std::string>& ids) {
+  return impl_->ask<std::vector<Verdict>>(
+      [&](auto done) { impl_->session.forget(ids, std::move(done)); });
+}
+
+ResultPart Client::fetch(const std::string& id, std::uint64_t offset, std::uint64_t bytes) {
+  return impl_->ask<ResultPart>(
+      [&](auto done) { impl_->session.fetch(id, offset, bytes, std::move(done)); });
+}
+
 std::vector<Verdict> Client::reprioritise(const std::vector<std::string>& ids,
                                           std::uint8_t priority) {
   return impl_->ask<std::vector<Verdict>>(

@@ -178,6 +178,12 @@ TaskResult result_from(const msg::Deliver::Entry& entry) {
   return result;
 }
 
+ResultPart part_from(const msg::Fetched& part) {
+  return {
+      result_from(msg::Deliver::Entry{part.task_id, part.status, part.code, part.info, part.data}),
+      part.total, part.offset};
+}
+
 TaskUpdate update_from(const msg::Update::Entry& entry) {
   return {entry.task_id.str(), static_cast<Status>(entry.status), entry.node_id, entry.fraction,
           entry.text};

@@ -20,6 +20,7 @@ std::optional<Failure> request_problem(const TaskRequest& request);
 Expected<msg::Submission> submission_from(TaskRequest request, const TaskId& id);
 /// A large result shares the memory of the frame it came in.
 TaskResult result_from(const msg::Deliver::Entry& entry);
+ResultPart part_from(const msg::Fetched& part);
 /// A sentence: the event's text, and the values of its fields.
 std::string notice_from(const LogEvent& event);
 TaskUpdate update_from(const msg::Update::Entry& entry);

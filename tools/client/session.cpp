@@ -143,6 +143,17 @@ void Session::purge(const std::vector<std::string>& ids, Callback<std::vector<Ve
   impl_->stir();
 }
 
+void Session::forget(const std::vector<std::string>& ids, Callback<std::vector<Verdict>> done) {
+  impl_->calls.forget(ids, std::move(done), now());
+  impl_->stir();
+}
+
+void Session::fetch(const std::string& id, std::uint64_t offset, std::uint64_t bytes,
+                    Callback<ResultPart> done) {
+  impl_->calls.fetch(id, offset, bytes, std::move(done), now());
+  impl_->stir();
+}
+
 void Session::reprioritise(const std::vector<std::string>& ids, std::uint8_t priority,
                            Callback<std::vector<Verdict>> done) {
   impl_->calls.reprioritise(ids, priority, std::move(done), now());

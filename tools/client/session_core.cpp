@@ -325,8 +325,13 @@ void SessionCore::on(msg::ErrorReply& message, const Now& now) {
     return note(Level::kWarn, "the dispatcher says",
                 {{"code", genai::name(message.code)}, {"detail", message.detail}});
   // Unknown tasks of a WATCH are missing from its TASKS: that is where they are dealt with.
-  if (message.code == ErrorCode::kUnknownTask) return;
+  if (message.code == ErrorCode::kUnknownTask && !is_fetch(message.request)) return;
   on_reply(message);
+}
+
+bool SessionCore::is_fetch(std::uint64_t request) const {
+  const auto it = pending_.find(request);
+  return it != pending_.end() && std::holds_alternative<msg::Fetch>(it->second.message);
 }
 
 void SessionCore::watch_again(const Now& now) {

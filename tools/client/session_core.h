@@ -147,12 +147,15 @@ class SessionCore {
   void on(msg::Tasks& message, const Now& now);
   void on(msg::Cancelled& message, const Now&) { on_reply(message); }
   void on(msg::Purged& message, const Now&) { on_reply(message); }
+  void on(msg::Deleted& message, const Now&) { on_reply(message); }
+  void on(msg::Fetched& message, const Now&) { on_reply(message); }
   void on(msg::Reprioritised& message, const Now&) { on_reply(message); }
   void on(msg::NodeList& message, const Now&) { on_reply(message); }
   void on(msg::Stats& message, const Now&) { on_reply(message); }
   void on(msg::Done& message, const Now&) { on_reply(message); }
   template <class M>
   void on_reply(M& message);
+  bool is_fetch(std::uint64_t request) const;
 
   void ask(std::uint64_t number, ClientRequest message, const Now& now);
   void send_unsent(const Now& now);

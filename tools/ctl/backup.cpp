@@ -16,10 +16,18 @@ int run_backup(const Options& options) {
   store.data_dir = options.data_dir;
   const auto summary = dispatcher::store::back_up(store, options.file, options.force);
   if (options.json)
-    print({{"file", options.file}, {"tasks", summary.tasks}, {"bytes", summary.bytes}});
+    print({{"file", options.file},
+           {"tasks", summary.tasks},
+           {"bytes", summary.bytes},
+           {"folder", summary.folder},
+           {"large", summary.large},
+           {"large_bytes", summary.large_bytes}});
   else
     fmt::print("{}: {} tasks, {} bytes\n", runtime::escaped(options.file), summary.tasks,
                summary.bytes);
+  if (!options.json && !summary.folder.empty())
+    fmt::print("{}: {} payloads and results of these, {} bytes\n", runtime::escaped(summary.folder),
+               summary.large, summary.large_bytes);
   return runtime::kExitOk;
 }
 

@@ -22,6 +22,8 @@ const std::map<std::string, int (*)(Session&)> kCommands = {{"submit", run_submi
                                                             {"reprioritise", run_reprioritise},
                                                             {"watch", run_watch},
                                                             {"cancel", run_cancel},
+                                                            {"fetch", run_fetch},
+                                                            {"delete", run_delete},
                                                             {"list", run_list},
                                                             {"nodes", run_nodes},
                                                             {"top", run_top},

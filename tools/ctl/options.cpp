@@ -98,7 +98,10 @@ void declare_failed(const Command& app, Options& o) {
 
 void declare_backup(const Command& app, Options& o) {
   const Command cmd = app.subcommand("backup", "Copy the store of a dispatcher on this machine");
-  cmd.argument("file", o.file, "The copy; restored by putting it in place of DIR/tasks.db")
+  cmd.argument(
+         "file", o.file,
+         "The copy; restored by putting it in place of DIR/tasks.db, and FILE.segments, if it is "
+         "there, in place of DIR/segments")
       .required();
   cmd.option("data-dir", o.data_dir, "The dispatcher's --data-dir (default: " + o.data_dir + ")");
   cmd.option("force", o.force, "Replace a file that exists");
@@ -139,6 +142,9 @@ void declare_commands(const Command& app, Options& o) {
       .required();
   declare_out(with_tasks("watch", "Follow tasks until they have ended"), o,
               "Take each result and write it to DIR/<task_id><suffix>; without it results stay");
+  const Command fetch = with_tasks("fetch", "Read results without taking them away");
+  declare_out(fetch, o, "Write each to DIR/<task_id><suffix> (default: to stdout)");
+  with_tasks("delete", "Forget tasks that have ended, with their results and logs");
   with_tasks("cancel", "Cancel tasks, queued or running");
   const Command list = app.subcommand("list", "List tasks in the order of their ids");
   list.option("status", o.status, "Only tasks of this status");
@@ -179,6 +185,8 @@ std::string usage_problem(const Options& o) {
       return "submit: --id is for a single task";
     if (s.comments && s.lines.empty()) return "submit: --comments is for --lines";
   }
+  if (o.command == "fetch" && o.out.empty() && o.tasks.size() > 1)
+    return "fetch: several results need --out";
   if (!o.suffix.empty() && o.out.empty()) return o.command + ": --suffix is for --out";
   if (o.command == "failed replay" || o.command == "failed purge") {
     if (o.tasks.empty() != o.all) return o.command + ": give either tasks or --all";

@@ -73,6 +73,8 @@ int run_explain(Session& session);
 int run_reprioritise(Session& session);
 int run_watch(Session& session);
 int run_cancel(Session& session);
+int run_fetch(Session& session);
+int run_delete(Session& session);
 int run_list(Session& session);
 int run_failed_list(Session& session);
 int run_failed_show(Session& session);

@@ -7,11 +7,17 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <optional>
 #include <stdexcept>
 #include <system_error>
+#include <utility>
+#include <vector>
 
+#include "dispatcher/store/sqlite/segment_file.h"
+#include "protocol/base/descriptor.h"
 #include "protocol/runtime/draft.h"
 
 namespace genai::dispatcher::store {
@@ -57,6 +63,8 @@ class Copy {
   runtime::Draft draft_;
 };
 
+std::string folder_of(const std::string& file) { return file + ".segments"; }
+
 bool exists(const std::string& path) {
   std::error_code ignored;
   return fs::exists(fs::symlink_status(path, ignored));
@@ -67,7 +75,7 @@ void check_target(const std::string& store, const std::string& file, bool force)
   if (fs::equivalent(store, file, ignored)) throw std::runtime_error(file + " is the store itself");
   if (fs::is_directory(file, ignored)) throw std::runtime_error(file + " is a folder");
   if (force) return;
-  for (const std::string& path : {file, file + "-journal", file + "-wal"})
+  for (const std::string& path : {file, file + "-journal", file + "-wal", folder_of(file)})
     if (exists(path)) throw std::runtime_error(path + " exists already (--force replaces it)");
 }
 
@@ -87,6 +95,86 @@ std::uint64_t finish(SQLite::Database& copy) {
   return static_cast<std::uint64_t>(copy.execAndGet("SELECT count(*) FROM tasks").getInt64());
 }
 
+// ---- large data
+
+Descriptor open_or_fail(const std::string& path, int flags) {
+  Descriptor file(open(path.c_str(), flags | O_CLOEXEC, 0600));
+  if (file.get() < 0) fail("cannot open " + path, errno);
+  return file;
+}
+
+/// Bytes of one file to the same place of another.
+void copy_bytes(int from, int to, std::uint64_t at, std::uint64_t bytes) {
+  std::vector<char> buffer(std::min<std::uint64_t>(bytes, std::uint64_t{1} << 20));
+  while (bytes > 0) {
+    const auto part = std::min<std::uint64_t>(bytes, buffer.size());
+    const ssize_t got = pread(from, buffer.data(), part, static_cast<off_t>(at));
+    if (got <= 0) fail("cannot read large data", got < 0 ? errno : EIO);
+    const ssize_t put =
+        pwrite(to, buffer.data(), static_cast<std::size_t>(got), static_cast<off_t>(at));
+    if (put <= 0) fail("cannot write large data", put < 0 ? errno : ENOSPC);
+    at += static_cast<std::uint64_t>(put);
+    bytes -= static_cast<std::uint64_t>(put);
+  }
+}
+
+/// The folder while it is made. It is removed unless it is published.
+class FolderCopy {
+ public:
+  explicit FolderCopy(std::string path) : path_(std::move(path) + ".draft") {
+    fs::remove_all(path_);
+    fs::create_directory(path_);
+    fs::permissions(path_, fs::perms::owner_all);
+  }
+  ~FolderCopy() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  FolderCopy(const FolderCopy&) = delete;
+
+  const std::string& path() const { return path_; }
+  void publish(const std::string& folder) {
+    const Descriptor here = open_or_fail(path_, O_RDONLY | O_DIRECTORY);
+    if (fsync(here.get()) != 0) fail("cannot sync " + path_, errno);
+    fs::remove_all(folder);
+    fs::rename(path_, folder);
+  }
+
+ private:
+  const std::string path_;
+};
+
+/// A store of before version 5 has none.
+bool has_large(SQLite::Database& copy) {
+  return copy.tableExists("large") && copy.execAndGet("SELECT count(*) FROM large").getInt64() > 0;
+}
+
+/// What the copied file refers to, each to its old place: the rest of the segments are holes.
+void copy_large(SQLite::Database& copy, const std::string& from, const std::string& to,
+                BackupSummary& summary) {
+  SQLite::Statement rows(copy,
+                         "SELECT DISTINCT segment, at, bytes FROM large ORDER BY segment, at");
+  std::uint64_t open_segment = 0;
+  Descriptor source, target;
+  const auto sync = [&] {
+    if (target.get() >= 0 && fsync(target.get()) != 0) fail("cannot sync large data", errno);
+  };
+  while (rows.executeStep()) {
+    const auto number = [&](int column) {
+      return static_cast<std::uint64_t>(rows.getColumn(column).getInt64());
+    };
+    if (std::exchange(open_segment, number(0)) != number(0)) {
+      sync();
+      source = open_or_fail(segment_path(from, number(0)), O_RDONLY);
+      target = open_or_fail(segment_path(to, number(0)), O_WRONLY | O_CREAT | O_EXCL);
+    }
+    copy_bytes(source.get(), target.get(), number(1), number(2));
+    ++summary.large;
+    summary.large_bytes += number(2);
+  }
+  sync();
+}
+
 }  // namespace
 
 BackupSummary back_up_sqlite(const Options& options, const std::string& file, bool force) {
@@ -95,14 +183,27 @@ BackupSummary back_up_sqlite(const Options& options, const std::string& file, bo
   check_target(store, file, force);
   Copy copied(file);
   BackupSummary summary;
+  std::optional<FolderCopy> folder;
   try {
+    const std::string segments = segments_folder(options.data_dir);
+    // From the moment of which the pages are until its large data is copied.
+    const SegmentLock lock(segments, SegmentLock::Side::kCopy);
     SQLite::Database copy(copied.path(), SQLite::OPEN_READWRITE);
     copy_pages(store, copy);
     summary.tasks = finish(copy);
+    if (has_large(copy)) {
+      summary.folder = folder_of(file);
+      folder.emplace(summary.folder);
+      copy_large(copy, segments, folder->path(), summary);
+    }
   } catch (const std::exception& error) {
     throw std::runtime_error(fmt::format("cannot copy {} to {}: {}", store, file, error.what()));
   }
-  summary.bytes = fs::file_size(copied.path());
+  summary.bytes = fs::file_size(copied.path()) + summary.large_bytes;
+  if (folder)
+    folder->publish(summary.folder);
+  else if (force)
+    fs::remove_all(folder_of(file));
   copied.publish(file);
   return summary;
 }

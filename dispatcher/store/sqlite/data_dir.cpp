@@ -94,6 +94,12 @@ std::uint64_t DataDir::free_bytes() const {
   return std::uint64_t{disk.f_bavail} * disk.f_frsize;
 }
 
+std::uint64_t DataDir::disk_bytes() const {
+  struct statvfs disk {};
+  if (statvfs(path_.c_str(), &disk) != 0) return 0;
+  return std::uint64_t{disk.f_blocks} * disk.f_frsize;
+}
+
 DataDir::FileId DataDir::id_of(const std::string& path) {
   struct stat file {};
   if (stat(path.c_str(), &file) != 0) return {};

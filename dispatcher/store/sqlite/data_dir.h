@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "dispatcher/store/sqlite/segment_file.h"
 #include "dispatcher/store/store.h"
 
 namespace genai::dispatcher::store {
@@ -23,8 +24,13 @@ class DataDir {
 
   const std::string& path() const { return path_; }
   std::string database() const { return path_ + "/tasks.db"; }
+  /// The folder of large data.
+  std::string segments() const { return segments_folder(path_); }
   /// Room on its disk for this process; UINT64_MAX when that cannot be told.
   std::uint64_t free_bytes() const;
+
+  /// The size of its disk; 0 when that cannot be told.
+  std::uint64_t disk_bytes() const;
 
   /// Remembers which files the database consists of now: it must have been written or read.
   void remember_files();

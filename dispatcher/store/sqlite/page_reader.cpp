@@ -41,9 +41,9 @@ class PageReader::Blobs {
   void attach_to(TaskRecord& task) {
     refuse_orphans_before(task.sequence);
     for (; there_ && key_ / 2 == task.sequence; step()) {
-      Blob& data = key_ % 2 ? task.result : task.payload;
+      Data& data = key_ % 2 ? task.result : task.payload;
       if (!data.empty()) throw std::invalid_argument("its task has such data already");
-      data = blob_of(rows_.getColumn(1));
+      data = Data(blob_of(rows_.getColumn(1)));
       reader_.blobs_.insert(key_);
     }
   }
@@ -75,8 +75,30 @@ class PageReader::Blobs {
   std::uint64_t key_ = 0;
 };
 
-PageReader::PageReader(SQLite::Database& db, std::unordered_set<std::uint64_t>& blobs)
-    : db_(db), blobs_(blobs), last_(last_sequence(db)) {}
+PageReader::PageReader(SQLite::Database& db, std::unordered_set<std::uint64_t>& blobs,
+                       ExtentIndex& large)
+    : db_(db), blobs_(blobs), large_(large), last_(last_sequence(db)) {
+  read_large_rows();
+}
+
+void PageReader::read_large_rows() {
+  SQLite::Statement rows(db_, select_large_sql());
+  while (rows.executeStep()) {
+    where_ = "large data " + rows.getColumn(0).getString();
+    const auto [key, extent] = read_large(rows);
+    large_.add(key, extent);
+    unattached_.insert(key);
+  }
+}
+
+void PageReader::attach_large(Data& data, DataKey key) {
+  if (unattached_.erase(key) == 0) return;
+  const auto extent = large_.find(key);
+  if (!extent) return;  // dropped since
+  where_ = fmt::format("large data {}", key);
+  if (!data.empty()) throw std::invalid_argument("its task has such data already");
+  data = Data::apart(key, extent->bytes);
+}
 
 Page PageReader::read(const Cursor& from) {
   Page page;
@@ -95,10 +117,17 @@ Page PageReader::read(const Cursor& from) {
     TaskRecord& task = page.tasks.emplace_back(read_task(rows));
     if (!ids_.insert(task.id.str()).second) throw std::invalid_argument("its id occurs twice");
     blobs.attach_to(task);
+    attach_large(task.payload, payload_key(task.sequence));
+    attach_large(task.result, result_key(task.sequence));
     check(task);
-    bytes += kTaskBytes + task.spec.raw().size() + task.payload.size() + task.result.size();
+    bytes += kTaskBytes + task.spec.raw().size() + task.data_memory();
   }
   blobs.end();
+  for (const DataKey key : unattached_)
+    if (large_.find(key)) {
+      where_ = fmt::format("large data {}", key);
+      throw std::invalid_argument("belongs to no task");
+    }
   ids_ = {};
   return page;
 }
@@ -122,7 +151,9 @@ void PageReader::check(const TaskRecord& task) {
   if ((!has_payload && !task.payload.empty()) ||
       ((task.status != TaskStatus::kCompleted || task.fetched) && !task.result.empty()))
     throw std::invalid_argument("it has data that do not go with its status");
-  if (has_payload && content_digest(task.spec.raw(), task.payload.view()) != task.digest)
+  // What stands apart is checked when it is read.
+  if (has_payload && !task.payload.is_apart() &&
+      content_digest(task.spec.raw(), task.payload.view()) != task.digest)
     throw std::invalid_argument("its payload is not what was accepted");
 }
 

@@ -101,6 +101,17 @@ CREATE VIEW measured AS
 )sql",
     // Each of tasks.attempts has `drained` behind `open`; those of older files have it not.
     "",
+    R"sql(
+-- Payloads and results that stand in the files of the folder segments. What older files have of
+-- that size in `blobs` stays there until it goes.
+CREATE TABLE large(
+  key     INTEGER PRIMARY KEY,     -- as of blobs
+  segment INTEGER NOT NULL,        -- number of the file
+  at      INTEGER NOT NULL,        -- first byte in it
+  bytes   INTEGER NOT NULL,
+  digest  BLOB NOT NULL            -- BLAKE2b-128 of the bytes
+);
+)sql",
 };
 static_assert(std::size(kMigrations) == kSchemaVersion);
 

@@ -8,7 +8,7 @@
 namespace genai::dispatcher::store {
 
 /// Of the file that this program writes; kept in SQLite's user_version.
-inline constexpr int kSchemaVersion = 4;
+inline constexpr int kSchemaVersion = 5;
 
 /// Makes the tables of a new file, or brings an older one up to date, each version in a
 /// transaction of its own. kNewer when the file is of a later version, kDamaged when it is not

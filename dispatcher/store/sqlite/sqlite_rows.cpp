@@ -109,8 +109,8 @@ class Values {
   void put(const TaskLog& log) { put_text(log_text(log)); }
   void put(const ValueMap& map) { put_bytes(keep(encode_map(map))); }
   /// NULL for what is empty, or stands in blobs.
-  void put(const Blob& data) {
-    if (data.empty() || data.size() > kInlineBytes)
+  void put(const Data& data) {
+    if (data.empty() || data.size() > kInlineBytes || data.is_apart())
       sql_.bind(++index_);
     else
       put_bytes(data.view());
@@ -137,7 +137,7 @@ class WholeRow : public Values {
   void fixed(const char*, const auto& value) { put(value); }
   void shown(const char*, const auto& value) { put(value); }
   void changing(const char*, const auto& value) { put(value); }
-  void data(const char*, const Blob& value) { put(value); }
+  void data(const char*, const Data& value) { put(value); }
 };
 
 class ChangedRow : public Values {
@@ -148,10 +148,10 @@ class ChangedRow : public Values {
   void fixed(const char*, const auto&) {}
   void shown(const char*, const auto&) {}
   void changing(const char*, const auto& value) { put(value); }
-  void data(const char*, const Blob& value) {
+  void data(const char*, const Data& value) {
     const Batch::Data change = changes_.at(seen_++);
     put(change != Batch::Data::kKeep);
-    put(change == Batch::Data::kSet ? value : Blob());
+    put(change == Batch::Data::kSet ? value : Data());
   }
 
  private:
@@ -233,7 +233,7 @@ class Reader {
     if (bytes.size() != digest.size()) refuse(from, "wrong size");
     std::ranges::copy(bytes, digest.begin());
   }
-  static void take(Blob& data, const SQLite::Column& from) { data = blob_of(from); }
+  static void take(Data& data, const SQLite::Column& from) { data = Data(blob_of(from)); }
   static void take(KeptSpec& spec, const SQLite::Column& from) {
     spec = KeptSpec(checked(decode_spec(bytes_of(from)), from));
   }
@@ -306,6 +306,30 @@ void bind_insert(SQLite::Statement& insert, const TaskRecord& task, Texts& texts
 void bind_update(SQLite::Statement& update, const Batch::Change& change, Texts& texts) {
   ChangedRow row(update, texts, change);
   TaskRecord::fields(row, change.record);
+}
+
+std::string put_large_sql() {
+  return "INSERT INTO large(key, segment, at, bytes, digest) VALUES(?, ?, ?, ?, ?)";
+}
+std::string select_large_sql() { return "SELECT key, segment, at, bytes, digest FROM large"; }
+
+void bind_large(SQLite::Statement& put, DataKey key, const Extent& extent) {
+  put.reset();
+  int index = 0;
+  for (const std::uint64_t number : {key, extent.segment, extent.at, extent.bytes})
+    put.bind(++index, static_cast<std::int64_t>(number));
+  put.bind(++index, extent.digest.data(), static_cast<int>(extent.digest.size()));
+}
+
+std::pair<DataKey, Extent> read_large(SQLite::Statement& row) {
+  Extent extent{
+      uint_of(row.getColumn(1)), uint_of(row.getColumn(2)), uint_of(row.getColumn(3)), {}};
+  if (extent.bytes == 0 || extent.bytes > INT64_MAX - extent.at)
+    refuse(row.getColumn(3), "out of range");
+  const SQLite::Column digest = row.getColumn(4);
+  if (bytes_of(digest).size() != extent.digest.size()) refuse(digest, "wrong size");
+  std::ranges::copy(bytes_of(digest), extent.digest.begin());
+  return {uint_of(row.getColumn(0)), extent};
 }
 
 void bind_node(SQLite::Statement& put, const NodeRow& node, Texts& texts) {

@@ -57,9 +57,6 @@ StoreError to_error(const SQLite::Exception& error, const std::string& file) {
   }
 }
 
-std::uint64_t payload_key(std::uint64_t sequence) { return 2 * sequence; }
-std::uint64_t result_key(std::uint64_t sequence) { return 2 * sequence + 1; }
-
 void bind(SQLite::Statement& sql, int index, std::uint64_t number) {
   sql.bind(index, static_cast<std::int64_t>(number));
 }
@@ -92,16 +89,19 @@ struct SqliteStore::Statements {
         put_measure(db, put_measure_sql()),
         erase(db, "DELETE FROM tasks WHERE sequence BETWEEN ? AND ?"),
         put_blob(db, "INSERT INTO blobs(key, data) VALUES(?,?)"),
-        drop_blob(db, "DELETE FROM blobs WHERE key=?") {}
+        drop_blob(db, "DELETE FROM blobs WHERE key=?"),
+        put_large(db, put_large_sql()),
+        drop_large(db, "DELETE FROM large WHERE key=?") {}
 
   void reset() noexcept {
-    for (SQLite::Statement* sql : {&begin, &commit, &epoch, &insert, &update, &fetched, &put_node,
-                                   &put_measure, &erase, &put_blob, &drop_blob})
+    for (SQLite::Statement* sql :
+         {&begin, &commit, &epoch, &insert, &update, &fetched, &put_node, &put_measure, &erase,
+          &put_blob, &drop_blob, &put_large, &drop_large})
       sql->tryReset();
   }
 
   SQLite::Statement begin, commit, epoch, insert, update, fetched, put_node, put_measure, erase,
-      put_blob, drop_blob;
+      put_blob, drop_blob, put_large, drop_large;
 };
 
 Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const SqliteOptions& options) {
@@ -115,8 +115,10 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const SqliteOptions& opti
 
 Result<std::unique_ptr<SqliteStore>> SqliteStore::open_in(const std::shared_ptr<DataDir>& dir,
                                                           const SqliteOptions& options) {
+  auto segments = Segments::open(dir->segments());
+  if (!segments) return tl::unexpected(segments.error());
   try {
-    std::unique_ptr<SqliteStore> store(new SqliteStore(options, dir));
+    std::unique_ptr<SqliteStore> store(new SqliteStore(options, dir, std::move(*segments)));
     if (auto migrated = migrate(store->db_); !migrated) return tl::unexpected(migrated.error());
     store->prepare();
     return store;
@@ -125,11 +127,13 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open_in(const std::shared_ptr<
   }
 }
 
-SqliteStore::SqliteStore(const SqliteOptions& options, std::shared_ptr<DataDir> dir)
+SqliteStore::SqliteStore(const SqliteOptions& options, std::shared_ptr<DataDir> dir,
+                         Segments segments)
     : options_(options),
       dir_(std::move(dir)),
       db_(dir_->database(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_NOMUTEX,
-          kBusyMs, options.vfs) {
+          kBusyMs, options.vfs),
+      segments_(std::move(segments)) {
   db_.exec("PRAGMA page_size = 8192");  // of a new file; a sixth faster than 4096 here
   db_.exec("PRAGMA journal_mode = WAL");
   db_.exec(kPragmas);
@@ -209,10 +213,20 @@ Result<Lease> SqliteStore::try_acquire(std::string_view owner, std::uint64_t lea
     sql.exec();
     forget_old_measures(epoch);
     transaction.commit();
-    reader_.emplace(db_, blobs_);
+    reader_.emplace(db_, blobs_, *large_);
+    const std::vector<Extent> live = large_->extents();
+    if (!segments_.has_any_of(live))
+      return tl::unexpected(
+          StoreError{Failure::kDamaged,
+                     fmt::format("{} has none of the files to which {} refers: restore the folder "
+                                 "together with the file",
+                                 segments_.folder(), dir_->database())});
+    segments_.collect(live);
     return Lease{epoch};
   } catch (const SQLite::Exception& error) {
     return tl::unexpected(to_error(error, dir_->database()));
+  } catch (const std::invalid_argument& error) {
+    return tl::unexpected(damaged("its table large", error));
   }
 }
 
@@ -242,6 +256,11 @@ Result<Lease> SqliteStore::try_renew(const Lease& lease, std::uint64_t least_epo
 
 // ---- reading
 
+StoreError SqliteStore::damaged(const std::string& where, const std::exception& error) const {
+  return {Failure::kDamaged, fmt::format("{} is damaged: {}: {}; restore a backup",
+                                         dir_->database(), where, error.what())};
+}
+
 Result<Page> SqliteStore::load(const Lease& lease, const Cursor& from) {
   GENAI_CHECK(reader_.has_value());
   try {
@@ -252,15 +271,14 @@ Result<Page> SqliteStore::load(const Lease& lease, const Cursor& from) {
   } catch (const SQLite::Exception& error) {
     return tl::unexpected(to_error(error, dir_->database()));
   } catch (const std::invalid_argument& error) {
-    return tl::unexpected(StoreError{
-        Failure::kDamaged, fmt::format("{} is damaged: {}: {}; restore a backup", dir_->database(),
-                                       reader_->where(), error.what())});
+    return tl::unexpected(damaged(reader_->where(), error));
   }
 }
 
 // ---- writing
 
 Result<void> SqliteStore::commit(const Lease& lease, Batch& batch) {
+  share_payloads(batch);
   return commit_in_parts(batch, [&](const Batch& part) { return commit_part(lease, part); });
 }
 
@@ -284,6 +302,8 @@ Result<void> SqliteStore::try_commit(const Lease& lease, const Batch& batch) {
   try {
     new_blobs_.clear();
     gone_blobs_.clear();
+    gone_large_.clear();
+    if (auto written = write_segments(batch); !written) return written;
     sql_->reset();
     sql_->begin.exec();
     // Nobody else can change it before this transaction ends.
@@ -300,6 +320,7 @@ Result<void> SqliteStore::try_commit(const Lease& lease, const Batch& batch) {
   }
   blobs_.insert(new_blobs_.begin(), new_blobs_.end());
   for (const std::uint64_t key : gone_blobs_) blobs_.erase(key);
+  keep_data();
   last_batch_ = batch.size();
   return {};
 }
@@ -314,6 +335,7 @@ void SqliteStore::write(const Batch& batch) {
 }
 
 void SqliteStore::roll_back() noexcept {
+  segments_.roll_back();
   sql_->reset();
   if (sqlite3_get_autocommit(db_.getHandle()) == 0) db_.tryExec("ROLLBACK");
 }
@@ -321,18 +343,18 @@ void SqliteStore::roll_back() noexcept {
 void SqliteStore::insert(const TaskRecord& task) {
   bind_insert(sql_->insert, task, texts_);
   sql_->insert.exec();
-  put_blob(payload_key(task.sequence), task.payload);
-  put_blob(result_key(task.sequence), task.result);
+  put_data(payload_key(task.sequence), task.payload);
+  put_data(result_key(task.sequence), task.result);
 }
 
 void SqliteStore::update(const Batch::Change& change) {
-  using Data = Batch::Data;
+  using Change = Batch::Data;
   const TaskRecord& task = change.record;
   bind_update(sql_->update, change, texts_);
   sql_->update.exec();
-  if (change.payload == Data::kClear) drop_blob(payload_key(task.sequence));
-  if (change.result == Data::kClear) drop_blob(result_key(task.sequence));
-  if (change.result == Data::kSet) put_blob(result_key(task.sequence), task.result);
+  if (change.payload == Change::kClear) drop_data(payload_key(task.sequence));
+  if (change.result == Change::kClear) drop_data(result_key(task.sequence));
+  if (change.result == Change::kSet) put_data(result_key(task.sequence), task.result);
 }
 
 void SqliteStore::run(SQLite::Statement& sql, std::uint64_t key) {
@@ -358,14 +380,14 @@ void SqliteStore::run_over(SQLite::Statement& sql, std::vector<std::uint64_t> se
 void SqliteStore::erase(const std::vector<std::uint64_t>& sequences) {
   run_over(sql_->erase, sequences);
   for (const std::uint64_t sequence : sequences) {
-    drop_blob(payload_key(sequence));
-    drop_blob(result_key(sequence));
+    drop_data(payload_key(sequence));
+    drop_data(result_key(sequence));
   }
 }
 
 void SqliteStore::drop_results(const std::vector<std::uint64_t>& sequences) {
   run_over(sql_->fetched, sequences);
-  for (const std::uint64_t sequence : sequences) drop_blob(result_key(sequence));
+  for (const std::uint64_t sequence : sequences) drop_data(result_key(sequence));
 }
 
 void SqliteStore::put_node(const NodeRow& node) {
@@ -378,25 +400,119 @@ void SqliteStore::put_measure(const MeasureRow& row) {
   sql_->put_measure.exec();
 }
 
-void SqliteStore::put_blob(std::uint64_t key, const Blob& data) {
-  if (data.size() <= kInlineBytes) return;
-  SQLite::Statement& sql = sql_->put_blob;
-  sql.reset();
-  bind(sql, 1, key);
-  sql.bindNoCopy(2, static_cast<const void*>(data.view().data()), static_cast<int>(data.size()));
-  sql.exec();
-  new_blobs_.push_back(key);
+// ---- payloads and results
+
+void SqliteStore::put_data(DataKey key, const Data& data) {
+  const auto written = new_large_.find(key);
+  const auto extent = written == new_large_.end() ? large_->find(key) : written->second;
+  if (extent) {
+    bind_large(sql_->put_large, key, *extent);
+    sql_->put_large.exec();
+  } else if (data.size() > kInlineBytes) {
+    SQLite::Statement& sql = sql_->put_blob;
+    sql.reset();
+    bind(sql, 1, key);
+    sql.bindNoCopy(2, static_cast<const void*>(data.view().data()), static_cast<int>(data.size()));
+    sql.exec();
+    new_blobs_.push_back(key);
+  }
 }
 
-void SqliteStore::drop_blob(std::uint64_t key) {
-  if (!blobs_.contains(key)) return;
-  run(sql_->drop_blob, key);
-  gone_blobs_.push_back(key);
+void SqliteStore::drop_data(DataKey key) {
+  if (blobs_.contains(key)) {
+    run(sql_->drop_blob, key);
+    gone_blobs_.push_back(key);
+  } else if (large_->find(key)) {
+    run(sql_->drop_large, key);
+    gone_large_.push_back(key);
+  }
+}
+
+/// The tasks that are added have keys of their own from now on, so it does not matter whether the
+/// others go first.
+void SqliteStore::share_payloads(Batch& batch) {
+  for (TaskRecord& task : batch.added) {
+    const DataKey own = payload_key(task.sequence);
+    if (!task.payload.is_apart() || task.payload.key() == own) continue;
+    const auto extent = large_->find(task.payload.key());
+    GENAI_CHECK(extent.has_value());
+    large_->add(own, *extent);
+    task.payload = Data::apart(own, extent->bytes);
+  }
+}
+
+/// Before the transaction begins: others may read meanwhile, and nothing refers to it yet.
+Result<void> SqliteStore::write_segments(const Batch& batch) {
+  new_large_.clear();
+  const auto write_all = [&]() -> Result<void> {
+    for (const TaskRecord& task : batch.added) {
+      if (auto written = write_segment(payload_key(task.sequence), task.payload); !written)
+        return written;
+      if (auto written = write_segment(result_key(task.sequence), task.result); !written)
+        return written;
+    }
+    for (const Batch::Change& change : batch.changed)
+      if (change.result == Batch::Data::kSet)
+        if (auto written = write_segment(result_key(change.record.sequence), change.record.result);
+            !written)
+          return written;
+    return segments_.sync();
+  };
+  auto result = write_all();
+  if (!result) segments_.roll_back();
+  return result;
+}
+
+Result<void> SqliteStore::write_segment(DataKey key, const Data& data) {
+  if (data.is_apart() || data.size() <= options_.largest_inline) return {};
+  const auto extent = segments_.append(data.view());
+  if (!extent) return tl::unexpected(extent.error());
+  new_large_.emplace(key, *extent);
+  return {};
+}
+
+/// The transaction is on the disk.
+void SqliteStore::keep_data() {
+  segments_.keep();
+  for (const auto& [key, extent] : new_large_) large_->add(key, extent);
+  for (const DataKey key : gone_large_)
+    if (const auto freed = large_->remove(key)) freed_.push_back(*freed);
+}
+
+namespace {
+
+class SegmentReader : public DataReader {
+ public:
+  SegmentReader(std::string folder, std::shared_ptr<const ExtentIndex> index)
+      : folder_(std::move(folder)), index_(std::move(index)) {}
+
+  Result<Blob> read(DataKey key, std::uint64_t offset, std::uint64_t bytes) override {
+    const auto extent = index_->find(key);
+    if (!extent) return gone();
+    auto read = Segments::read(folder_, *extent, offset, bytes);
+    // Its room may have been given back meanwhile.
+    return index_->find(key) == extent ? read : gone();
+  }
+
+ private:
+  static tl::unexpected<StoreError> gone() {
+    return tl::unexpected(StoreError{Failure::kDamaged, "it was dropped meanwhile"});
+  }
+
+  const std::string folder_;
+  const std::shared_ptr<const ExtentIndex> index_;
+};
+
+}  // namespace
+
+std::unique_ptr<DataReader> SqliteStore::reader() {
+  return std::make_unique<SegmentReader>(segments_.folder(), large_);
 }
 
 // ---- room
 
 Result<void> SqliteStore::tidy() {
+  if (!freed_.empty()) segments_.release(freed_);
   // While room is short the WAL keeps none that the file may need.
   const int most = low_ ? 1 : last_batch_ <= kSmallBatch ? kWalPagesOfSmall : kWalPages;
   return wal_pages_ < most ? Result<void>() : fold_wal();

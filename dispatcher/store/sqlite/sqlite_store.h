@@ -7,11 +7,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
 #include "dispatcher/store/sqlite/data_dir.h"
+#include "dispatcher/store/sqlite/extent_index.h"
 #include "dispatcher/store/sqlite/page_reader.h"
+#include "dispatcher/store/sqlite/segments.h"
 #include "dispatcher/store/sqlite/sqlite_rows.h"
 #include "dispatcher/store/store.h"
 
@@ -21,6 +24,7 @@ struct SqliteOptions {
   std::string data_dir;
   std::uint64_t reserve_bytes = 64u << 20;    // given up when the disk is full
   std::uint64_t min_free_bytes = 256u << 20;  // Room::kLow below it
+  std::uint64_t largest_inline = kLargestInline;
   std::string vfs;  // of SQLite; empty: its default (tests put faults here)
 };
 
@@ -42,16 +46,20 @@ class SqliteStore : public Store {
   Result<Page> load(const Lease& lease, const Cursor& from) override;
   Result<void> commit(const Lease& lease, Batch& batch) override;
   Room room() const override { return low_ ? Room::kLow : Room::kEnough; }
+  std::size_t largest_inline() const override { return options_.largest_inline; }
+  std::uint64_t disk_bytes() const override { return dir_->disk_bytes(); }
+  std::unique_ptr<DataReader> reader() override;
   Result<void> tidy() override;
 
  private:
-  SqliteStore(const SqliteOptions& options, std::shared_ptr<DataDir> dir);
+  SqliteStore(const SqliteOptions& options, std::shared_ptr<DataDir> dir, Segments segments);
   static Result<std::unique_ptr<SqliteStore>> open_in(const std::shared_ptr<DataDir>& dir,
                                                       const SqliteOptions& options);
   Result<Lease> try_acquire(std::string_view owner, std::uint64_t least_epoch);
   Result<Lease> try_renew(const Lease& lease, std::uint64_t least_epoch);
   std::uint64_t stored_epoch();
   void put_meta(const char* key, std::uint64_t number);
+  StoreError damaged(const std::string& where, const std::exception& error) const;
   void forget_old_measures(std::uint64_t wall_ms);
   Result<void> check_lease(const Lease& lease);
   void prepare();
@@ -64,8 +72,12 @@ class SqliteStore : public Store {
   void erase(const std::vector<std::uint64_t>& sequences);
   void put_node(const NodeRow& node);
   void put_measure(const MeasureRow& row);
-  void put_blob(std::uint64_t key, const Blob& data);
-  void drop_blob(std::uint64_t key);
+  void put_data(DataKey key, const Data& data);
+  void drop_data(DataKey key);
+  void share_payloads(Batch& batch);
+  Result<void> write_segments(const Batch& batch);
+  Result<void> write_segment(DataKey key, const Data& data);
+  void keep_data();
   Result<void> commit_part(const Lease& lease, const Batch& batch);
   Result<void> try_commit(const Lease& lease, const Batch& batch);
   Result<void> fold_wal();
@@ -90,6 +102,11 @@ class SqliteStore : public Store {
   std::optional<PageReader> reader_;                   // until the last page
   std::unordered_set<std::uint64_t> blobs_;            // keys that exist
   std::vector<std::uint64_t> new_blobs_, gone_blobs_;  // by the transaction under way
+  Segments segments_;
+  std::shared_ptr<ExtentIndex> large_ = std::make_shared<ExtentIndex>();  // of the table `large`
+  std::unordered_map<DataKey, Extent> new_large_;                         // likewise
+  std::vector<DataKey> gone_large_;                                       // likewise
+  std::vector<Extent> freed_;  // nothing refers to them any more
   int wal_pages_ = 0;
   std::size_t last_batch_ = 0;
   bool low_ = false;

@@ -52,6 +52,7 @@ struct World {
     send_durably(std::move(effects.durable));
     for (auto& note : effects.notes) notes.push_back(std::move(note));
     reopened += effects.reopen_links.size();
+    reads.insert(reads.end(), effects.reads.begin(), effects.reads.end());
     core.check();
   }
   /// Steps from deadline to deadline until `ms` have passed. The broker's heartbeats go on unless
@@ -249,6 +250,7 @@ struct World {
   std::vector<std::pair<std::string, Message>> to_clients;
   std::vector<LogEvent> notes;
   std::size_t reopened = 0;
+  std::vector<ReadData> reads;  // of the store, that were not done yet
   mutable std::deque<TaskView> looks;
 
   /// Without a store nothing has to wait.

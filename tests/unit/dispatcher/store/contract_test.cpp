@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <memory>
+#include <random>
 
 #include "dispatcher/store/memory/memory_store.h"
 #include "dispatcher/store/sqlite/sqlite_store.h"
@@ -19,6 +20,9 @@ using dispatcher::test::StoreDouble;
 using genai::test::TempFolder;
 
 namespace {
+
+// Of payloads and results that do not stand apart.
+constexpr std::size_t kLargestHere = 10'000;
 
 /// One kind of store, and what can be done to what it stands on.
 struct Kind {
@@ -44,8 +48,11 @@ struct Memory : Kind {
 
 struct Sqlite : Kind {
   Result<std::shared_ptr<Store>> open() override {
-    auto opened = SqliteStore::open(
-        {.data_dir = folder.path, .reserve_bytes = 0, .min_free_bytes = 0, .vfs = "faults"});
+    auto opened = SqliteStore::open({.data_dir = folder.path,
+                                     .reserve_bytes = 0,
+                                     .min_free_bytes = 0,
+                                     .largest_inline = kLargestHere,
+                                     .vfs = "faults"});
     if (!opened) return tl::unexpected(opened.error());
     return std::shared_ptr<Store>(std::move(*opened));
   }
@@ -65,6 +72,7 @@ struct Sqlite : Kind {
 
 struct Double : Kind {
   Result<std::shared_ptr<Store>> open() override {
+    disk.inline_bytes = kLargestHere;
     return std::shared_ptr<Store>(&disk, [this](Store*) { disk.expire(); });
   }
   void seize() override { disk.expire(); }
@@ -121,6 +129,40 @@ Batch adding(std::uint64_t first, std::uint64_t last) {
     batch.added.push_back(std::move(task));
   }
   return batch;
+}
+
+/// Bytes that do not repeat.
+std::string noise(std::size_t size, unsigned seed) {
+  std::mt19937_64 random(seed);
+  std::string bytes(size, '\0');
+  for (char& byte : bytes) byte = static_cast<char>(random());
+  return bytes;
+}
+
+void set_payload(TaskRecord& task, const std::string& payload) {
+  task.payload = Blob(payload);
+  task.digest = content_digest(task.spec.raw(), payload);
+}
+
+/// The task that was added ends with this result.
+Batch completing(const TaskRecord& added, const std::string& result) {
+  Batch batch;
+  Batch::Change& change = batch.changed.emplace_back();
+  change.record = added;
+  change.record.payload = {};
+  change.record.status = TaskStatus::kCompleted;
+  change.record.log.add(2, TaskStatus::kCompleted, "result", {}, 1);
+  change.record.ended_ms = 2;
+  change.record.result = Blob(result);
+  change.payload = Batch::Data::kClear;
+  change.result = Batch::Data::kSet;
+  return batch;
+}
+
+std::string read_of(const Process& process, DataKey key, std::size_t size) {
+  const auto read = process.store->reader()->read(key, 0, size);
+  if (!read) FAIL(read.error().detail);
+  return std::string(read->view());
 }
 
 }  // namespace
@@ -263,6 +305,71 @@ TEST_CASE("every store keeps its contract") {
     REQUIRE(one.store->commit(one.lease, batch));
     one.store.reset();
     CHECK(Process(*kind).load().tasks.size() == 7);
+  }
+
+  SECTION("large data stands apart, and is read in any part until it goes") {
+    if (!durable) return;
+    Batch batch = adding(1, 2);
+    const std::string payload = noise(50'000, 1), result = noise(70'000, 2);
+    set_payload(batch.added[0], payload);
+    {
+      Process one(*kind);
+      REQUIRE(one.store->largest_inline() == kLargestHere);
+      REQUIRE(one.commit(batch));
+      CHECK(read_of(one, payload_key(1), payload.size()) == payload);
+      REQUIRE(one.commit(completing(batch.added[1], result)));
+    }
+    Process two(*kind);
+    const auto page = two.store->load(two.lease, {});
+    REQUIRE(page);
+    REQUIRE(page->tasks.size() == 2);
+    CHECK(page->tasks[0].payload == Data::apart(payload_key(1), payload.size()));
+    CHECK(page->tasks[1].result == Data::apart(result_key(2), result.size()));
+    CHECK(read_of(two, payload_key(1), payload.size()) == payload);
+    const auto reader = two.store->reader();
+    const auto part = reader->read(result_key(2), 12'345, 678);
+    REQUIRE(part);
+    CHECK(part->view() == std::string_view(result).substr(12'345, 678));
+
+    Batch gone;
+    gone.fetched = {2};
+    gone.erased = {1};
+    REQUIRE(two.commit(gone));
+    REQUIRE(two.store->tidy());
+    for (const DataKey key : {payload_key(1), result_key(2)}) {
+      const auto missing = reader->read(key, 0, 1);
+      REQUIRE(!missing);
+      CHECK(missing.error().failure == Failure::kDamaged);
+    }
+    two.store.reset();
+    CHECK(Process(*kind).load().tasks.size() == 1);
+  }
+
+  SECTION("a task that replays another has its payload, also when the other goes first") {
+    if (!durable) return;
+    const std::string payload = noise(50'000, 3);
+    Batch batch = adding(1, 1);
+    set_payload(batch.added[0], payload);
+    {
+      Process one(*kind);
+      REQUIRE(one.commit(batch));
+      Batch replay = adding(2, 2);
+      replay.added[0].spec = batch.added[0].spec;
+      replay.added[0].digest = batch.added[0].digest;
+      replay.added[0].payload = Data::apart(payload_key(1), payload.size());
+      replay.erased = {1};
+      REQUIRE(one.commit(replay));
+      REQUIRE(one.store->tidy());
+      CHECK(read_of(one, payload_key(2), payload.size()) == payload);
+    }
+    Process two(*kind);
+    const Loaded loaded = two.load();
+    REQUIRE(loaded.tasks.size() == 1);
+    CHECK(loaded.tasks[0].payload.view() == payload);
+    Batch gone;
+    gone.erased = {2};
+    REQUIRE(two.commit(gone));
+    CHECK(!two.store->reader()->read(payload_key(2), 0, 1));
   }
 
   SECTION("an empty batch changes nothing") {

@@ -20,7 +20,7 @@ namespace genai::dispatcher::test {
 /// One life of the dispatcher. Commits begin at once and end when told.
 struct DurableWorld : World {
   DurableWorld(StoreDouble& store, std::uint64_t epoch, Now start)
-      : World(durable(), {"ipc://broker"}, epoch, start), store(store) {
+      : World(durable(store), {"ipc://broker"}, epoch, start), store(store) {
     store.expire();  // the process before is gone
     lease = *store.acquire("a test", epoch);
     REQUIRE(lease.epoch == epoch);
@@ -31,9 +31,10 @@ struct DurableWorld : World {
     }
     core.check();
   }
-  static Config durable() {
+  static Config durable(const StoreDouble& store) {
     Config config;
     config.durable = true;
+    config.largest_inline = store.largest_inline();
     return config;
   }
   void send_durably(Messages messages) override { commit(std::move(messages)); }
@@ -60,6 +61,12 @@ struct DurableWorld : World {
     core.handle(committer.report());
     commit();
     return !failed;
+  }
+  /// Does the reads that were asked for.
+  void finish_reads() {
+    for (const ReadData& read : std::exchange(reads, {}))
+      core.handle(DataRead{read.number, store.read(read.key, read.offset, read.bytes)});
+    step();
   }
   /// Until nothing waits for the disk any more, except for a commit whose end the test forgot.
   void settle() {

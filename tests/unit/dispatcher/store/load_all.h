@@ -31,9 +31,22 @@ inline Result<Loaded> try_load_all(Store& store, const Lease& lease) {
   return all;
 }
 
+/// Puts the bytes of what stands apart in its place.
+inline void read_apart(Store& store, Loaded& all) {
+  const auto reader = store.reader();
+  for (TaskRecord& task : all.tasks)
+    for (Data* data : {&task.payload, &task.result}) {
+      if (!data->is_apart()) continue;
+      auto bytes = reader->read(data->key(), 0, data->size());
+      if (!bytes) FAIL(bytes.error().detail);
+      *data = std::move(*bytes);
+    }
+}
+
 inline Loaded load_all(Store& store, const Lease& lease) {
   auto loaded = try_load_all(store, lease);
   if (!loaded) FAIL(loaded.error().detail);
+  read_apart(store, *loaded);
   return std::move(*loaded);
 }
 

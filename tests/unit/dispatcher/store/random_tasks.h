@@ -64,7 +64,7 @@ class RandomTasks {
     }
     void shown(const char*, const auto&) {}
     void changing(const char*, auto& value) { draw(value); }
-    void data(const char*, Blob&) {}
+    void data(const char*, Data&) {}
 
    private:
     template <class T>

@@ -61,12 +61,25 @@ class StoreDouble : public store::Store {
         break;
       }
       page.tasks.push_back(it->second);
+      move_apart(page.tasks.back());
     }
     return page;
   }
   store::Result<void> commit(const store::Lease& lease, store::Batch& batch) override {
+    share_payloads(batch);
     const auto write = [&](const store::Batch& part) { return commit_part(lease, part); };
     return next_fault == Fault::kNone ? store::commit_in_parts(batch, write) : write(batch);
+  }
+  std::size_t largest_inline() const override { return inline_bytes; }
+  std::unique_ptr<store::DataReader> reader() override { return std::make_unique<Reader>(*this); }
+  /// What a reader would get now.
+  store::Result<Blob> read(DataKey key, std::uint64_t offset, std::uint64_t bytes) const {
+    const auto it = disk_.find(sequence_of(key));
+    if (it == disk_.end()) return failed(store::Failure::kDamaged);
+    const Data& data = key % 2 ? it->second.result : it->second.payload;
+    if (data.empty()) return failed(store::Failure::kDamaged);
+    GENAI_CHECK(data.size() > inline_bytes && offset + bytes <= data.size());
+    return data.bytes().sub(data.view().substr(offset, bytes));
   }
   store::Room room() const override { return low ? store::Room::kLow : store::Room::kEnough; }
 
@@ -86,9 +99,29 @@ class StoreDouble : public store::Store {
   std::size_t space = kNoEnd;  // for so many entries of batches
   bool low = false;
   std::size_t page_tasks = 2;
+  std::size_t inline_bytes = SIZE_MAX;  // of the largest payload or result that is not apart
   std::uint64_t commits = 0;
 
  private:
+  struct Reader : store::DataReader {
+    explicit Reader(const StoreDouble& from) : disk(from) {}
+    store::Result<Blob> read(DataKey key, std::uint64_t offset, std::uint64_t bytes) override {
+      return disk.read(key, offset, bytes);
+    }
+    const StoreDouble& disk;
+  };
+  void move_apart(store::TaskRecord& task) const {
+    if (task.payload.size() > inline_bytes)
+      task.payload = Data::apart(payload_key(task.sequence), task.payload.size());
+    if (task.result.size() > inline_bytes)
+      task.result = Data::apart(result_key(task.sequence), task.result.size());
+  }
+  /// The payload of a task that was replayed, which must still be there.
+  void share_payloads(store::Batch& batch) const {
+    for (store::TaskRecord& task : batch.added)
+      if (task.payload.is_apart())
+        task.payload = Data(*read(task.payload.key(), 0, task.payload.size()));
+  }
   static tl::unexpected<store::StoreError> failed(store::Failure failure) {
     return tl::unexpected(store::StoreError{failure, "told to"});
   }
@@ -132,16 +165,16 @@ class StoreDouble : public store::Store {
     }
   }
   static void apply(const store::Batch::Change& change, store::TaskRecord& task) {
-    using Data = store::Batch::Data;
+    using Change = store::Batch::Data;
     store::TaskRecord next = change.record;
     next.id = task.id;
     next.digest = task.digest;
     next.spec = task.spec;
     next.created_ms = task.created_ms;
-    GENAI_CHECK(change.payload != Data::kSet);
-    next.payload = change.payload == Data::kKeep ? task.payload : Blob();
-    if (change.result == Data::kKeep) next.result = task.result;
-    if (change.result == Data::kClear) GENAI_CHECK(next.result.empty());
+    GENAI_CHECK(change.payload != Change::kSet);
+    next.payload = change.payload == Change::kKeep ? task.payload : Data();
+    if (change.result == Change::kKeep) next.result = task.result;
+    if (change.result == Change::kClear) GENAI_CHECK(next.result.empty());
     task = std::move(next);
   }
 

@@ -110,6 +110,15 @@ class GENAI_EXPORT Client {
   /// replayed any more. Returns one verdict for each id, in their order: kOk, kUnknownTask or
   /// kNotFailed.
   std::vector<Verdict> purge(const std::vector<std::string>& ids);
+  /// Makes the dispatcher forget tasks that have ended, with their results and logs. Returns one
+  /// verdict for each id, in their order: kOk, kUnknownTask or kNotEnded.
+  std::vector<Verdict> forget(const std::vector<std::string>& ids);
+  /// Reads a part of a result, and acknowledges nothing: it may be read as often as wanted, until
+  /// the dispatcher drops it. Returns at most `bytes` and at most 8 MiB from `offset` on; with 0
+  /// bytes only what is told of the task and its result. Throws kUnknownTask, and kDataLost if the
+  /// disk of the dispatcher does not have the bytes any more.
+  ResultPart fetch(const std::string& id, std::uint64_t offset = 0,
+                   std::uint64_t bytes = UINT64_MAX);
   /// Changes the priority (0 to 9) of tasks that wait in the queue. Returns one verdict for each
   /// id, in their order: kOk, kUnknownTask, kNotQueued or kAlreadyTerminal.
   std::vector<Verdict> reprioritise(const std::vector<std::string>& ids, std::uint8_t priority);

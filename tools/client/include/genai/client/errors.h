@@ -48,6 +48,7 @@ enum class Errc : std::uint16_t {
   kOverQuota = 309,
   kNotQueued = 310,
   kSlowDown = 311,
+  kNotEnded = 312,
   // A node refuses an assignment.
   kNodeFull = 400,
   kNodeLeaving = 401,
@@ -68,6 +69,7 @@ enum class Errc : std::uint16_t {
   kTakenBack = 512,
   kImpossible = 513,
   kNodeUnfit = 514,
+  kDataLost = 515,
 
   // Codes of this library. They are never sent.
   kTimeout = 10000,    // no answer within Config::timeout

@@ -146,6 +146,15 @@ class GENAI_EXPORT Session {
   /// Makes the dispatcher forget Failed tasks, with their payloads and logs. Brings one verdict for
   /// each id, in their order: kOk, kUnknownTask or kNotFailed.
   void purge(const std::vector<std::string>& ids, Callback<std::vector<Verdict>> done);
+  /// Makes the dispatcher forget tasks that have ended, with their results and logs. Brings one
+  /// verdict for each id, in their order: kOk, kUnknownTask or kNotEnded.
+  void forget(const std::vector<std::string>& ids, Callback<std::vector<Verdict>> done);
+  /// Reads a part of a result, and acknowledges nothing: it may be read as often as wanted, until
+  /// the dispatcher drops it. Brings at most `bytes` and at most 8 MiB from `offset` on; with 0
+  /// bytes only what is told of the task and its result. kUnknownTask; kDataLost if the disk of the
+  /// dispatcher does not have it any more.
+  void fetch(const std::string& id, std::uint64_t offset, std::uint64_t bytes,
+             Callback<ResultPart> done);
   /// Changes the priority (0 to 9) of tasks that wait in the queue. Brings one verdict for each id,
   /// in their order: kOk, kUnknownTask, kNotQueued or kAlreadyTerminal.
   void reprioritise(const std::vector<std::string>& ids, std::uint8_t priority,

@@ -129,6 +129,13 @@ struct TaskResult {
   std::uint64_t retry_after_ms = 0;  // of a refused task: how long to wait; else 0
 };
 
+/// A part of a result, as fetch() gets it.
+struct ResultPart {
+  TaskResult task;           // its `data` holds this part; `status` is any while it has not ended
+  std::uint64_t total = 0;   // bytes of the whole result; 0: there is none, or none any more
+  std::uint64_t offset = 0;  // of the first byte of this part
+};
+
 /// A change of a task's status, or progress of its execution.
 struct TaskUpdate {
   std::string id;
