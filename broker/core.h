@@ -131,6 +131,7 @@ class Core {
   std::optional<Error> link_hello_problem(const msg::LinkHello& hello, bool same_process) const;
   bool is_dispatcher_heard() const;
   void refuse_dispatcher(const Sender& from, const Error& problem, const Now& now);
+  void prepay(Session& session, std::string_view frame);
   void on_to_nodes(const msg::ToNodes& message);
   void on_link_stats(const Peer& peer, const Now& now);
   void drop_dispatcher(const std::string& reason);

@@ -1,13 +1,21 @@
 // The core's half that faces the dispatcher.
+#include <algorithm>
 #include <utility>
 
 #include "broker/answers.h"
 #include "broker/core.h"
+#include "protocol/base/limits.h"
 #include "protocol/base/overloaded.h"
 #include "protocol/base/planted.h"
 #include "protocol/wire/codec.h"
 
 namespace genai::broker {
+namespace {
+
+// An ASSIGN_ACK, a PROGRESS and a small RESULT, each in a frame of its own.
+constexpr std::size_t kUnitsPerAssignment = 8;
+
+}  // namespace
 
 void Core::handle(const LinkFrame& event, const Now& now) {
   constexpr std::uint64_t kLinkHello = msg::LinkHello::kKind.number;
@@ -94,9 +102,17 @@ void Core::refuse_dispatcher(const Sender& from, const Error& problem, const Now
   if (may_answer(link_limits_, now)) outbox_.answer(from.peer, error_reply(problem));
 }
 
+/// A node cannot help to bring what it was assigned, however fast the fleet is. What nobody has
+/// assigned to it, it pays for.
+void Core::prepay(Session& session, std::string_view frame) {
+  session.prepaid = std::min(session.prepaid + kUnitsPerAssignment * count_assignments(frame),
+                             kUnitsPerAssignment * limits::kMaxHeld);
+}
+
 void Core::on_to_nodes(const msg::ToNodes& message) {
   for (const msg::Parcel& parcel : message.parcels) {
-    if (const Session* session = registry_.find(parcel.session)) {
+    if (Session* session = registry_.find(parcel.session)) {
+      prepay(*session, parcel.frame.view());
       ++frames_to_nodes_total_;
       bytes_to_nodes_total_.add(parcel.frame.size());
       to_nodes_.push_back({session->peer, std::string(parcel.frame.view()), parcel.session});

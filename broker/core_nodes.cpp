@@ -1,4 +1,5 @@
 // The core's half that faces the nodes.
+#include <algorithm>
 #include <utility>
 
 #include "broker/answers.h"
@@ -93,8 +94,10 @@ void Core::on_task_frame(Session& session, const Identity& who, const Blob& fram
   const auto values = count_values(frame.view());
   if (!values) return refuse_node_frame({session.peer, who}, frame.size(), values.error(), now);
   note_life(session);
-  rates_.charge(payer(who, session.peer),
-                1 + *values / kValuesPerUnit + frame.size() / kBytesPerUnit, now.mono);
+  const std::size_t units = 1 + *values / kValuesPerUnit + frame.size() / kBytesPerUnit;
+  const std::size_t prepaid = std::min(units, session.prepaid);
+  session.prepaid -= prepaid;
+  rates_.charge(payer(who, session.peer), units - prepaid, now.mono);
   session.spoke = true;
   outbox_.put(msg::Parcel{session.id, frame});
 }

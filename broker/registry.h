@@ -33,8 +33,9 @@ struct Session {
   std::vector<AssignmentRef> held;  // likewise
   bool draining = false;            // said LEAVE; the registry sets it
   bool suspect = false;             // silent for too long; likewise
-  bool cut = false;    // its connection has ended, and no HELLO has come over a new one
-  bool spoke = false;  // its next beat is news: it spoke of tasks, or the dispatcher is new
+  bool cut = false;         // its connection has ended, and no HELLO has come over a new one
+  bool spoke = false;       // its next beat is news: it spoke of tasks, or the dispatcher is new
+  std::size_t prepaid = 0;  // units: what it may still say of its tasks at no price
   std::uint64_t last_beat = 0;    // the number of its last HEARTBEAT
   Duration tell_of_rivals_at{0};  // people are not told before that others ask for its node id
 

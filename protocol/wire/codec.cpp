@@ -224,6 +224,19 @@ Expected<std::size_t> count_values(std::string_view frame) {
   return census.values;
 }
 
+std::size_t count_assignments(std::string_view frame) {
+  try {
+    Cursor cursor(frame);
+    const Head head = read_head(cursor);
+    if (check_head(head.version, head.type, Direction::kToNode).number != msg::Assign::kKind.number)
+      return 0;
+    const auto entries = head.size > kHeadFields ? cursor.next() : std::nullopt;
+    return entries && entries->kind == Kind::kArray ? entries->size : 0;
+  } catch (const DecodeError&) {
+    return 0;
+  }
+}
+
 bool is_node_task_type(std::uint64_t type) {
   const MessageKind* kind = find_kind(type);
   return kind && kind->way == Way::kNodeToDispatcher;

@@ -46,6 +46,10 @@ std::vector<AssignmentRef> unreadable_results(const Blob& frame);
 /// kMalformed, kTooLarge.
 Expected<std::size_t> count_values(std::string_view frame);
 
+/// Returns how many assignments a frame for a node has: those of an ASSIGN, else none. Reads only
+/// the heads, so believe it only of a dispatcher.
+std::size_t count_assignments(std::string_view frame);
+
 /// Returns whether nodes send messages of this type to the dispatcher, through the broker.
 bool is_node_task_type(std::uint64_t type);
 

@@ -291,6 +291,58 @@ TEST_CASE("who has sent what is costly to read is not read for a while, and othe
   CHECK(passed == 1);
 }
 
+TEST_CASE("what a node says of its assignments costs nothing, and a flood of other results does") {
+  World world;
+  world.connect_dispatcher();
+  const msg::Result result{{{ref_of("t"), msg::Outcome::kOk, {{"run_ms", 1u}}, {}}}};
+  // How many frames of a node are passed on when it says all this of each of `tasks` tasks.
+  const auto passed = [&](const std::string& node, std::uint8_t session, int tasks,
+                          bool is_assigned) {
+    world.node(node, hello(node, session));
+    std::size_t frames = 0;
+    for (int i = 0; i < tasks; ++i) {
+      if (is_assigned)
+        world.dispatcher(
+            "D",
+            msg::ToNodes{{{session_of(session), blob_of(msg::Assign{{{ref_of("t"), {}, {}}}})}}});
+      world.node(node, msg::AssignAck{{{ref_of("t"), ErrorCode::kOk, ""}}});
+      world.node(node, msg::Progress{{{ref_of("t"), 0.5, "half way"}}});
+      world.node(node, result);
+      world.expire();
+      for (const auto& sent : std::exchange(world.link, {}))
+        if (const auto* from = std::get_if<msg::FromNodes>(&sent.message))
+          frames += from->parcels.size();
+    }
+    return frames;
+  };
+  CHECK(passed("honest", 1, 100'000, true) == 300'000);
+  CHECK(world.metric("malformed_nodes_total") == 0);
+  const std::size_t of_flood = passed("liar", 2, 100'000, false);
+  CHECK(of_flood >= 40'000);
+  CHECK(of_flood <= 50'000);
+  CHECK(world.metric("malformed_nodes_total") == 300'000 - of_flood);
+  CHECK(passed("honest", 1, 1, true) == 3);
+}
+
+TEST_CASE("what is prepaid by assignments is no more than those that a node can hold") {
+  World world;
+  world.connect_dispatcher();
+  world.node("a", hello("n1", 1));
+  const Blob assign = blob_of(
+      msg::Assign{std::vector<msg::Assignment>(limits::kMaxBatchEntries, {ref_of("t"), {}, {}})});
+  for (int i = 0; i < 100; ++i) world.dispatcher("D", msg::ToNodes{{{session_of(1), assign}}});
+  const Blob result = result_frame("t");
+  std::size_t refused = 0;
+  for (int i = 0; i < 200'000; ++i) {
+    const std::uint64_t before = world.metric("malformed_nodes_total");
+    world.core.handle(NodeFrame{{"a", world.who}, result}, world.now);
+    refused += world.metric("malformed_nodes_total") - before;
+  }
+  const std::size_t passed = 200'000 - refused;
+  CHECK(passed <= (limits::kMaxAskedPerSecond + 8 * limits::kMaxHeld) / 2 + 1);
+  CHECK(passed > limits::kMaxAskedPerSecond / 2);
+}
+
 TEST_CASE("fields that are not known are paid for by their bytes") {
   World world;
   world.connect_dispatcher();

@@ -453,6 +453,22 @@ TEST_CASE("a spec goes on in canonical form, and as it came when it came so") {
   }
 }
 
+TEST_CASE("the assignments of a frame are counted by its heads alone") {
+  const auto assign = [](std::size_t entries) {
+    return encode(
+        msg::Assign{std::vector<msg::Assignment>(entries, {{*TaskId::parse("t"), 1, 1}, {}, {}})});
+  };
+  for (const std::size_t entries : {1, 15, 16, 4096})
+    CHECK(count_assignments(assign(entries)) == entries);
+  CHECK(count_assignments(encode(msg::Keep{{{*TaskId::parse("t"), 1, 1}}})) == 0);
+  const std::string whole = assign(1);
+  for (std::size_t bytes = 0; bytes < 4; ++bytes)
+    CHECK(count_assignments(whole.substr(0, bytes)) == 0);
+  CHECK(count_assignments("junk") == 0);
+  CHECK(count_assignments("\x92\x01\x0a") == 0);      // no entries
+  CHECK(count_assignments("\x93\x01\x0a\xc0") == 0);  // no array
+}
+
 TEST_CASE("the values of a frame are counted as they stand") {
   CHECK(count_values(encode(msg::Ping{1})).value() == 3);
   CHECK(count_values("\x81\xa1p\x92\x01\x90").value() == 4);
