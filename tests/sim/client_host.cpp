@@ -59,7 +59,7 @@ void ClientHost::crash() {
 }
 
 void ClientHost::submit(TaskSpec spec) {
-  const TaskId task = *TaskId::parse(fmt::format("{}-{}", name(), ++submitted_));
+  const TaskId task = id_of(++submitted_);
   spec.tenant = tenant_;
   Job& job = jobs_[task];
   job.submission = {task, make_spec(std::move(spec), {}), Blob("prompt of " + task.str())};
@@ -221,7 +221,7 @@ void ClientHost::operate() {
       env_.oracle->asked_to_purge(id);
       ask(msg::Purge{0, {id}});
     } else {
-      const TaskId as = *TaskId::parse(fmt::format("{}-{}", name(), ++submitted_));
+      const TaskId as = id_of(++submitted_);
       ask(msg::Replay{0, {{id, as}}});
     }
     return;
@@ -243,6 +243,14 @@ void ClientHost::forget_some() {
   }
 }
 
+void ClientHost::cancel_latest() {
+  const TaskId task = id_of(submitted_);
+  if (const Job* job = find(task); core_ && job && !job->done) {
+    ask(msg::Cancel{0, {task}});
+    wake_now();
+  }
+}
+
 void ClientHost::set_drained(const std::string& target, bool on) {
   ask(msg::Drain{0, target, on});
   wake_now();
@@ -253,6 +261,10 @@ std::vector<TaskId> ClientHost::open_jobs() const {
   for (const auto& [id, job] : jobs_)
     if (!job.done) ids.push_back(id);
   return ids;
+}
+
+TaskId ClientHost::id_of(unsigned number) const {
+  return *TaskId::parse(fmt::format("{}-{}", name(), number));
 }
 
 ClientHost::Job* ClientHost::find(const TaskId& id) {

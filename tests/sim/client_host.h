@@ -25,6 +25,8 @@ class ClientHost : public Host {
   void submit(TaskSpec spec);
   /// Cancels, replays, purges, asks; by chance.
   void operate();
+  /// The task that was submitted last, if it may still run.
+  void cancel_latest();
   void set_drained(const std::string& target, bool on);
   /// Every job has ended, and everything was answered.
   bool is_settled() const;
@@ -59,6 +61,7 @@ class ClientHost : public Host {
   void watch_accepted();
   void resubmit(const Now& clock);
   std::vector<TaskId> open_jobs() const;
+  TaskId id_of(unsigned number) const;
   Job* find(const TaskId& id);
 
   const std::string tenant_;

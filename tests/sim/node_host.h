@@ -30,6 +30,8 @@ class NodeHost : public Host {
   void crash();
   void leave();
   bool is_settled() const { return core_ && core_->joined() && core_->held().empty(); }
+  /// Tasks, while it is up.
+  std::size_t held() const { return core_->held().size(); }
   const NodeTraits& traits() const { return traits_; }
   /// Called when the process ends by itself.
   std::function<void()> on_end;

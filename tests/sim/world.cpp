@@ -10,6 +10,8 @@ namespace {
 // the ttl of others.
 constexpr Duration kMostToEnd = from_ms(3'600'000);
 
+constexpr std::uint64_t kLargeFleet = 6;  // nodes
+
 dispatcher::Config some_config(Rng& rng) {
   dispatcher::Config config;
   config.durable = true;
@@ -31,6 +33,7 @@ World::World(std::uint64_t seed, Trace::Mode mode)
   chaos_ends_ = rng.ms(8'000, 30'000);
   const auto dispatcher = [this] { return dispatchers_[active_]->id(); };
   std::vector<HostId> broker_ids;
+  const std::uint64_t nodes = rng.one_in(8) ? kLargeFleet : 1 + rng.below(4);
   const std::uint64_t brokers = 1 + rng.below(2);
   for (std::uint64_t i = 0; i < brokers; ++i) {
     brokers_.push_back(std::make_unique<BrokerHost>(env_, fmt::format("broker-{}", i)));
@@ -49,7 +52,6 @@ World::World(std::uint64_t seed, Trace::Mode mode)
     };
   }
   std::vector<std::string> node_ids;
-  const std::uint64_t nodes = rng.one_in(8) ? 6 : 1 + rng.below(4);
   for (std::uint64_t i = 0; i < nodes; ++i) {
     NodeTraits traits{fmt::format("node-{}", i),
                       static_cast<std::uint32_t>(1 + rng.below(3)),
@@ -82,6 +84,7 @@ void World::run() {
   for (auto& client : clients_) client->start();
   plan_workload();
   plan_chaos();
+  if (env_.faults.on(Fault::kOperator) && env_.rng.one_in(2)) plan_operations();
   env_.scheduler.at(chaos_ends_, [this] { heal(); });
   while (!is_done()) {
     if (env_.scheduler.now() > chaos_ends_ + kMostToEnd) fail_unfinished();
@@ -131,6 +134,16 @@ void World::plan_chaos() {
     if (env_.faults.healed()) return;
     strike();
     plan_chaos();
+  });
+}
+
+/// A busy operator: else what only operators bring about is hardly ever met with other faults.
+void World::plan_operations() {
+  env_.scheduler.in(env_.rng.ms(100, 2'000), [this] {
+    if (env_.faults.healed()) return;
+    env_.faults.count(Fault::kOperator);
+    operate();
+    plan_operations();
   });
 }
 
@@ -213,10 +226,12 @@ void World::partition(bool one_way) {
   Rng& rng = env_.rng;
   const Duration until = env_.scheduler.now() + rng.ms(200, 20'000);
   const bool lose = rng.one_in(2);
-  // Often one that many others talk to: else most nodes of a broker hardly ever vanish at once.
-  const HostId one =
-      rng.one_in(4) ? rng.pick(brokers_)->id() : HostId{rng.below(env_.hosts.size())};
-  const bool from_all = rng.one_in(3);
+  // Often one that many others talk to, and a broker of a large fleet from all: else most nodes of
+  // a broker hardly ever vanish at once.
+  const bool is_large = nodes_.size() == kLargeFleet;
+  const bool is_broker = rng.one_in(is_large ? 2 : 4);
+  const HostId one = is_broker ? rng.pick(brokers_)->id() : HostId{rng.below(env_.hosts.size())};
+  const bool from_all = (is_broker && is_large) || rng.one_in(3);
   const HostId other = rng.below(env_.hosts.size());
   env_.note("{} is cut off {} {}", env_.hosts[one]->name(), one_way ? "one way from" : "from",
             from_all ? "all" : env_.hosts[other]->name());
@@ -263,14 +278,25 @@ void World::operate() {
     case 1:
       if (client.is_up()) client.set_drained("", rng.one_in(2));
       return;
-    case 2:  // often: few of them still hold what can only be given back
+    case 2:
     case 3:
-    case 4:
       if (node.is_up()) node.leave();
       return;
+    case 4:
+      return leave_busiest();
+    case 5:  // at once, so that often no node has acknowledged the task yet
+      client.submit(some_spec());
+      return env_.scheduler.in(rng.ms(0, 10), [&client] { client.cancel_latest(); });
     default:
       if (client.is_up()) client.operate();
   }
+}
+
+/// The node that most likely holds what it can only give back.
+void World::leave_busiest() {
+  NodeHost& node = **std::ranges::max_element(
+      nodes_, {}, [](const auto& host) { return host->is_up() ? host->held() : 0; });
+  if (node.is_up()) node.leave();
 }
 
 // ---- and how it ends

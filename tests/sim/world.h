@@ -28,12 +28,14 @@ class World {
  private:
   void plan_workload();
   void plan_chaos();
+  void plan_operations();
   void strike();
   template <class H>
   void crash_and_restart(H& host);
   bool is_wanted(const Host& host) const;
   void partition(bool one_way);
   void operate();
+  void leave_busiest();
   void take_over();
   void second_session();
   void submit_some(std::uint64_t tasks);
