@@ -113,16 +113,10 @@ void BrokerHost::apply(const Now& clock) {
     failed.insert(output.peer);
     core_->handle(broker::LinkUndeliverable{output.peer, code(sent)}, clock);
   }
-  for (const LogEvent& note : events.notes) show(note);
-}
-
-void BrokerHost::show(const LogEvent& note) {
-  env_.coverage.count("broker: " + note.text);
-  if (!env_.trace.on()) return;
-  std::string fields;
-  for (const auto& [key, value] : note.fields)
-    if (const auto* text = std::get_if<std::string>(&value.v)) fields += " " + key + "=" + *text;
-  env_.note("{}: {}{}", name(), note.text, fields);
+  for (const LogEvent& note : events.notes) {
+    env_.coverage.count("broker: " + note.text);
+    show(note);
+  }
 }
 
 }  // namespace genai::sim

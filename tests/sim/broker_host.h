@@ -28,7 +28,6 @@ class BrokerHost : public Host {
   void take_events();
   void apply(const Now& clock);
   void check_fence(std::size_t first_output);
-  void show(const LogEvent& note);
 
   std::unique_ptr<broker::Core> core_;
   broker::Events events_;    // of this pass

@@ -120,7 +120,7 @@ void ClientHost::on(Core::Reconnect) {
 
 void ClientHost::on(Core::Send& send) { line_.send(dispatcher_(), std::move(send.frame)); }
 
-void ClientHost::on(const LogEvent& event) { env_.note("{}: {}", name(), event.text); }
+void ClientHost::on(const LogEvent& event) { show(event); }
 
 void ClientHost::on(const msg::Acceptance& verdict) {
   Job* job = find(verdict.task_id);

@@ -301,19 +301,6 @@ void DispatcherHost::send_parcels(const msg::ToNodes& message) {
   }
 }
 
-void DispatcherHost::show(const LogEvent& note) {
-  if (!env_.trace.on()) return;
-  std::string fields;
-  for (const auto& [key, value] : note.fields)
-    std::visit(
-        [&, key = key](const auto& v) {
-          if constexpr (fmt::is_formattable<std::decay_t<decltype(v)>>::value)
-            fields += fmt::format(" {}={}", key, v);
-        },
-        value.v);
-  env_.note("{}: {}{}", name(), note.text, fields);
-}
-
 /// Every edge that a task took since the last pass. A node that may go on with what is not its task
 /// any more must be told.
 void DispatcherHost::check_changes(const dispatcher::Effects& effects) {

@@ -58,7 +58,6 @@ class DispatcherHost : public Host {
   bool raise_epoch(const Now& clock);
   void send(dispatcher::Messages messages);
   void send_parcels(const msg::ToNodes& message);
-  void show(const LogEvent& note);
   void check_changes(const dispatcher::Effects& effects);
   void check_let_go(const dispatcher::Task& task, const dispatcher::LogEntry& from,
                     const std::set<AssignmentRef>& aborted);

@@ -1,7 +1,9 @@
 #include "host.h"
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
+#include <variant>
 
 namespace genai::sim {
 namespace {
@@ -41,6 +43,19 @@ std::deque<Arrival> Host::take_arrivals() {
     inbox_.pop_front();
   }
   return taken;
+}
+
+void Host::show(const LogEvent& event) {
+  if (!env_.trace.on()) return;
+  std::string fields;
+  for (const auto& [key, value] : event.fields)
+    std::visit(
+        [&, key = key](const auto& v) {
+          if constexpr (fmt::is_formattable<std::decay_t<decltype(v)>>::value)
+            fields += fmt::format(" {}={}", key, v);
+        },
+        value.v);
+  env_.note("{}: {}{}", name_, event.text, fields);
 }
 
 void Host::wake(Duration when) {

@@ -7,6 +7,7 @@
 
 #include "environment.h"
 #include "network.h"
+#include "protocol/base/log_event.h"
 #include "protocol/base/time.h"
 
 namespace genai::sim {
@@ -39,6 +40,8 @@ class Host {
   Now clock() const;
   /// The next arrivals to handle: not always all that have come.
   std::deque<Arrival> take_arrivals();
+  /// Puts a line of its log into the trace.
+  void show(const LogEvent& event);
   void forget_arrivals() { inbox_.clear(); }
 
   Environment& env_;
