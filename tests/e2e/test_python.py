@@ -41,7 +41,8 @@ class Examples(FleetTest):
                          [["Completed", "A BLUE CUBE"], ["Completed", "A RED SPHERE"]])
 
     def test_client_with_the_ready_node(self):
-        self.start_nodes(2, "--echo")
+        # More tasks than fit in two SUBMITs of the client. With few slots each would wait for a trip of its own.
+        self.start_nodes(2, "--echo", slots=64)
         prompts = [f"prompt {i}" for i in range(1200)]
         out = self.folder / "out"
         code, lines = self.run_client("--out", str(out), stdin="\n".join(prompts))
