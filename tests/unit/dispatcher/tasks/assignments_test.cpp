@@ -9,7 +9,7 @@
 
 using namespace genai;
 using namespace genai::dispatcher;
-using genai::dispatcher::test::session_id;
+using genai::dispatcher::test::session;
 using genai::test::death_of;
 
 namespace {
@@ -22,7 +22,7 @@ AssignmentRef ref_to(const std::string& id, std::uint32_t attempt = 1) {
 
 struct Given {
   Assignments assignments;
-  Assignee& node = assignments.open(session_id(1));
+  Assignee& node = assignments.open(session(1));
   std::vector<AssignmentRef> resent;
 
   void resend(Duration now) {
@@ -41,7 +41,7 @@ struct Given {
 Task with(TaskStatus status) {
   Task task;
   task.status = status;
-  task.issued = {{1, 7, session_id(1), *NodeId::parse("n")}};
+  task.issued = {{1, 7, session(1), *NodeId::parse("n")}};
   task.current = 1;
   return task;
 }
@@ -128,24 +128,24 @@ TEST_CASE("after a long pause each abort is due once, and not once for each time
 TEST_CASE("nothing is due for a session that is gone, nor for its successor") {
   Given given;
   given.abort(ref_to("x"), from_ms(1'000));
-  given.assignments.close(session_id(1));
-  CHECK(given.assignments.find(session_id(1)) == nullptr);
-  given.assignments.open(session_id(1));
+  given.assignments.close(session(1));
+  CHECK(given.assignments.find(session(1)) == nullptr);
+  given.assignments.open(session(1));
   given.resend(from_ms(5'000));
   CHECK(given.resent.empty());
 }
 
 TEST_CASE("sessions are entered once, and end only without tasks") {
   Given given;
-  CHECK(given.assignments.find(session_id(1)) == &given.node);
-  CHECK(given.assignments.find(session_id(2)) == nullptr);
+  CHECK(given.assignments.find(session(1)) == &given.node);
+  CHECK(given.assignments.find(session(2)) == nullptr);
   CHECK(given.assignments.size() == 1);
-  CHECK(death_of([&] { given.assignments.open(session_id(1)); }).aborted);
-  CHECK(death_of([&] { given.assignments.close(session_id(2)); }).aborted);
+  CHECK(death_of([&] { given.assignments.open(session(1)); }).aborted);
+  CHECK(death_of([&] { given.assignments.close(session(2)); }).aborted);
   Task task = with(TaskStatus::kSent);
   CHECK(death_of([&] { Assignments::take(given.node, task); }).aborted);
   Assignments::give(given.node, task);
-  CHECK(death_of([&] { given.assignments.close(session_id(1)); }).aborted);
+  CHECK(death_of([&] { given.assignments.close(session(1)); }).aborted);
   task.status = TaskStatus::kUnscheduled;  // and is still in the list
   CHECK(death_of([&] { given.assignments.check(); }).aborted);
 }

@@ -13,15 +13,9 @@
 #include "dispatcher/tasks/lifecycle.h"
 #include "protocol/base/overloaded.h"
 #include "protocol/wire/codec.h"
+#include "tests/unit/dispatcher/numbers.h"
 
 namespace genai::dispatcher::test {
-
-inline SessionId session_id(unsigned number) {
-  SessionId::Bytes bytes{};
-  bytes[0] = static_cast<std::uint8_t>(number);
-  bytes[15] = 1;
-  return SessionId(bytes);
-}
 
 struct Life {
   static constexpr std::uint64_t kEpoch = 7;
@@ -50,8 +44,8 @@ struct Life {
 
   // ---- nodes: number n is "node-n"
   SessionId join(unsigned number, std::uint32_t slots = 1) {
-    const SessionId session = session_id(number);
-    happen(SessionJoined{session, *NodeId::parse("node-" + std::to_string(number)), slots});
+    const SessionId session = numbered<SessionId>(number);
+    happen(SessionJoined{session, node(number), slots});
     return session;
   }
   void acknowledge(const SessionId& session, const AssignmentRef& ref,
@@ -114,6 +108,23 @@ struct Life {
     CHECK(task.status == TaskStatus::kSent);
     return ref;
   }
+  struct Given {
+    SessionId node;
+    Task& task;
+    AssignmentRef ref;
+  };
+  /// Node 1 has joined, and is sent task "t".
+  Given assigned() {
+    const SessionId node = join(1);
+    Task& task = accept("t");
+    return {node, task, assign(task, node)};
+  }
+  /// The same, and the node takes it.
+  Given sent() {
+    const SessionId node = join(1);
+    Task& task = accept("t");
+    return {node, task, send(task, node)};
+  }
   /// A task that an earlier process had assigned to that session.
   Task& restore(const std::string& id, unsigned number, std::uint64_t epoch = 3) {
     TaskRecord record;
@@ -122,8 +133,7 @@ struct Life {
     record.spec = KeptSpec(make_spec({}, {}));
     record.created_ms = to_ms(now.wall) - 1'000;
     record.status = TaskStatus::kSent;
-    record.issued = {
-        {1, epoch, session_id(number), *NodeId::parse("node-" + std::to_string(number))}};
+    record.issued = {{1, epoch, numbered<SessionId>(number), node(number)}};
     record.current = 1;
     record.log.add(1, TaskStatus::kSent, "node took it");
     Task& task = lifecycle.restore(std::move(record), now);
