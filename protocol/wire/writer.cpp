@@ -1,7 +1,5 @@
 #include "protocol/wire/writer.h"
 
-#include <bit>
-
 #include "protocol/wire/open_map.h"
 
 namespace genai::wire {
@@ -14,18 +12,10 @@ struct ValuePacker {
   void operator()(bool b) const { packer.pack(b); }
   void operator()(std::int64_t i) const { packer.pack(i); }
   void operator()(std::uint64_t i) const { packer.pack(i); }
-  // The packer would make an integer of a whole one, and a node find 7 where a client said 7.0.
-  void operator()(double d) const {
-    const auto bits = std::bit_cast<std::uint64_t>(d);
-    char bytes[9] = {'\xcb'};
-    for (int i = 0; i < 8; ++i) bytes[8 - i] = static_cast<char>(bits >> (8 * i));
-    packer.pack_bin_body(bytes, sizeof bytes);
-  }
+  // Not an integer if it is whole: a node would find 7 where a client said 7.0.
+  void operator()(double d) const { packer.pack_float(d); }
   void operator()(const std::string& text) const { packer.pack(text); }
-  void operator()(const Bytes& bytes) const {
-    packer.pack_bin(static_cast<std::uint32_t>(bytes.data.size()));
-    packer.pack_bin_body(bytes.data.data(), static_cast<std::uint32_t>(bytes.data.size()));
-  }
+  void operator()(const Bytes& bytes) const { packer.pack_bin(bytes.data); }
   void operator()(const ValueList& list) const {
     packer.pack_array(static_cast<std::uint32_t>(list.size()));
     for (const Value& value : list) pack_value(packer, value);
@@ -49,7 +39,7 @@ void Writer::pack_spec(const TaskSpec& spec) {
   if (spec.raw.empty())
     pack_map(packer_, map_from(spec));
   else
-    packer_.pack_bin_body(spec.raw.data(), static_cast<std::uint32_t>(spec.raw.size()));
+    packer_.pack_raw(spec.raw);
 }
 
 void Writer::pack_meta(const PublicMetaInfo& meta) { pack_map(packer_, map_from(meta)); }

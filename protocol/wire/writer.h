@@ -1,9 +1,6 @@
 // The archive that writes fields as msgpack.
 #pragma once
 
-#include <algorithm>
-#include <array>
-#include <msgpack.hpp>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -15,44 +12,12 @@
 #include "protocol/base/errors.h"
 #include "protocol/base/ids.h"
 #include "protocol/base/value.h"
+#include "protocol/wire/packer.h"
 #include "protocol/wire/public_meta.h"
 #include "protocol/wire/shape.h"
 #include "protocol/wire/task_spec.h"
 
 namespace genai::wire {
-
-/// Most writes have only a few bytes, so they are gathered. Large content is appended directly.
-class StringSink {
- public:
-  StringSink() {}  // does not fill the room: that would cost more than most messages
-  void write(const char* data, std::size_t size) {
-    if (size > kLarge) {
-      flush();
-      bytes_.append(data, size);
-      return;
-    }
-    if (room_.size() - end_ < size) flush();
-    std::copy_n(data, size, room_.data() + end_);  // `data` of an empty text may be null
-    end_ += size;
-  }
-  std::string take() {
-    flush();
-    return std::exchange(bytes_, {});
-  }
-
- private:
-  static constexpr std::size_t kLarge = 1024;
-
-  void flush() {
-    bytes_.append(room_.data(), end_);
-    end_ = 0;
-  }
-
-  std::string bytes_;
-  std::array<char, 8 * kLarge> room_;
-  std::size_t end_ = 0;
-};
-using Packer = msgpack::packer<StringSink>;
 
 void pack_value(Packer& packer, const Value& value);
 void pack_map(Packer& packer, const ValueMap& map);
@@ -84,7 +49,7 @@ class Writer {
   }
   template <class Tag>
   void id(const char*, const BinaryId<Tag>& id) {
-    if (is_next()) pack_bin(id.view());
+    if (is_next()) packer_.pack_bin(id.view());
   }
   template <class Int>
   void uint(const char*, Int value, std::uint64_t = 0, std::uint64_t = UINT64_MAX) {
@@ -104,7 +69,7 @@ class Writer {
   void bin(const char* field, const Blob& blob, std::size_t max) {
     if (!is_next()) return;
     check(field, blob.size(), max);
-    pack_bin(blob.view());
+    packer_.pack_bin(blob.view());
   }
   void code(const char*, ErrorCode code) {
     if (is_next()) packer_.pack(static_cast<std::uint64_t>(code));
@@ -157,10 +122,6 @@ class Writer {
   }
   void pack_spec(const TaskSpec& spec);
   void pack_meta(const PublicMetaInfo& meta);
-  void pack_bin(std::string_view bytes) {
-    packer_.pack_bin(static_cast<std::uint32_t>(bytes.size()));
-    packer_.pack_bin_body(bytes.data(), static_cast<std::uint32_t>(bytes.size()));
-  }
   static void check(const char* field, std::size_t size, std::size_t max) {
     if (size > max) throw std::length_error(std::string("encode: over the limit: ") + field);
   }

@@ -81,8 +81,7 @@ class OtherRelease {
   static void pack_unknown(wire::Packer& packer) {
     packer.pack(7);
     packer.pack("new");
-    packer.pack_bin(2);
-    packer.pack_bin_body("\x00\xff", 2);
+    packer.pack_bin({"\x00\xff", 2});
     wire::pack_value(packer, ValueList{ValueList{1, ValueList{2.5, "deep"}}, true});
     wire::pack_map(packer, {{"a", ValueMap{{"b", ValueList{false}}}}});
   }
