@@ -17,10 +17,13 @@ std::string get_string(const ValueMap& map, std::string_view key, std::string fa
 }
 
 std::uint64_t get_uint(const ValueMap& map, std::string_view key, std::uint64_t fallback) {
-  if (const auto* i = find<std::int64_t>(map, key); i && *i >= 0)
+  const auto it = map.find(key);
+  if (it == map.end()) return fallback;
+  const Value::Variant& value = it->second.v;
+  if (const auto* i = std::get_if<std::int64_t>(&value); i && *i >= 0)
     return static_cast<std::uint64_t>(*i);
-  if (const auto* u = find<std::uint64_t>(map, key)) return *u;
-  return fallback;
+  const auto* u = std::get_if<std::uint64_t>(&value);
+  return u ? *u : fallback;
 }
 
 double get_double(const ValueMap& map, std::string_view key, double fallback) {

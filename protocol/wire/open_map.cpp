@@ -31,7 +31,8 @@ Error wrong_key(std::string_view key, const std::string& what,
 }
 
 // The entries of an open map, one after the other; the first wrong value is remembered as the
-// error. Each of its methods fills `out` when the entry is the one it names.
+// error. Each of its methods fills `out` when the entry is the one it names. Hardly any is, so the
+// names are compared in place.
 class KeyReader {
  public:
   explicit KeyReader(std::string_view raw) : cursor_(raw), left_(cursor_.next()->size) {}
@@ -51,25 +52,11 @@ class KeyReader {
 
   template <class Int>
   void uint(std::string_view key, Int& out, std::uint64_t min, std::uint64_t max) {
-    if (key_ != key) return;
-    const Token token = *Cursor(value_).next();
-    if (token.kind != Kind::kUint || token.uint < min || token.uint > max)
-      return wrong(out_of_range(min, max));
-    out = static_cast<Int>(token.uint);
+    if (key_ == key) out = static_cast<Int>(take_uint(out, min, max));
   }
 
   void real(std::string_view key, double& out) {
-    if (key_ != key) return;
-    const Token token = *Cursor(value_).next();
-    if (token.kind == Kind::kUint && token.uint <= INT64_MAX)
-      out = static_cast<double>(token.uint);
-    else if (token.kind == Kind::kNegative)
-      out = static_cast<double>(token.negative);
-    else if (token.kind == Kind::kFloat)
-      out = token.real;
-    else
-      return wrong("expected a number");
-    if (out < 0) wrong(kNotNegative);
+    if (key_ == key) take_real(out);
   }
 
   void texts(std::string_view key, std::vector<std::string>& out, std::size_t max_entries) {
@@ -92,6 +79,24 @@ class KeyReader {
   void take_text(const Token& token, std::string& out) {
     if (token.kind != Kind::kStr || token.size > kMaxNameBytes) return wrong(too_long());
     out = token.view();
+  }
+  std::uint64_t take_uint(std::uint64_t before, std::uint64_t min, std::uint64_t max) {
+    const Token token = *Cursor(value_).next();
+    if (token.kind == Kind::kUint && token.uint >= min && token.uint <= max) return token.uint;
+    wrong(out_of_range(min, max));
+    return before;
+  }
+  void take_real(double& out) {
+    const Token token = *Cursor(value_).next();
+    if (token.kind == Kind::kUint && token.uint <= INT64_MAX)
+      out = static_cast<double>(token.uint);
+    else if (token.kind == Kind::kNegative)
+      out = static_cast<double>(token.negative);
+    else if (token.kind == Kind::kFloat)
+      out = token.real;
+    else
+      return wrong("expected a number");
+    if (out < 0) wrong(kNotNegative);
   }
   void wrong(const std::string& what) { error_ = wrong_key(key_, what); }
 
