@@ -31,7 +31,7 @@ bool is_promise(const ClientReply& reply) {
 
 template <class Any>
 template <class M, class Entry>
-void Outbox::Queue<Any>::append(std::vector<Entry> M::*list, Entry entry, std::size_t bytes) {
+Entry& Outbox::Queue<Any>::add(std::vector<Entry> M::*list, std::size_t bytes) {
   M* last = messages.empty() ? nullptr : std::get_if<M>(&messages.back());
   bytes += kEntryOverheadBytes;
   if (!last || (last->*list).size() == limits::kMaxBatchEntries ||
@@ -41,7 +41,7 @@ void Outbox::Queue<Any>::append(std::vector<Entry> M::*list, Entry entry, std::s
     last_bytes = 0;
   }
   last_bytes += bytes;
-  (last->*list).push_back(std::move(entry));
+  return (last->*list).emplace_back();
 }
 
 Outbox::NodeQueue& Outbox::NodeQueues::of(const Session& session) {
@@ -84,23 +84,22 @@ void Outbox::NodeQueues::bundle(std::vector<Messages::ToBroker>& out) {
 
 void Outbox::assign(const Session& to, const TaskRecord& task, const AssignmentRef& ref,
                     Blob payload) {
-  TaskSpec spec;
-  spec.raw = task.spec.raw();  // the others are in it
-  nodes_.of(to).append(&msg::Assign::entries,
-                       msg::Assignment{ref, std::move(spec), std::move(payload)},
-                       task.content_bytes());
+  msg::Assignment& entry = nodes_.of(to).add(&msg::Assign::entries, task.content_bytes());
+  entry.ref = ref;
+  entry.spec.raw = task.spec.raw();  // the others are in it
+  entry.payload = std::move(payload);
 }
 
 void Outbox::abort(const Session& to, const AssignmentRef& ref, ErrorCode code) {
-  nodes_.of(to).append(&msg::Abort::entries, msg::Abort::Entry{ref, code}, 0);
+  nodes_.of(to).add(&msg::Abort::entries, 0) = {ref, code};
 }
 
 void Outbox::keep(const Session& to, const AssignmentRef& ref) {
-  nodes_.of(to).append(&msg::Keep::refs, AssignmentRef(ref), 0);
+  nodes_.of(to).add(&msg::Keep::refs, 0) = ref;
 }
 
 void Outbox::ack_result(const Session& to, const AssignmentRef& ref, ErrorCode code) {
-  acks_.of(to).append(&msg::ResultAck::entries, msg::ResultAck::Entry{ref, code}, 0);
+  acks_.of(to).add(&msg::ResultAck::entries, 0) = {ref, code};
 }
 
 void Outbox::error(const Session& to, Error error) {
@@ -112,14 +111,13 @@ void Outbox::reply(const std::string& peer, ClientReply message) {
   lane.to_clients.push_back({peer, std::move(message)});
 }
 
-void Outbox::update(const std::string& peer, msg::Update::Entry entry) {
-  const std::size_t bytes = entry.text.size();
-  updates_[peer].append(&msg::Update::entries, std::move(entry), bytes);
+void Outbox::update(const std::string& peer, msg::Update::Entry&& entry) {
+  updates_[peer].add(&msg::Update::entries, entry.text.size()) = std::move(entry);
 }
 
-void Outbox::deliver(const std::string& peer, msg::Deliver::Entry entry) {
+void Outbox::deliver(const std::string& peer, msg::Deliver::Entry&& entry) {
   const std::size_t bytes = entry.data.size() + memory_of(entry.info);
-  deliveries_[peer].append(&msg::Deliver::entries, std::move(entry), bytes);
+  deliveries_[peer].add(&msg::Deliver::entries, bytes) = std::move(entry);
 }
 
 void Outbox::to_broker(std::size_t broker, LinkToBroker message) {

@@ -28,8 +28,8 @@ class Outbox {
   /// What tells of tasks waits for their commit; what does not (statistics, refusals) leaves at
   /// once.
   void reply(const std::string& peer, ClientReply message);
-  void update(const std::string& peer, msg::Update::Entry entry);
-  void deliver(const std::string& peer, msg::Deliver::Entry entry);
+  void update(const std::string& peer, msg::Update::Entry&& entry);
+  void deliver(const std::string& peer, msg::Deliver::Entry&& entry);
 
   void to_broker(std::size_t broker, LinkToBroker message);
   void reopen_link(std::size_t broker) { effects_.reopen_links.push_back(broker); }
@@ -45,9 +45,10 @@ class Outbox {
     std::vector<Any> messages;
     std::size_t last_bytes = 0;  // gathered in the last message
 
-    /// To the last message if it is of that type and has room, else to a new one.
+    /// Returns a new entry of the last message if that is of the type and has room for so many
+    /// bytes, else of a new one. Fill it at once.
     template <class M, class Entry>
-    void append(std::vector<Entry> M::*list, Entry entry, std::size_t bytes);
+    Entry& add(std::vector<Entry> M::*list, std::size_t bytes);
   };
   struct NodeQueue : Queue<ToNode> {
     SessionId session;

@@ -12,9 +12,17 @@ constexpr unsigned kMaxResendFactor = 12;
 // ---- who watches what
 
 Clients::Client& Clients::client_of(const std::string& peer) {
-  const auto [it, is_new] = clients_.try_emplace(peer);
-  if (is_new) it->second.peer = &it->first;
+  if (Client* known = find(peer)) return *known;
+  const auto it = clients_.try_emplace(peer).first;
+  it->second.peer = &it->first;
   return it->second;
+}
+
+/// Null: there is none.
+Clients::Client* Clients::find(const std::string& peer) {
+  if (asked_for_ && *asked_for_->peer == peer) return asked_for_;
+  const auto it = clients_.find(peer);
+  return it == clients_.end() ? nullptr : asked_for_ = &it->second;
 }
 
 Clients::WatchId Clients::find(const Client& client, TaskHandle task) const {
@@ -86,7 +94,7 @@ std::vector<std::string> Clients::peers_with(const KeySet& keys) const {
 }
 
 void Clients::unwatch(const std::string& peer, const Task& task) {
-  if (auto it = clients_.find(peer); it != clients_.end()) unwatch(it->second, task);
+  if (Client* client = find(peer)) unwatch(*client, task);
 }
 
 void Clients::unwatch(Client& client, const Task& task) {
@@ -112,6 +120,7 @@ std::vector<Task*> Clients::remove(const std::string& peer) {
     erase(client.first);
   }
   set_deadline(client, kNever);
+  if (asked_for_ == &client) asked_for_ = nullptr;
   clients_.erase(it);
   ready_.erase(peer);
   return watched;
@@ -146,9 +155,9 @@ bool Clients::is_waiting(const Client& client, const Queued& queued) const {
 }
 
 Task* Clients::next(const std::string& peer) {
-  auto it = clients_.find(peer);
-  if (it == clients_.end()) return nullptr;
-  Client& client = it->second;
+  Client* const known = find(peer);
+  if (!known) return nullptr;
+  Client& client = *known;
   while (!client.queue.empty() && !is_waiting(client, client.queue.front())) {
     client.queued.erase(client.queue.front().sequence);
     client.queue.pop_front();

@@ -135,6 +135,7 @@ class Clients {
     return row ? row->first : kNone;
   }
   Client& client_of(const std::string& peer);
+  Client* find(const std::string& peer);
   /// kNone: it does not watch the task.
   WatchId find(const Client& client, TaskHandle task) const;
   WatchId add(Client& client, msg::WatchLevel level, Task& task);
@@ -148,6 +149,7 @@ class Clients {
 
   Duration resend_;
   std::unordered_map<std::string, Client> clients_;
+  Client* asked_for_ = nullptr;  // the last one, or null: mostly the next one is the same
   std::deque<Watch> watches_;
   WatchId free_ = kNone;  // a list by next_of_task
   ByHandle<Row> rows_;

@@ -93,17 +93,19 @@ void Placement::handle(const task_event::Requeued& event, const Now& now) {
 void Placement::handle(const task_event::Ended& event, const Now& now) {
   QueueEntry& entry = entry_of(*event.task);
   const bool is_completed = event.task->status == TaskStatus::kCompleted;
-  if (event.was == TaskStatus::kUnscheduled) {
+  Provider* const had_it =
+      event.was == TaskStatus::kUnscheduled ? nullptr : providers_.find(event.from);
+  if (!had_it) {
     leave_queue(entry, event.was_recovering);
   } else {
-    Provider& provider = *providers_.find(event.from);
     if (is_completed && !event.is_late && entry.begun_at != Duration{0} && entry.seen_whole)
-      measure(entry, provider, event.load_ms, now);
-    vacate(entry, provider, now);
+      measure(entry, *had_it, event.load_ms, now);
+    vacate(entry, *had_it, now);
   }
   if (is_completed) {
     scheduler_.observe(entry, now);
-    providers_.count_success(*providers_.find(event.by), now.mono);
+    const bool is_same = had_it && event.by == event.from;
+    providers_.count_success(is_same ? *had_it : *providers_.find(event.by), now.mono);
   }
   backlog_.forget(entry);
   entries_.release(entry);

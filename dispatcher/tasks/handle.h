@@ -20,7 +20,7 @@ template <class Row>
 class ByHandle {
  public:
   Row& operator[](TaskHandle task) {
-    while (task / kRows >= pages_.size()) pages_.push_back(std::make_unique<Page>());
+    if (task / kRows >= pages_.size()) grow(task);
     return (*pages_[task / kRows])[task % kRows];
   }
   /// Null where nothing was ever kept.
@@ -31,6 +31,11 @@ class ByHandle {
  private:
   static constexpr std::size_t kRows = 256;
   using Page = std::array<Row, kRows>;
+
+  [[gnu::noinline]] void grow(TaskHandle task) {
+    while (task / kRows >= pages_.size()) pages_.push_back(std::make_unique<Page>());
+  }
+
   std::vector<std::unique_ptr<Page>> pages_;
 };
 

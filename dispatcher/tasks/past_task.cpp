@@ -6,14 +6,17 @@
 
 #include "protocol/base/check.h"
 #include "protocol/wire/codec.h"
+#include "protocol/wire/encoded_size.h"
 
 namespace genai::dispatcher {
 namespace {
 
-/// Packs one field after the other.
+/// Packs one field after the other; without a place for them it only counts their bytes.
 class Packer {
  public:
-  explicit Packer(std::string& out) : out_(out) {}
+  explicit Packer(char* to = nullptr) : to_(to) {}
+  std::size_t bytes() const { return bytes_; }
+
   void key(const char*, const auto& value) { put(value); }
   void fixed(const char*, const auto& value) { put(value); }
   void shown(const char*, const auto&) {}
@@ -23,7 +26,7 @@ class Packer {
   template <class T>
   void put(const T& value) {
     static_assert(std::is_trivially_copyable_v<T>);
-    out_.append(reinterpret_cast<const char*>(&value), sizeof value);
+    add(&value, sizeof value);
   }
   void put(const TaskId&) {}  // stands behind the head
   void put(const std::string& text) { put_text(text); }
@@ -33,7 +36,11 @@ class Packer {
     put_text(spec.model());
     put(spec.priority());
   }
-  void put(const ValueMap& map) { put_text(map.empty() ? std::string() : encode_map(map)); }
+  void put(const ValueMap& map) {
+    if (map.empty()) return put_text({});
+    if (to_) return put_text(encode_map(map));
+    bytes_ += sizeof(std::uint32_t) + wire::encoded_size(map);
+  }
   void put(const TaskLog& log) { put_text(log.raw()); }
   void put(const std::vector<IssuedAttempt>& attempts) {
     put(static_cast<std::uint32_t>(attempts.size()));
@@ -43,10 +50,15 @@ class Packer {
  private:
   void put_text(std::string_view text) {
     put(static_cast<std::uint32_t>(text.size()));
-    out_.append(text);
+    add(text.data(), text.size());
+  }
+  void add(const void* from, std::size_t size) {
+    if (to_ && size != 0) std::memcpy(to_ + bytes_, from, size);
+    bytes_ += size;
   }
 
-  std::string& out_;
+  char* to_;
+  std::size_t bytes_ = 0;
 };
 
 /// Takes them in the same order.
@@ -122,22 +134,25 @@ PastTask::Head PastTask::head() const {
   return head;
 }
 
-PastTask::PastTask(const Task& task, std::string& buffer) {
+PastTask::PastTask(const Task& task) {
   GENAI_CHECK(is_terminal(task.status) && task.fetched);
-  const std::string_view id = task.id.view();
-  Head head{task.sequence,
-            task.fetched_at,
-            0,
-            task.status,
-            static_cast<std::uint8_t>(id.size()),
-            static_cast<std::uint8_t>(task.spec.tenant().size())};
-  buffer.assign(sizeof head, '\0').append(id).append(task.spec.tenant());
-  Packer packer(buffer);
+  const std::string_view id = task.id.view(), tenant = task.spec.tenant();
+  Packer counter;
+  past_fields(counter, task);
+  const std::size_t before = sizeof(Head) + id.size() + tenant.size();
+  const Head head{task.sequence,
+                  task.fetched_at,
+                  static_cast<std::uint32_t>(before + counter.bytes()),
+                  task.status,
+                  static_cast<std::uint8_t>(id.size()),
+                  static_cast<std::uint8_t>(tenant.size())};
+  bytes_ = std::make_unique_for_overwrite<char[]>(head.bytes);
+  std::memcpy(bytes_.get(), &head, sizeof head);
+  id.copy(bytes_.get() + sizeof head, id.size());
+  tenant.copy(bytes_.get() + sizeof head + id.size(), tenant.size());
+  Packer packer(bytes_.get() + before);
   past_fields(packer, task);
-  head.bytes = static_cast<std::uint32_t>(buffer.size());
-  std::memcpy(buffer.data(), &head, sizeof head);
-  bytes_ = std::make_unique_for_overwrite<char[]>(buffer.size());
-  buffer.copy(bytes_.get(), buffer.size());
+  GENAI_CHECK(packer.bytes() == counter.bytes());
 }
 
 std::unique_ptr<Task> PastTask::revive() const {

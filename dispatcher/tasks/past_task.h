@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <string_view>
 
 #include "dispatcher/tasks/task.h"
@@ -18,8 +17,7 @@ class PastTask {
  public:
   PastTask() = default;  // none
   /// `task` must be terminal and without data and changes to be written.
-  /// `buffer` is overwritten; whoever packs many keeps one.
-  PastTask(const Task& task, std::string& buffer);
+  explicit PastTask(const Task& task);
 
   bool empty() const { return bytes_ == nullptr; }
   std::string_view id() const { return {bytes_.get() + sizeof(Head), head().id_bytes}; }

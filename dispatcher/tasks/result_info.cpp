@@ -123,9 +123,7 @@ void trim_info(ValueMap& info) {
 
 ValueMap own_info(const Task& task) {
   ValueMap::sequence_type entries;
-  each_own(task, [&](std::string_view key, Value value) {
-    entries.emplace_back(std::string(key), std::move(value));
-  });
+  each_own(task, [&](std::string_view key, auto value) { entries.emplace_back(key, value); });
   return map_of(std::move(entries));
 }
 
@@ -133,9 +131,9 @@ ValueMap told_info(const Task& task) {
   ValueMap::sequence_type entries;
   entries.reserve(task.info.size() + kOwn.size());
   auto said = task.info.begin();
-  each_own(task, [&](std::string_view key, Value value) {
+  each_own(task, [&](std::string_view key, auto value) {
     for (; said != task.info.end() && said->first < key; ++said) entries.push_back(*said);
-    entries.emplace_back(std::string(key), std::move(value));
+    entries.emplace_back(key, value);
   });
   entries.insert(entries.end(), said, task.info.end());
   return map_of(std::move(entries));

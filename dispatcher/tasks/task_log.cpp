@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <type_traits>
 
+#include "protocol/base/limits.h"
+
 namespace genai::dispatcher {
 namespace {
 
@@ -25,18 +27,22 @@ constexpr std::array<std::string_view, 4> kUsualReasons = {"accepted", "least lo
 // Of a usual life, without its first entry.
 constexpr std::size_t kUsualBytes = 79;
 
-/// What stands before the texts of an entry, or between them.
-class Head {
+/// An entry is made in one piece, but for a text that is long.
+class Piece {
  public:
   template <class T>
   void put(T value, std::size_t bytes = sizeof(T)) {
-    std::memcpy(bytes_ + size_, &value, bytes);  // little-endian, as whatever this runs on
+    std::memcpy(bytes_ + size_, &value, sizeof value);  // little-endian, as whatever this runs on
     size_ += bytes;
+  }
+  void put(std::string_view text) {
+    std::memcpy(bytes_ + size_, text.data(), text.size());
+    size_ += text.size();
   }
   std::string_view view() const { return {bytes_, size_}; }
 
  private:
-  char bytes_[16];
+  char bytes_[16 + limits::kMaxIdBytes + sizeof(std::uint64_t)];
   std::size_t size_ = 0;
 };
 
@@ -102,22 +108,23 @@ void TaskLog::add(std::uint64_t at_ms, TaskStatus status, std::string_view reaso
   const auto usual = std::ranges::find(kUsualReasons, reason);
   const bool is_usual = usual != kUsualReasons.end(), is_wide = at_ms > kMostTime;
   if (!bytes_.empty() && bytes_.capacity() < kUsualBytes) bytes_.reserve(kUsualBytes);
-  Head head;
-  head.put(static_cast<std::uint8_t>(static_cast<std::uint8_t>(status) | (is_wide ? kWideTime : 0) |
-                                     (attempt != 0 ? kHasAttempt : 0) |
-                                     (at_node.empty() ? 0 : kHasNode) |
-                                     (is_usual ? kUsualReason : 0)));
-  head.put(at_ms, is_wide ? 8 : kTimeBytes);
-  if (attempt != 0) head.put(attempt);
-  if (!at_node.empty()) head.put(static_cast<std::uint8_t>(at_node.size()));
-  bytes_.append(head.view()).append(at_node);
-  if (is_usual) {
-    bytes_.push_back(static_cast<char>(usual - kUsualReasons.begin()));
-  } else {
-    Head length;
-    length.put(static_cast<std::uint16_t>(reason.size()));
-    bytes_.append(length.view()).append(reason);
+  Piece entry;
+  entry.put(static_cast<std::uint8_t>(static_cast<std::uint8_t>(status) |
+                                      (is_wide ? kWideTime : 0) | (attempt != 0 ? kHasAttempt : 0) |
+                                      (at_node.empty() ? 0 : kHasNode) |
+                                      (is_usual ? kUsualReason : 0)));
+  entry.put(at_ms, is_wide ? 8 : kTimeBytes);
+  if (attempt != 0) entry.put(attempt);
+  if (!at_node.empty()) {
+    entry.put(static_cast<std::uint8_t>(at_node.size()));
+    entry.put(at_node);
   }
+  if (is_usual)
+    entry.put(static_cast<std::uint8_t>(usual - kUsualReasons.begin()));
+  else
+    entry.put(static_cast<std::uint16_t>(reason.size()));
+  bytes_.append(entry.view());
+  if (!is_usual) bytes_.append(reason);
 }
 
 void TaskLog::erase(std::size_t index) {

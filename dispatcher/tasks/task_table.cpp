@@ -169,13 +169,12 @@ void TaskTable::unsettle(Task& task) {
 }
 
 void TaskTable::compact() {
-  std::string buffer;
   for (const TaskHandle handle : settled_) {
     if (handle == kGone) continue;
     GENAI_CHECK(!changes_.is_noted(handle));
     Known& known = rows_[handle];
     known.settled_slot_ = Known::kNotSettled;
-    known.past_ = PastTask(*known.task_, buffer);
+    known.past_ = PastTask(*known.task_);
     known.task_.reset();
   }
   settled_.clear();

@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -17,6 +16,7 @@
 #include "dispatcher/tasks/changes.h"
 #include "dispatcher/tasks/edges.h"
 #include "dispatcher/tasks/handle.h"
+#include "dispatcher/tasks/id_hash.h"
 #include "dispatcher/tasks/past_task.h"
 #include "dispatcher/tasks/task.h"
 
@@ -176,9 +176,7 @@ class TaskTable {
   struct Hash {
     using is_transparent = void;
     const TaskTable* table;
-    std::size_t operator()(auto one) const {
-      return std::hash<std::string_view>{}(table->id_of(one));
-    }
+    std::size_t operator()(auto one) const { return id_hash(table->id_of(one)); }
   };
   struct Equal {
     using is_transparent = void;
