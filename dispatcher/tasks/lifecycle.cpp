@@ -48,7 +48,7 @@ Lifecycle::Lifecycle(const AttemptLimits& limits, Duration lost, std::uint64_t e
 // ---- acceptance
 
 void Lifecycle::handle(Accept& event, const Now& now) {
-  auto task = std::make_unique<Task>();
+  std::unique_ptr<Task> task = tasks_.make();
   task->id = event.id;
   task->spec = KeptSpec(event.spec);
   task->payload = std::move(event.payload);

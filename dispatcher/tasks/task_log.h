@@ -73,7 +73,8 @@ class TaskLog {
   void push_back(const LogEntry& e) { add(e.at_ms, e.status, e.reason, e.node_id, e.attempt); }
   /// Takes one out; `index` < size(). O(size).
   void erase(std::size_t index);
-  void clear() { *this = {}; }
+  /// Keeps its memory.
+  void clear() { bytes_.clear(); }
 
   /// O(size), as those below: a usual log has four.
   std::size_t size() const;

@@ -175,7 +175,7 @@ void TaskTable::compact() {
     Known& known = rows_[handle];
     known.settled_slot_ = Known::kNotSettled;
     known.past_ = PastTask(*known.task_);
-    known.task_.reset();
+    spares_.put(std::move(known.task_));
   }
   settled_.clear();
 }

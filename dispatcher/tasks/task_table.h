@@ -18,6 +18,7 @@
 #include "dispatcher/tasks/handle.h"
 #include "dispatcher/tasks/id_hash.h"
 #include "dispatcher/tasks/past_task.h"
+#include "dispatcher/tasks/spare_tasks.h"
 #include "dispatcher/tasks/task.h"
 
 namespace genai::dispatcher {
@@ -81,6 +82,8 @@ class TaskTable {
   Task* present(TaskHandle task) { return rows_[task].task_.get(); }
   const Known& at(TaskHandle task) const { return *rows_.find(task); }
 
+  /// Returns a task to be filled in for insert().
+  std::unique_ptr<Task> make() { return spares_.take(); }
   /// A new Unscheduled task; its id must not be known yet. Deadlines must be set before.
   Task& insert(std::unique_ptr<Task> task, const Now& now, std::string_view reason = "accepted");
   /// A task of an earlier process, in whatever status; its id must not be known yet. One that was
@@ -185,6 +188,7 @@ class TaskTable {
   };
 
   Changes& changes_;
+  SpareTasks spares_;
   ByHandle<Known> rows_;
   TaskHandle given_ = 0;          // all below were given
   std::vector<TaskHandle> free_;  // of those
