@@ -1,4 +1,5 @@
 """What happens around a dispatcher that is down for a while, and files it must not trust."""
+import shutil
 import signal
 import sqlite3
 import unittest
@@ -120,8 +121,8 @@ class Untrusted(FleetTest):
     def test_a_file_of_something_else_is_left_alone(self):
         self.stop()
         data = self.folder / "data"
-        for file in data.iterdir():
-            file.unlink()
+        shutil.rmtree(data)
+        data.mkdir()
         database = sqlite3.connect(data / "tasks.db")
         database.execute("CREATE TABLE shopping(item)")
         database.execute("INSERT INTO shopping VALUES('milk')")

@@ -1,6 +1,7 @@
 """What the dispatcher owes to its disk: nothing accepted is lost with the process."""
 import contextlib
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -211,7 +212,7 @@ class Removed(FleetTest):
 
         def remove():
             for path in data.iterdir():
-                path.unlink()
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
         accepted = self.accept_until_it_ends(remove)
         saved = data / "rescued-1.db"
         self.assertIn(f"tasks.db was removed or moved while this process used it; what was in it was saved as {saved}",

@@ -58,7 +58,7 @@ bool is_before(const Extent& a, const Extent& b) {
 }  // namespace
 
 StoreError Segments::error(const char* verb, int number) const {
-  const bool is_full = number == ENOSPC || number == EDQUOT || number == EFBIG;
+  const bool is_full = number == ENOSPC || number == EDQUOT;
   return {
       is_full ? Failure::kFull : Failure::kIo,
       fmt::format("{} cannot be {}: {}", segment_path(folder_, newest_), verb, error_text(number))};

@@ -60,7 +60,7 @@ TEST_CASE("the advice is that of the table in SPEC.md") {
     CHECK(advice(*code) == expected);
     ++counts[expected];
   }
-  CHECK(rows == 45);
+  CHECK(rows == 47);
   CHECK(counts[Advice::kRetryLater] == 7);
   CHECK(counts[Advice::kFixRequest] == 9);
 }
