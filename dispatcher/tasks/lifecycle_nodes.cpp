@@ -5,6 +5,7 @@
 
 #include "dispatcher/tasks/lifecycle.h"
 #include "dispatcher/tasks/result_info.h"
+#include "protocol/base/bundle.h"
 #include "protocol/base/check.h"
 #include "protocol/base/planted.h"
 #include "protocol/base/text.h"
@@ -277,6 +278,7 @@ void Lifecycle::take_error(Task& task, Assignee& assignee, ValueMap info, const 
   IssuedAttempt& attempt = *task.attempt(task.current);
   attempt.failed = true;
   info.erase("code");  // a task's own code says it, and may be another one in the end
+  info.erase(std::string(kFilesKey));  // of data that is not there
   task.info = std::move(info);
   bound_info(task.info);
   const std::string said = get_string(task.info, "error", "an error");

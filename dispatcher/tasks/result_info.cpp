@@ -6,11 +6,16 @@
 #include <variant>
 
 #include "dispatcher/tasks/limits.h"
+#include "protocol/base/bundle.h"
 #include "protocol/base/limits.h"
 #include "protocol/base/text.h"
 
 namespace genai::dispatcher {
 namespace {
+
+// Of the memory that the list of the files may take, beside kMaxKept. Entries of maps take the
+// most.
+constexpr std::size_t kMaxKeptFiles = 16 * limits::kMaxResultInfoBytes;
 
 constexpr std::array<std::string_view, 5> kOwn = {"attempts", "node_id", "total_ms", "queued_ms",
                                                   kResultDropped};
@@ -26,17 +31,6 @@ bool is_code(const Value& value) {
 bool is_int(const Value& value) { return std::holds_alternative<std::int64_t>(value.v); }
 bool is_text(const Value& value) { return std::holds_alternative<std::string>(value.v); }
 
-struct NodesKey {
-  std::string_view key;
-  bool (*fits)(const Value&);
-};
-constexpr std::array<NodesKey, 6> kOfNodes = {{{"run_ms", is_uint},
-                                               {"load_ms", is_uint},
-                                               {"error", is_text},
-                                               {"exit_code", is_int},
-                                               {"content_type", is_text},
-                                               {"code", is_code}}};
-
 std::size_t memory_of(const Value& value) {
   std::size_t bytes = sizeof(Value);
   if (const auto* text = std::get_if<std::string>(&value.v)) bytes += text->size();
@@ -46,6 +40,27 @@ std::size_t memory_of(const Value& value) {
     for (const Value& element : *list) bytes += memory_of(element);
   return bytes;
 }
+
+/// Only its size matters here: what is wrong in it, each reader finds.
+bool is_files(const Value& value) {
+  const auto* list = std::get_if<ValueList>(&value.v);
+  return list && !list->empty() && list->size() <= kMaxBundleFiles &&
+         std::ranges::all_of(
+             *list, [](const Value& v) { return std::holds_alternative<ValueMap>(v.v); }) &&
+         memory_of(value) <= kMaxKeptFiles;
+}
+
+struct NodesKey {
+  std::string_view key;
+  bool (*fits)(const Value&);
+};
+constexpr std::array<NodesKey, 7> kOfNodes = {{{"run_ms", is_uint},
+                                               {"load_ms", is_uint},
+                                               {"error", is_text},
+                                               {"exit_code", is_int},
+                                               {"content_type", is_text},
+                                               {kFilesKey, is_files},
+                                               {"code", is_code}}};
 
 bool is_own(std::string_view key) { return std::ranges::find(kOwn, key) != kOwn.end(); }
 bool is_known(std::string_view key) {
@@ -140,7 +155,15 @@ ValueMap told_info(const Task& task) {
 }
 
 void bound_info(ValueMap& info) {
-  if (memory_of(info) > kMaxKept) drop_unknown(info);
+  const auto files = info.find(kFilesKey);
+  if (files == info.end()) {
+    if (memory_of(info) > kMaxKept) drop_unknown(info);
+    return;
+  }
+  Value kept = std::move(files->second);  // bounded by itself
+  info.erase(files);
+  bound_info(info);
+  info.emplace(kFilesKey, std::move(kept));
 }
 
 void keep_known_info(ValueMap& info) {

@@ -28,9 +28,11 @@ void trim_info(ValueMap& info);
 ValueMap told_info(const Task& task);
 /// Of that what is ours to say; empty of a task of an earlier process, whose info has it.
 ValueMap own_info(const Task& task);
-/// Drops what SPEC.md does not know when it takes more than the text that it may be.
+/// Drops what SPEC.md does not know when it takes more than the text that it may be. The list of
+/// the files has a bound of its own, which drop_mistyped() keeps.
 void bound_info(ValueMap& info);
-/// Drops what is not known, and clips the error: what is told of a task that was fetched.
+/// Drops what is not known, the files that were fetched or dropped, and clips the error: what is
+/// told of a task that was fetched.
 void keep_known_info(ValueMap& info);
 
 }  // namespace genai::dispatcher

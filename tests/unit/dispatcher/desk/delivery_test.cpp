@@ -1,4 +1,5 @@
 // Clients: idempotent submit, watching, delivery until acknowledged, retention, drain.
+#include "protocol/base/bundle.h"
 #include "tests/unit/dispatcher/world.h"
 
 using namespace genai;
@@ -432,6 +433,50 @@ TEST_CASE("what a node says of a result is held in bounded memory, and less of i
   REQUIRE(w.task("u").fetched);
   CHECK(!w.task("u").info.contains("seed"));
   CHECK(get_string(w.task("u").info, "content_type") == "image/png");
+}
+
+TEST_CASE("the files of a bundle are kept as long as its data, and no longer") {
+  World w;
+  w.snapshot();
+  w.join(1, 1);
+  const auto result_with = [&](const char* task, msg::Outcome outcome, const Value& files) {
+    TaskSpec spec;
+    spec.max_attempts = 1;
+    w.submit(task, spec);
+    const auto ref = w.take_to_nodes<msg::Assign>().at(0).second.ref;
+    // The rest of the info is too much, and goes.
+    const ValueMap info{{"run_ms", 5}, {"files", files}, {"nothing", ValueList(2'000)}};
+    w.from_node(1, msg::Result{{{ref, outcome, info, Blob(std::string("picture"))}}});
+  };
+  const auto list_of = [](std::size_t files, char last_key) {
+    ValueMap file{{"name", std::string(40, 'n')}, {"bytes", 1}};
+    for (char key = 'A'; key <= last_key; ++key) file.emplace(std::string(1, key), 1);
+    return Value(ValueList(files, Value(file)));
+  };
+  const Value list = list_of(kMaxBundleFiles, 'C');
+  result_with("t", msg::Outcome::kOk, list);
+  CHECK(w.task("t").info.at("files") == list);
+  CHECK(!w.task("t").info.contains("nothing"));
+  const auto delivered = w.take_delivered();
+  REQUIRE(delivered.size() == 1);
+  CHECK(delivered[0].info.at("files") == list);
+  w.from_client(msg::DeliverAck{{task_id("t")}});
+  REQUIRE(w.task("t").fetched);
+  CHECK(!w.task("t").info.contains("files"));
+
+  int number = 0;
+  const auto is_kept = [&](msg::Outcome outcome, const Value& files) {
+    const std::string id = "u" + std::to_string(++number);
+    result_with(id.c_str(), outcome, files);
+    return w.task(id).info.contains("files");
+  };
+  CHECK(is_kept(msg::Outcome::kOk, list_of(110, 'z')));
+  CHECK(!is_kept(msg::Outcome::kOk, list_of(130, 'z')));  // over 512 KiB
+  CHECK(!is_kept(msg::Outcome::kOk, list_of(kMaxBundleFiles + 1, 'A')));
+  CHECK(!is_kept(msg::Outcome::kOk, ValueList()));
+  CHECK(!is_kept(msg::Outcome::kOk, ValueList{"a.png"}));
+  CHECK(!is_kept(msg::Outcome::kOk, "a.png"));
+  CHECK(!is_kept(msg::Outcome::kError, list_of(1, 'A')));
 }
 
 TEST_CASE("an error that a node tells is in its task and in no log") {
