@@ -61,7 +61,7 @@ std::string param_name(std::string_view key) {
 /// Whether the result looks like that of a command whose first program is not there. A pipeline
 /// ends as its last program does: `no-such-renderer | cat` ends well, and with nothing.
 bool could_not_start(const TaskResult& result) {
-  if (result.kind == TaskResult::Kind::kOk) return result.data.empty();
+  if (result.kind == TaskResult::Kind::kOk) return result.data.empty() && result.files.empty();
   return result.exit_code == kNotExecutable || result.exit_code == kNotFound;
 }
 

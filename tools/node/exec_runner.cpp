@@ -15,13 +15,13 @@
 #include <cstring>
 #include <new>
 #include <optional>
-#include <stdexcept>
 #include <system_error>
 #include <utility>
 
 #include "protocol/base/descriptor.h"
 #include "protocol/base/limits.h"
 #include "tools/node/line_reader.h"
+#include "tools/node/result_folder.h"
 #include "tools/node/scratch.h"
 #include "tools/node/supervisor.h"
 
@@ -61,42 +61,23 @@ Descriptor memory_file(std::string_view content) {
   return fd;
 }
 
-TaskResult too_large() {
-  return TaskResult::too_large(
-      fmt::format("the result is larger than the limit of {} bytes", kMaxResultBytes));
+std::string too_large() {
+  return fmt::format("the result is larger than the limit of {} bytes", kMaxResultBytes);
 }
 
-/// The command is to blame: an error of the task, not of the node.
-struct WrongResult : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
-/// What $GENAI_RESULT_FILE holds; nothing when it is missing or empty; kMaxResultBytes + 1 bytes at
-/// most. Throws WrongResult, or std::system_error when the machine does not let us read it.
+/// What $GENAI_RESULT_FILE holds; nothing when it is missing or empty. Throws WrongResult,
+/// ResultTooLarge, or std::system_error when the machine does not let us read it.
 std::optional<std::string> read_result_file(const std::string& path) {
-  constexpr char kCannotRead[] = "cannot read the result file";
-  Descriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (fd.get() < 0) {
-    if (errno == ENOENT) return std::nullopt;
-    if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EIO) refuse(kCannotRead);
-    throw WrongResult(std::string(kCannotRead) + ": " + strerror(errno));
-  }
+  constexpr char kWhat[] = "the result file";
+  const Descriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (fd.get() < 0 && errno == ENOENT) return std::nullopt;
   struct stat info {};
-  if (fstat(fd.get(), &info) != 0) refuse(kCannotRead);
+  if (fd.get() < 0 || fstat(fd.get(), &info) != 0) cannot_read(kWhat, errno);
   if (!S_ISREG(info.st_mode)) throw WrongResult("the result file is not a regular file");
   if (info.st_size == 0) return std::nullopt;
-  if (static_cast<std::size_t>(info.st_size) > kMaxResultBytes)
-    return std::string(kMaxResultBytes + 1, '\0');
-  std::string content(static_cast<std::size_t>(info.st_size), '\0');
-  std::size_t used = 0;
-  while (used < content.size()) {
-    const ssize_t got = read(fd.get(), content.data() + used, content.size() - used);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) refuse(kCannotRead);
-    if (got == 0) break;
-    used += static_cast<std::size_t>(got);
-  }
-  content.resize(used);
+  if (static_cast<std::size_t>(info.st_size) > kMaxResultBytes) throw ResultTooLarge(too_large());
+  std::string content;
+  append_from(fd.get(), static_cast<std::size_t>(info.st_size), content);
   return content;
 }
 
@@ -108,6 +89,7 @@ class Execution {
     const Descriptor payload = memory_file(command.payload);
     std::vector<std::string> environment = command.environment;
     environment.push_back("GENAI_RESULT_FILE=" + scratch_.result_file());
+    environment.push_back("GENAI_RESULT_DIR=" + scratch_.result_folder());
     environment.push_back("GENAI_PROGRESS_FD=3");
     supervised_ = start_supervised(
         command.text, environment,
@@ -206,7 +188,8 @@ class Execution {
     if (&from == &err_.read) return tail_.add(bytes);
     if (&from == &lines_.read)
       return splitter_.add(bytes, [&](std::string_view line) { take_line(line); });
-    if (output_.size() + bytes.size() > kMaxResultBytes) return terminate(too_large());
+    if (output_.size() + bytes.size() > kMaxResultBytes)
+      return terminate(TaskResult::too_large(too_large()));
     if (!ended_by_us_) output_ += bytes;
   }
 
@@ -242,10 +225,11 @@ class Execution {
     }
     const int code = WEXITSTATUS(status);
     if (code != 0) return failure(fmt::format("exit code {}", code), code);
+    if (auto files = read_result_folder(scratch_.result_folder(), command_.content_type);
+        !files.empty())
+      return TaskResult::bundle(std::move(files));
     auto content = read_result_file(scratch_.result_file());
-    if (!content) return TaskResult::ok(std::move(output_), command_.content_type);
-    if (content->size() > kMaxResultBytes) return too_large();
-    return TaskResult::ok(std::move(*content), command_.content_type);
+    return TaskResult::ok(std::move(content ? *content : output_), command_.content_type);
   }
 
   static TaskResult not_started(int error) {
@@ -291,6 +275,8 @@ TaskResult run_command(const Command& command, int abort_fd, const ProgressCallb
     return result;
   } catch (const WrongResult& error) {
     return TaskResult::error(error.what());
+  } catch (const ResultTooLarge& error) {
+    return TaskResult::too_large(error.what());
   } catch (const std::bad_alloc&) {
     return TaskResult::returned("no memory");
   } catch (const std::exception& error) {  // the system refuses something

@@ -3,12 +3,14 @@
 #include <utility>
 
 #include "genai/node.h"
+#include "protocol/base/content_type.h"
 #include "protocol/base/errors.h"
 #include "protocol/base/ids.h"
 #include "protocol/base/limits.h"
 #include "protocol/base/text.h"
 #include "protocol/transport/endpoint.h"
 #include "protocol/transport/keys.h"
+#include "tools/node/result_files.h"
 
 namespace genai::node {
 namespace {
@@ -77,6 +79,18 @@ TaskResult TaskResult::ok(std::string data, std::string content_type) {
   TaskResult result;
   result.data = std::move(data);
   result.content_type = std::move(content_type);
+  return result;
+}
+
+TaskResult TaskResult::bundle(std::vector<ResultFile> files) {
+  TaskResult result;
+  result.files = std::move(files);
+  for (ResultFile& file : result.files)
+    if (file.content_type.empty()) file.content_type = guess_type(file.name, file.data);
+  // Here, on the caller's thread, and not on the one that sends heartbeats.
+  std::uint64_t bytes = 0;
+  for (const ResultFile& file : result.files) bytes += file.data.size();
+  if (bytes <= kMaxResultBytes) join(result.files);
   return result;
 }
 

@@ -25,7 +25,14 @@ constexpr char kFooter[] = R"(The command of --exec:
   environment   the environment of genai-node without its own GENAI_... variables, and
                 GENAI_TASK_ID, GENAI_ATTEMPT, GENAI_MODEL, GENAI_LABEL and GENAI_PARAM_<KEY>
                 (lists and maps as JSON)
-  result        the content of $GENAI_RESULT_FILE if it is not empty, else stdout; at most 48 MiB
+  result        the files in the folder $GENAI_RESULT_DIR if there is one, else the content of
+                $GENAI_RESULT_FILE if it is not empty, else stdout; at most 48 MiB
+  files         All regular files in $GENAI_RESULT_DIR and its subfolders, at most 256, in the
+                order of their names. Links, and names that begin with a dot, are left out. A
+                file NAME.meta.json beside NAME is the metadata of NAME: a JSON object such as
+                {"seed": 7, "width": 1024}. Its key content_type is the type of NAME; without
+                it the name, the first bytes or --content-type tell the type. The folder is
+                empty at the start, and is removed with all files of the task at its end.
   descriptor 3  reports, one in a line:
                 '0.35 sampling'      the progress of the task
                 'load_ms 12000'      how long the model took to load
@@ -119,10 +126,12 @@ void declare_node(runtime::Options& parser, NodeConfig& node) {
 void declare_work(runtime::Options& parser, Options& options) {
   const Range ratio(0.0, 1.0);
   parser.add("exec", options.exec.command,
-             "Command for /bin/sh: payload on stdin, result on stdout or in $GENAI_RESULT_FILE");
+             "Command for /bin/sh: payload on stdin, result in $GENAI_RESULT_DIR, in "
+             "$GENAI_RESULT_FILE or on stdout");
   parser.add("task-timeout-s", options.exec.task_timeout,
              "Time limit of a command; 0: only the task's own", Range(0, kMaxTaskTimeoutS));
-  parser.add("content-type", options.exec.content_type, "MIME type of the command's results");
+  parser.add("content-type", options.exec.content_type,
+             "MIME type of the command's results; of files: if they tell none");
   parser.add("echo", options.is_echo, "For tests: give the payload back");
   parser.add("echo-delay-ms", options.echo.delay, "How long an echo takes", Range(0, 3'600'000));
   parser.add("echo-fail-ratio", options.echo.fail_ratio, "Share of echo tasks that fail", ratio);

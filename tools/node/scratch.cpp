@@ -65,6 +65,25 @@ Descriptor lock_abandoned(const std::string& path) {
   return folder;
 }
 
+/// Lets us remove what is in the folder: a command may leave folders that it has closed to itself.
+void open_up(const fs::path& folder) {
+  std::error_code error;
+  fs::permissions(folder, fs::perms::owner_all, fs::perm_options::add | fs::perm_options::nofollow,
+                  error);
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
+    if (it->symlink_status(error).type() == fs::file_type::directory) open_up(it->path());
+}
+
+/// False if something stays.
+bool remove_tree(const std::string& path) {
+  std::error_code error;
+  fs::remove_all(path, error);
+  if (!error) return true;
+  open_up(path);
+  fs::remove_all(path, error);
+  return !error;
+}
+
 /// Whether the process was started with `variable` ("NAME=value").
 bool has_variable(pid_t pid, const std::string& variable) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/environ", std::ios::binary);
@@ -79,6 +98,8 @@ Scratch::Scratch() {
   make();
   try {
     require_room(path_);
+    if (mkdir(result_folder().c_str(), 0700) != 0)
+      refuse(errno, "cannot make a folder in " + path_);
   } catch (...) {
     rmdir(path_.c_str());
     throw;
@@ -103,10 +124,7 @@ void Scratch::make() {
   }
 }
 
-Scratch::~Scratch() {
-  std::error_code ignored;
-  fs::remove_all(path_, ignored);
-}
+Scratch::~Scratch() { remove_tree(path_); }
 
 void end_programs_of(const std::string& scratch_path) {
   const std::string mark = "GENAI_RESULT_FILE=" + scratch_path + "/result";
@@ -133,9 +151,7 @@ std::size_t sweep_scratch() {
     const Descriptor lock = lock_abandoned(it->path());
     if (lock.get() < 0) continue;
     end_programs_of(it->path());
-    std::error_code failed;
-    fs::remove_all(it->path(), failed);
-    if (!failed) ++swept;
+    if (remove_tree(it->path())) ++swept;
   }
   return swept;
 }

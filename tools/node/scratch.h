@@ -20,6 +20,8 @@ class Scratch {
 
   const std::string& path() const { return path_; }
   std::string result_file() const { return path_ + "/result"; }
+  /// An empty folder for the files of the result.
+  std::string result_folder() const { return path_ + "/files"; }
   int lock_fd() const { return lock_.get(); }
 
  private:

@@ -9,7 +9,9 @@
 #include "protocol/base/limits.h"
 #include "protocol/base/planted.h"
 #include "protocol/base/text.h"
+#include "protocol/wire/encoded_size.h"
 #include "tools/node/faults.h"
+#include "tools/node/result_files.h"
 #include "tools/node/session_core.h"
 
 namespace genai::node {
@@ -218,9 +220,8 @@ bool SessionCore::are_names(const std::vector<std::string>& models) {
 }
 
 void SessionCore::finish(Held& held, TaskResult result, const Now& now) {
-  if (result.kind == TaskResult::Kind::kOk && result.data.size() > kMaxResultBytes)
-    result = TaskResult::too_large(fmt::format("the result has {} bytes, the limit is {}",
-                                               result.data.size(), kMaxResultBytes));
+  if (result.kind == TaskResult::Kind::kOk)
+    if (auto instead = replacement(result)) result = std::move(*instead);
   if (result.kind == TaskResult::Kind::kReturned)
     return give_back(held, now, result.error_text.empty() ? "no reason given" : result.error_text);
   const Duration run = now.mono - held.started;
@@ -235,9 +236,7 @@ void SessionCore::finish(Held& held, TaskResult result, const Now& now) {
     loaded_models_ = std::move(*result.loaded_models);
   if (result.exit_code) entry.info["exit_code"] = Value(*result.exit_code);
   if (ok) {
-    if (!result.content_type.empty())
-      entry.info["content_type"] = clip_text(result.content_type, limits::kMaxNameBytes);
-    entry.data = Blob(std::move(result.data));
+    fill(std::move(result), entry);
     events_.push_back(task_event(Kind::kTaskDone, held.ref, run));
   } else {
     entry.info["error"] = clip_text(result.error_text);
@@ -287,7 +286,7 @@ void SessionCore::give_back(Held& held, const Now& now, const std::string& unfit
 }
 
 void SessionCore::send_result(Held& held, const Now& now) {
-  const std::size_t bytes = held.result.data.size() + get_string(held.result.info, "error").size();
+  const std::size_t bytes = held.result.data.size() + wire::encoded_size(held.result.info);
   outbox_.put_entry<msg::Result>(held.result, bytes + kResultOverheadBytes);
   held.resend_at = now.mono + resend_interval(bytes);
 }

@@ -36,8 +36,7 @@ constexpr int kFirstFreeFd = 10;  // above all fixed numbers
 struct Plan {
   char* const* argv;
   char* const* envp;
-  const char* result_file;
-  const char* scratch_dir;
+  char* const* remove_argv;  // of /bin/rm, for the scratch folder
 };
 
 /// Puts descriptors at 0, 1, 2, ... and closes all others.
@@ -170,8 +169,12 @@ class Watch {
   if (watch.run()) {
     report(kControlFd, watch.end());
   } else {
-    unlink(plan.result_file);
-    rmdir(plan.scratch_dir);
+    // It holds the lock of the folder as long as it works. Whatever it fails to remove, the next
+    // node sweeps.
+    char* const no_environment[] = {nullptr};
+    fcntl(kScratchFd, F_SETFD, 0);
+    runtime::restore_default_signals();
+    execve("/bin/rm", plan.remove_argv, no_environment);
   }
   _exit(watch.left_somebody() ? 1 : 0);
 }
@@ -295,8 +298,9 @@ Supervised start_supervised(const std::string& command, const std::vector<std::s
   const std::vector<std::string> arguments{"sh", "-c", command};
   const auto argv = pointers(arguments);
   const auto envp = pointers(environment);
-  const std::string result_file = scratch.result_file();
-  const Plan plan{argv.data(), envp.data(), result_file.c_str(), scratch.path().c_str()};
+  const std::vector<std::string> remove{"rm", "-rf", "--", scratch.path()};
+  const auto remove_argv = pointers(remove);
+  const Plan plan{argv.data(), envp.data(), remove_argv.data()};
   int control[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control) != 0)
     throw std::system_error(errno, std::generic_category(), "socketpair");

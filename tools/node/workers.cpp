@@ -6,25 +6,10 @@
 #include <utility>
 
 #include "protocol/wire/codec.h"
-#include "tools/node/json_text.h"
+#include "tools/values/param_value.h"
 
 namespace genai::node {
 namespace {
-
-std::map<std::string, Param> params_from(const ValueMap& params) {
-  std::map<std::string, Param> out;
-  for (const auto& [key, value] : params)
-    std::visit(
-        [&, &key = key, &value = value](const auto& v) {
-          using V = std::decay_t<decltype(v)>;
-          if constexpr (std::is_constructible_v<Param, V> && !std::is_same_v<V, std::monostate>)
-            out.emplace(key, v);
-          else
-            out.emplace(key, json_text(value));
-        },
-        value.v);
-  return out;
-}
 
 /// Takes the members of a Task from a spec. A member whose key is missing stays as it is.
 struct SpecReader {
@@ -41,7 +26,7 @@ struct SpecReader {
       number = static_cast<Number>(get_uint(spec, key, number));
   }
   void operator()(const char* key, std::map<std::string, Param>& params) const {
-    params = params_from(get_map(spec, key));
+    params = values::params_from(get_map(spec, key));
   }
 };
 

@@ -164,7 +164,9 @@ TEST_CASE("who kills the node kills the command, all that it has started, and th
     const Fifo fifo(temp / "fifo");
     const pid_t node = start_child([&] {
       setenv("TMPDIR", scratch.path.c_str(), 1);
-      run(escaping(how, fifo) + " touch \"$GENAI_RESULT_FILE\";" + kForEver);
+      run(escaping(how, fifo) +
+          " touch \"$GENAI_RESULT_FILE\"; cd \"$GENAI_RESULT_DIR\"; mkdir a; touch a/b;" +
+          kForEver);
       return 0;
     });
     CHECK(fifo.wait_byte());

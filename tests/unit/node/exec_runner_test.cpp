@@ -120,6 +120,48 @@ TEST_CASE("a result file that is not empty counts instead of stdout") {
   CHECK(strange.error_text.find("result file") != std::string::npos);
 }
 
+TEST_CASE("files in the result folder count before a result file, and that before stdout") {
+  const TaskResult both =
+      run("echo log; printf file >\"$GENAI_RESULT_FILE\"; cd \"$GENAI_RESULT_DIR\" && mkdir m && "
+          "printf mask >m/1.txt && printf cat >cat.png && echo '{\"seed\":7}' >cat.png.meta.json");
+  CHECK(both.kind == Kind::kOk);
+  REQUIRE(both.files.size() == 2);
+  CHECK(both.files[0].name == "cat.png");
+  CHECK(both.files[0].data == "cat");
+  CHECK(both.files[0].metadata.at("seed") == Param(std::int64_t{7}));
+  CHECK(both.files[1].name == "m/1.txt");
+  CHECK(both.files[1].data == "mask");
+  const TaskResult none =
+      run("echo log; printf file >\"$GENAI_RESULT_FILE\"; mkdir \"$GENAI_RESULT_DIR/empty\"; "
+          "touch \"$GENAI_RESULT_DIR/.hidden\"");
+  CHECK(none.files.empty());
+  CHECK(none.data == "file");
+  CHECK(run("printf out; rmdir \"$GENAI_RESULT_DIR\"").data == "out");
+  CHECK(run("ls -A \"$GENAI_RESULT_DIR\"; stat -c %a \"$GENAI_RESULT_DIR\"").data == "700\n");
+}
+
+TEST_CASE("a wrong result folder is an error of the task, one over a limit ends it") {
+  const TaskResult wrong = run("echo 1 >\"$GENAI_RESULT_DIR/$(printf 'a\\nb')\"");
+  CHECK(wrong.kind == Kind::kError);
+  CHECK(wrong.code == 0);
+  CHECK(wrong.error_text.find("control character") != std::string::npos);
+  const TaskResult large = run("truncate -s 48M \"$GENAI_RESULT_DIR/a\" \"$GENAI_RESULT_DIR/b\"");
+  CHECK(large.kind == Kind::kError);
+  CHECK(large.code == 505);
+  const TaskResult failed = run("echo 1 >\"$GENAI_RESULT_DIR/a\"; exit 3");
+  CHECK(failed.exit_code == 3);
+  CHECK(failed.files.empty());
+}
+
+TEST_CASE("what a command closes to others goes all the same") {
+  TempFolder folder;
+  const TmpDir tmp(folder.path);
+  CHECK(run("mkdir -p \"$GENAI_RESULT_DIR/a/b\"; touch \"$GENAI_RESULT_DIR/a/b/c\"; chmod 0 "
+            "\"$GENAI_RESULT_DIR/a/b\" \"$GENAI_RESULT_DIR/a\"; exit 1")
+            .exit_code == 1);
+  CHECK(std::filesystem::is_empty(folder.path));
+}
+
 TEST_CASE("the scratch directory is under TMPDIR, private, and gone afterwards") {
   const TempFolder temp;
   const TmpDir tmp_dir(temp.path);
@@ -167,7 +209,8 @@ TEST_CASE("nothing but the given descriptors and variables is inherited") {
   const TaskResult result = run("ls /proc/self/fd | tr '\\n' ' '; env | cut -d= -f1 | sort");
   close(leak);
   // 4 is the directory that ls reads.
-  CHECK(result.data == "0 1 2 3 4 GENAI_PROGRESS_FD\nGENAI_RESULT_FILE\nPATH\nPWD\n");
+  CHECK(result.data ==
+        "0 1 2 3 4 GENAI_PROGRESS_FD\nGENAI_RESULT_DIR\nGENAI_RESULT_FILE\nPATH\nPWD\n");
 }
 
 TEST_CASE(

@@ -1,9 +1,9 @@
 // The small parts of genai-node: machine, echo, output lines, options.
 #include <catch2/catch.hpp>
 
+#include "protocol/base/json_text.h"
 #include "tools/node/echo_handler.h"
 #include "tools/node/faults.h"
-#include "tools/node/json_text.h"
 #include "tools/node/line_reader.h"
 #include "tools/node/machine.h"
 #include "tools/node/program_options.h"

@@ -8,14 +8,16 @@
 #include <cstdio>
 #include <functional>
 #include <map>
+#include <string>
 #include <thread>
+#include <utility>
 
 using namespace genai::node;
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using Paint = std::function<std::string(const Task&)>;
+using Paint = std::function<TaskResult(const Task&)>;
 
 std::string steps_of(const Task& task) {
   const auto it = task.params.find("steps");
@@ -23,9 +25,17 @@ std::string steps_of(const Task& task) {
   return std::to_string(steps ? *steps : 20) + " steps";
 }
 
+TaskResult text(std::string what) { return TaskResult::ok(std::move(what), "text/plain"); }
+
+/// The last one makes two files, with what is known of each.
 const std::map<std::string, Paint> kModels{
-    {"sdxl", [](const Task& task) { return "sdxl painted it in " + steps_of(task); }},
-    {"flux", [](const Task& task) { return "flux painted it in " + steps_of(task); }}};
+    {"sdxl", [](const Task& task) { return text("sdxl painted it in " + steps_of(task)); }},
+    {"flux", [](const Task& task) { return text("flux painted it in " + steps_of(task)); }},
+    {"pair", [](const Task& task) {
+       return TaskResult::bundle(
+           {{"left.txt", "text/plain", task.payload, {{"seed", std::int64_t{1}}}},
+            {"masks/left.txt", {}, "the mask", {}}});
+     }}};
 
 /// One slot, so that one thread at a time comes here.
 TaskResult paint(const Task& task, TaskContext& context) {
@@ -38,7 +48,7 @@ TaskResult paint(const Task& task, TaskContext& context) {
     loaded = model;
   }
   const auto load = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin);
-  TaskResult result = TaskResult::ok(kModels.at(model)(task), "text/plain");
+  TaskResult result = kModels.at(model)(task);
   result.load_ms = static_cast<std::uint64_t>(load.count());
   result.loaded_models = {{loaded}};
   return result;

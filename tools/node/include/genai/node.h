@@ -28,6 +28,7 @@
 #include "genai/data.h"
 #include "genai/export.h"
 #include "genai/param.h"
+#include "genai/result_file.h"
 
 namespace genai::node {
 
@@ -70,6 +71,7 @@ GENAI_EXPORT std::optional<ConfigProblem> config_problem(const NodeConfig& confi
 
 using genai::Data;
 using genai::Param;
+using genai::ResultFile;
 
 /// A task for a handler.
 struct Task {
@@ -103,6 +105,11 @@ struct GENAI_EXPORT TaskResult {
   /// The task is done. `data` has at most kMaxResultBytes. `content_type` is a MIME type of at most
   /// 128 bytes, or empty.
   static TaskResult ok(std::string data, std::string content_type = {});
+  /// The task is done, and its result is a bundle: 1 to 256 files in this order, with at most
+  /// kMaxResultBytes together. Names and metadata may take 31 KiB in all: that is enough for 256
+  /// files with 124 bytes each. A file without a content type gets one by its name or its first
+  /// bytes. Files that break a rule of genai::ResultFile become an error result that says so.
+  static TaskResult bundle(std::vector<ResultFile> files);
   /// The task failed here. `text` gives people the reason; its first 4096 bytes are sent. The
   /// dispatcher may try the task again.
   static TaskResult error(std::string text, std::optional<int> exit_code = std::nullopt);
@@ -121,6 +128,7 @@ struct GENAI_EXPORT TaskResult {
   Kind kind = Kind::kOk;
   std::string data;
   std::string content_type;
+  std::vector<ResultFile> files;  // if it is not empty, data and content_type do not count
   std::string error_text;
   std::optional<int> exit_code;
   /// How much of the run time was needed to load the model; 0 if the model was in memory. With this

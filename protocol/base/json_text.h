@@ -5,9 +5,9 @@
 
 #include "protocol/base/value.h"
 
-namespace genai::node {
+namespace genai {
 
 /// Compact JSON in ASCII. Bytes become a string of hex digits.
 std::string json_text(const Value& value);
 
-}  // namespace genai::node
+}  // namespace genai

@@ -1,10 +1,10 @@
-#include "tools/node/json_text.h"
+#include "protocol/base/json_text.h"
 
 #include <nlohmann/json.hpp>
 
 #include "protocol/base/hex.h"
 
-namespace genai::node {
+namespace genai {
 namespace {
 
 using Json = nlohmann::json;
@@ -38,4 +38,4 @@ std::string json_text(const Value& value) {
   return to_json(value).dump(-1, ' ', true, Json::error_handler_t::replace);
 }
 
-}  // namespace genai::node
+}  // namespace genai
