@@ -30,6 +30,18 @@ std::string random_path(const std::string& target) {
   return fmt::format("{}/{}.{:016x}.part", folder_of(target), name, number);
 }
 
+/// Gives a file a name that nothing has. The error: EEXIST if something has it.
+int rename_new(const char* from, const char* to) {
+  if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) return 0;
+  if (errno != EINVAL && errno != ENOSYS) return errno;
+  // A file system that does not know the flag.
+  if (link(from, to) != 0) return errno;
+  unlink(from);
+  return 0;
+}
+
+}  // namespace
+
 /// Some file systems do not know how to sync a folder, and say so: there is nothing more to do.
 bool sync_folder(const std::string& folder) {
   const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -40,8 +52,6 @@ bool sync_folder(const std::string& folder) {
   errno = error;
   return synced;
 }
-
-}  // namespace
 
 void write_all(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
@@ -80,6 +90,20 @@ void Draft::write(std::string_view bytes) {
 void Draft::publish() {
   if (fsync(fd_) != 0) fail(errno);
   if (rename(path_.c_str(), target_.c_str()) != 0) fail(errno);
+  finish();
+}
+
+bool Draft::publish_new() {
+  if (fsync(fd_) != 0) fail(errno);
+  const int error = rename_new(path_.c_str(), target_.c_str());
+  if (error == EEXIST) return false;
+  if (error != 0) fail(error);
+  finish();
+  return true;
+}
+
+/// It has its name.
+void Draft::finish() {
   published_ = true;
   if (!sync_folder(folder_)) fail(errno);
 }

@@ -12,6 +12,9 @@ namespace genai::runtime {
 /// Writes all of it to `fd`. Throws std::system_error if that fails.
 void write_all(int fd, std::string_view bytes);
 
+/// Syncs what the folder lists. False, with errno, if that fails.
+bool sync_folder(const std::string& folder);
+
 /// The file while it is written, in the folder of its target. Its name is random (FILE.HEX.part)
 /// and new: a link with that name is neither followed nor replaced. Every call may throw
 /// std::runtime_error with the target's path and the reason.
@@ -29,9 +32,13 @@ class Draft {
   /// Syncs the file, gives it the target's name (and replaces a file with that name), and syncs the
   /// folder. After that it survives a crash of the machine.
   void publish();
+  /// The same, but never replaces anything. Returns false if something has the target's name; then
+  /// the file is still a draft.
+  bool publish_new();
 
  private:
   [[noreturn]] void fail(int error) const;
+  void finish();
 
   const std::string target_, folder_;
   std::string path_;

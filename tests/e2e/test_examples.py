@@ -56,6 +56,14 @@ class Examples(FleetTest):
             wait_for(lambda: self.client.nodes()["several"]["loaded_models"] == ["flux"], "loaded models")
             sdxl = self.client.submit(model="sdxl", priority=9)[0]
             self.assertEqual(self.client.wait([sdxl])[0]["data"], b"sdxl painted it in 20 steps")
+            pair = self.folder / "pair"
+            task = self.client.submit(payload=b"two eyes", watch=0, model="pair")[0]
+            self.client.wait_status(task, "Completed")
+            self.run_tool(BIN / "genai-ctl", "--dispatcher", self.clients_endpoint, "watch", task, "--out", pair)
+            self.assertEqual((pair / task / "left.txt").read_text(), "two eyes")
+            self.assertEqual((pair / task / "masks/left.txt").read_text(), "the mask")
+            told = self.run_tool(clients / "submit_and_wait", self.clients_endpoint, "a prompt", self.folder / "one")
+            self.assertEqual(told, "27 bytes from several\n")
             several.kill()
         with self.subTest("what is going on"):
             self.what_is_going_on(clients)

@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <optional>
 
+#include "protocol/base/bundle.h"
 #include "protocol/base/text.h"
 #include "protocol/wire/checker.h"
 #include "protocol/wire/codec.h"
 #include "protocol/wire/open_map.h"
+#include "tools/values/param_value.h"
 
 namespace genai::client {
 namespace {
@@ -81,11 +83,15 @@ Data data_from(const Blob& blob) {
   return Data(std::make_shared<const Blob>(blob), blob.view());
 }
 
-ValueMap params_from(const std::map<std::string, Param>& params) {
-  ValueMap map;
-  for (const auto& [key, value] : params)
-    map.emplace(key, std::visit([](const auto& v) { return Value(v); }, value));
-  return map;
+/// Without a list that fits it, the data is one file without a name.
+std::vector<ResultFile> bundle_from(const ValueMap& info, const Data& data) {
+  std::vector<ResultFile> bundle;
+  const auto files = read_files(info, data.size());
+  if (!files) return bundle;
+  for (const BundleFile& file : *files)
+    bundle.push_back({file.name, file.content_type, Data(data.owner(), slice(data, file)),
+                      values::params_from(file.metadata)});
+  return bundle;
 }
 
 // Gathers the keys of a spec that a request says. Zero and empty say nothing, and a default need
@@ -104,7 +110,7 @@ class SpecGatherer {
     if (value) say(key, *value);
   }
   void operator()(const char* key, const std::map<std::string, Param>& params) {
-    if (!params.empty()) say(key, params_from(params));
+    if (!params.empty()) say(key, values::map_from(params));
   }
 
   ValueMap take() { return std::move(spec_); }
@@ -170,6 +176,7 @@ TaskResult result_from(const msg::Deliver::Entry& entry) {
   result.result_gone = get_bool(entry.info, "result_gone");
   result.result_dropped = get_bool(entry.info, "result_dropped");
   result.content_type = get_string(entry.info, "content_type");
+  if (result.status == Status::kCompleted) result.bundle = bundle_from(entry.info, result.data);
   result.node_id = get_string(entry.info, "node_id");
   result.attempts = uint32(entry.info, "attempts");
   result.queued_ms = get_uint(entry.info, "queued_ms");
@@ -179,9 +186,16 @@ TaskResult result_from(const msg::Deliver::Entry& entry) {
 }
 
 ResultPart part_from(const msg::Fetched& part) {
-  return {
+  ResultPart result{
       result_from(msg::Deliver::Entry{part.task_id, part.status, part.code, part.info, part.data}),
-      part.total, part.offset};
+      part.total,
+      part.offset,
+      {}};
+  if (const auto files = read_files(part.info, part.total))
+    for (const BundleFile& file : *files)
+      result.files.push_back({file.name, file.content_type, file.begin, file.bytes,
+                              values::params_from(file.metadata)});
+  return result;
 }
 
 TaskUpdate update_from(const msg::Update::Entry& entry) {

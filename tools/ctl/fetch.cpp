@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "protocol/runtime/escape.h"
 #include "tools/ctl/format.h"
@@ -24,6 +25,7 @@ TaskResult fetch(client::Client& client, const std::string& id) {
   ResultPart part = client.fetch(id);
   TaskResult result = std::move(part.task);
   if (result.data.size() == part.total) return result;
+  const std::vector<ResultPart::File> files = std::move(part.files);
   std::string whole(result.data.view());
   while (whole.size() < part.total) {
     part = client.fetch(id, whole.size());
@@ -32,6 +34,11 @@ TaskResult fetch(client::Client& client, const std::string& id) {
     whole += part.task.data.view();
   }
   result.data = std::move(whole);
+  for (const ResultPart::File& file : files)
+    result.bundle.push_back(
+        {file.name, file.content_type,
+         client::Data(result.data.owner(), result.data.view().substr(file.offset, file.bytes)),
+         file.metadata});
   return result;
 }
 
@@ -41,13 +48,13 @@ std::string why_not(const TaskResult& result) {
   return result.result_gone ? gone_text(result) : "";
 }
 
-void show(const TaskResult& result, const std::string& file, bool json) {
+void show(const TaskResult& result, const Written& written, bool json) {
   if (!json) {
-    fmt::print("{}  {}\n", result.id, runtime::escaped(file));
+    fmt::print("{}  {}\n", result.id, runtime::escaped(text_of(written)));
     return;
   }
-  Json line = to_json(result);
-  line["file"] = file;
+  Json line = to_json(result, written.files);
+  line["file"] = written.path;
   print(line);
 }
 
@@ -57,14 +64,16 @@ int run_fetch(Session& session) {
   const Options& options = session.options;
   std::optional<ResultFolder> folder;
   if (!options.out.empty()) {
-    folder.emplace(options.out, options.suffix);
+    folder.emplace(options.out, options.suffix, options.overwrite);
     for (const std::string& id : options.tasks) folder->check(id);
   }
   int code = runtime::kExitOk;
   for (const std::string& id : options.tasks) {
     try {
       const TaskResult result = fetch(session.client, id);
-      const std::string trouble = why_not(result);
+      std::string trouble = why_not(result);
+      if (trouble.empty() && !folder && result.bundle.size() > 1)
+        trouble = fmt::format("it has {} files: give --out", result.bundle.size());
       if (!trouble.empty()) {
         complain(id + ": " + trouble);
         code = runtime::kExitFailure;

@@ -22,6 +22,17 @@ Json histogram_json(const client::Stats::Histogram& histogram) {
   return {{"count", histogram.count}, {"sum", histogram.sum}, {"buckets", histogram.buckets}};
 }
 
+/// As in the list of a bundle: the metadata stands beside the name.
+Json file_json(const client::ResultFile& file) {
+  Json json = Json::object();
+  if (!file.name.empty()) json["name"] = file.name;
+  json["bytes"] = file.data.size();
+  if (!file.content_type.empty()) json["content_type"] = file.content_type;
+  for (const auto& [key, value] : file.metadata)
+    std::visit([&, &key = key](const auto& v) { json.emplace(key, v); }, value);
+  return json;
+}
+
 }  // namespace
 
 // Keys are those of SPEC.md. Three had other names, which scripts know, and are printed under both:
@@ -82,13 +93,20 @@ Json to_json(const client::TaskUpdate& u) {
           {"text", u.text}};
 }
 
-Json to_json(const client::TaskResult& r) {
+Json to_json(const client::TaskResult& r, const std::vector<std::string>& paths) {
   Json json{{"task_id", r.id},        {"status", name(r.status)}, {"code", name(r.code)},
             {"error", r.error},       {"node_id", r.node_id},     {"node", r.node_id},
             {"attempts", r.attempts}, {"queued_ms", r.queued_ms}, {"run_ms", r.run_ms},
             {"total_ms", r.total_ms}};
   if (r.result_gone) json["result_gone"] = true;
   if (r.result_dropped) json["result_dropped"] = true;
+  std::size_t number = 0;
+  for (const client::ResultFile& file : r.files()) {
+    Json line = file_json(file);
+    if (number < paths.size()) line["file"] = paths[number];
+    json["files"].push_back(std::move(line));
+    ++number;
+  }
   return json;
 }
 

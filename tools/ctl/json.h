@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <vector>
 
 #include "genai/client.h"
 
@@ -14,8 +15,8 @@ using Json = nlohmann::ordered_json;
 
 Json to_json(const client::TaskInfo& task);
 Json to_json(const client::TaskUpdate& update);
-/// Without the data.
-Json to_json(const client::TaskResult& result);
+/// Without the data. `paths`: where its files were written, if they were.
+Json to_json(const client::TaskResult& result, const std::vector<std::string>& paths = {});
 Json to_json(const client::NodeInfo& node);
 Json to_json(const client::Stats& stats);
 Json to_json(const client::Verdict& verdict);

@@ -24,7 +24,10 @@ const Range kNotNegative = Range::at_least(0);
 
 void declare_out(const Command& cmd, Options& o, const char* doc) {
   cmd.option("out", o.out, doc, NotEmpty());
-  cmd.option("suffix", o.suffix, "Of the files in --out, such as .png");
+  cmd.option("suffix", o.suffix,
+             "Of the files in --out, such as .png (default: the one that belongs to each)");
+  cmd.option("overwrite", o.overwrite,
+             "Replace files of these names in --out (default: new ones get other names)");
 }
 
 void declare_pages(const Command& cmd, Options& o) {
@@ -77,7 +80,9 @@ void declare_submit(const Command& app, Options& options) {
   cmd.option("label", task.label, "A name for people (default: the prompt)", NotEmpty());
   cmd.option("wait", o.wait,
              "Wait for the results: a single one goes to stdout, several stay for watch --out");
-  declare_out(cmd, options, "Wait and write each result to DIR/<task_id><suffix>");
+  declare_out(
+      cmd, options,
+      "Wait and write each result to DIR/<task_id><suffix>, several files to DIR/<task_id>/");
 }
 
 void declare_failed(const Command& app, Options& o) {
@@ -141,9 +146,12 @@ void declare_commands(const Command& app, Options& o) {
       .option("priority", o.priority, "0 to 9, the highest first", kPriorities)
       .required();
   declare_out(with_tasks("watch", "Follow tasks until they have ended"), o,
-              "Take each result and write it to DIR/<task_id><suffix>; without it results stay");
+              "Take each result and write it to DIR/<task_id><suffix>, several files to "
+              "DIR/<task_id>/; without it results stay");
   const Command fetch = with_tasks("fetch", "Read results without taking them away");
-  declare_out(fetch, o, "Write each to DIR/<task_id><suffix> (default: to stdout)");
+  declare_out(fetch, o,
+              "Write each to DIR/<task_id><suffix>, several files to DIR/<task_id>/ (default: to "
+              "stdout)");
   with_tasks("delete", "Forget tasks that have ended, with their results and logs");
   with_tasks("cancel", "Cancel tasks, queued or running");
   const Command list = app.subcommand("list", "List tasks in the order of their ids");
@@ -188,6 +196,7 @@ std::string usage_problem(const Options& o) {
   if (o.command == "fetch" && o.out.empty() && o.tasks.size() > 1)
     return "fetch: several results need --out";
   if (!o.suffix.empty() && o.out.empty()) return o.command + ": --suffix is for --out";
+  if (o.overwrite && o.out.empty()) return o.command + ": --overwrite is for --out";
   if (o.command == "failed replay" || o.command == "failed purge") {
     if (o.tasks.empty() != o.all) return o.command + ": give either tasks or --all";
     if (o.command == "failed purge" && o.all && !o.yes)

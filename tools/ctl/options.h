@@ -43,6 +43,7 @@ struct Options {
   SubmitOptions submit;
   KeyOptions keys;
   std::string out, suffix;           // submit, watch
+  bool overwrite = false;            // submit, watch
   std::vector<std::string> tasks;    // status, explain, watch, cancel, reprioritise, failed
   std::uint8_t priority = 0;         // reprioritise
   std::string status;                // list: only these

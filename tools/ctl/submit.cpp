@@ -48,27 +48,32 @@ struct Waiting {
   std::vector<std::string> left = {};  // nobody has said where to put these results
 
   void take(const TaskResult& result);
-  std::string keep(const TaskResult& result);
-  void report(const TaskResult& result, const std::string& file, bool stays) const;
+  Written keep(const TaskResult& result);
+  void report(const TaskResult& result, const Written& written, bool stays) const;
   void tell_the_rest();
   int until_all_ended();
 };
 
-void Waiting::report(const TaskResult& result, const std::string& file, bool stays) const {
+void Waiting::report(const TaskResult& result, const Written& written, bool stays) const {
   const Submitted& task = submitted.at(result.id);
   Json json{{"task_id", result.id}, {"line", task.line}, {"label", labels.at(result.id)}};
-  json.update(to_json(result));
+  json.update(to_json(result, written.files));
   if (!task.late.empty()) json["late"] = task.late;
   if (stays) json["result"] = "waiting";
-  if (!file.empty()) json["file"] = file;
+  if (!written.path.empty()) json["file"] = written.path;
   print(json);
 }
 
-/// Puts the data where it was asked for; the file's name, if it is one. What is put nowhere stays
-/// with the dispatcher.
-std::string Waiting::keep(const TaskResult& result) {
+/// Puts the data where it was asked for, and says where if that is the folder. What is put nowhere
+/// stays with the dispatcher: so do several files, which one after the other on stdout would be
+/// none.
+Written Waiting::keep(const TaskResult& result) {
   if (folder) return folder->write(result);
-  if (!session.options.json && single && write_to_stdout(result)) return {};
+  const bool is_one_file = result.bundle.size() <= 1;
+  if (!session.options.json && single && is_one_file && write_to_stdout(result)) return {};
+  if (!session.options.json && single && !is_one_file)
+    progress.say(
+        fmt::format("genai-ctl: the result has {} files, and stdout is one", result.bundle.size()));
   session.client.leave(result.id);
   left.push_back(result.id);
   return {};
@@ -78,14 +83,15 @@ std::string Waiting::keep(const TaskResult& result) {
 void Waiting::take(const TaskResult& result) {
   bool done = result.status == client::Status::kCompleted;
   bool stays = false;
-  std::string file, trouble;
+  Written written;
+  std::string trouble;
   ended.insert(result.id);
   progress.on_result(result);
   if (done && result.result_gone) {
     trouble = result.id + ": " + gone_text(result);
   } else if (done) {
     try {
-      file = keep(result);
+      written = keep(result);
       stays = !left.empty() && left.back() == result.id;
     } catch (const std::runtime_error& error) {
       trouble = session.leave(result, error.what());
@@ -96,9 +102,9 @@ void Waiting::take(const TaskResult& result) {
   done = done && trouble.empty();
   good += done;
   if (session.options.json)
-    report(result, file, stays);
-  else if (!file.empty() && style_of(session.options) == Progress::Style::kLines)
-    progress.say("  " + runtime::escaped(file));
+    report(result, written, stays);
+  else if (!written.path.empty() && style_of(session.options) == Progress::Style::kLines)
+    progress.say("  " + runtime::escaped(text_of(written)));
 }
 
 /// What is not here when the wait is over, and how to get it.
@@ -170,7 +176,7 @@ int run_submit(Session& session) {
   std::vector<Prompt>& prompts = list.prompts;
   const bool single = prompts.size() == 1;
   std::optional<ResultFolder> folder;
-  if (!options.out.empty()) folder.emplace(options.out, options.suffix);
+  if (!options.out.empty()) folder.emplace(options.out, options.suffix, options.overwrite);
   if (folder)
     for (const Prompt& prompt : prompts)
       if (!prompt.request.id.empty()) folder->check(prompt.request.id);

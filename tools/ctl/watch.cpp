@@ -28,37 +28,38 @@ void show(const TaskUpdate& update, bool json) {
                              cell(update.text, 200));
 }
 
-std::string remark(const TaskResult& result, const std::string& file) {
+std::string remark(const TaskResult& result, const Written& written) {
   if (result.status != Status::kCompleted) return cell(result.error, 300);
   if (result.result_gone) return gone_text(result);
-  return runtime::escaped(file);
+  return runtime::escaped(text_of(written));
 }
 
-void show(const TaskResult& r, const std::string& file, bool json) {
+void show(const TaskResult& r, const Written& written, bool json) {
   if (json) {
-    Json line = to_json(r);
-    if (!file.empty()) line["file"] = file;
+    Json line = to_json(r, written.files);
+    if (!written.path.empty()) line["file"] = written.path;
     return print(line);
   }
   std::cout << fmt::format("{}  {:<11}  after {}  {}\n", r.id, name(r.status),
-                           duration_text(r.total_ms), remark(r, file));
+                           duration_text(r.total_ms), remark(r, written));
 }
 
 /// Whether the task completed and its result, if asked for, is in its file.
 bool take(Session& session, const TaskResult& result, const std::optional<ResultFolder>& folder) {
   const bool completed = result.status == Status::kCompleted;
-  std::string file, trouble;
+  Written written;
+  std::string trouble;
   if (completed && folder && result.result_gone) {
     trouble = result.id + ": " + gone_text(result);
   } else if (completed && folder) {
     try {
-      file = folder->write(result);
+      written = folder->write(result);
     } catch (const std::runtime_error& error) {
       trouble = session.leave(result, error.what());
     }
   }
   if (!trouble.empty()) complain(trouble);
-  show(result, file, session.options.json);
+  show(result, written, session.options.json);
   return completed && trouble.empty();
 }
 
@@ -68,7 +69,7 @@ int run_watch(Session& session) {
   const Options& options = session.options;
   std::optional<ResultFolder> folder;
   if (!options.out.empty()) {
-    folder.emplace(options.out, options.suffix);
+    folder.emplace(options.out, options.suffix, options.overwrite);
     for (const std::string& id : options.tasks) folder->check(id);
   }
   session.client.on_notice(complain);

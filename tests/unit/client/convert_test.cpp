@@ -63,6 +63,62 @@ TEST_CASE("a delivery becomes a result") {
   CHECK(result.attempts == 3);
   CHECK(result.run_ms == 9);
   CHECK(result.data == "x");
+  CHECK(result.files().empty());
+}
+
+TEST_CASE("a bundle becomes files that share the data") {
+  const ValueMap cat{{"name", "cat.png"},
+                     {"bytes", 3},
+                     {"content_type", "image/png"},
+                     {"seed", 7},
+                     {"loras", ValueList{"x"}}};
+  const ValueMap mask{{"name", "masks/1"}, {"bytes", 4}};
+  const auto delivered = [](ValueList files, const char* data) {
+    return result_from({*TaskId::parse("t"),
+                        TaskStatus::kCompleted,
+                        ErrorCode::kOk,
+                        {{"files", std::move(files)}, {"content_type", "image/webp"}},
+                        Blob(std::string(data))});
+  };
+  const TaskResult result = delivered({cat, mask}, "catmask");
+  REQUIRE(result.files().size() == 2);
+  CHECK(result.bundle[0].name == "cat.png");
+  CHECK(result.bundle[0].content_type == "image/png");
+  CHECK(result.bundle[0].metadata ==
+        std::map<std::string, Param>{{"seed", std::int64_t{7}}, {"loras", std::string("[\"x\"]")}});
+  CHECK(result.bundle[0].data.data() == result.data.data());
+  REQUIRE(result.file("masks/1"));
+  CHECK(result.file("masks/1")->data == "mask");
+  CHECK(!result.file("masks"));
+
+  for (const TaskResult& other :
+       {delivered({cat, mask}, "catmask and more"), delivered({cat, cat}, "catcat"),
+        delivered({ValueMap{{"name", "../cat"}, {"bytes", 3}}}, "cat"),
+        delivered({ValueMap{{"name", "c\xff"}, {"bytes", 3}}}, "cat")}) {
+    CHECK(other.bundle.empty());
+    REQUIRE(other.files().size() == 1);
+    CHECK(other.files()[0].name.empty());
+    CHECK(other.files()[0].content_type == "image/webp");
+    CHECK(other.files()[0].data == other.data);
+  }
+}
+
+TEST_CASE("a part of a bundle tells where each file is") {
+  const ValueMap info{{"files", ValueList{ValueMap{{"name", "a.png"}, {"bytes", 3}, {"seed", 7}},
+                                          ValueMap{{"name", "b/c"}, {"bytes", 4}}}}};
+  const auto fetched = [&](std::uint64_t total, std::uint64_t offset, const char* data) {
+    return part_from({1, *TaskId::parse("t"), TaskStatus::kCompleted, ErrorCode::kOk, info, total,
+                      offset, Blob(std::string(data))});
+  };
+  const ResultPart part = fetched(7, 3, "ma");
+  REQUIRE(part.files.size() == 2);
+  CHECK(part.files[0].metadata.at("seed") == Param(std::int64_t{7}));
+  CHECK(part.files[1].name == "b/c");
+  CHECK(part.files[1].offset == 3);
+  CHECK(part.files[1].bytes == 4);
+  CHECK(part.task.bundle.empty());
+  CHECK(fetched(7, 0, "catmask").task.bundle.size() == 2);
+  CHECK(fetched(8, 0, "catmask").files.empty());
 }
 
 TEST_CASE("every status has its name") {
@@ -156,6 +212,7 @@ TEST_CASE("a completed task says where its result is") {
                                     {{"result_gone", true}, {"result_dropped", true}},
                                     {}});
   CHECK((dropped.result_gone && dropped.result_dropped));
+  CHECK(dropped.files().empty());
 }
 
 TEST_CASE("every metric of STATS arrives, those that this library does not know included") {

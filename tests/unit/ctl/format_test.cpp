@@ -97,9 +97,10 @@ TEST_CASE("the JSON of a result has the keys that scripts rely on") {
   result.queued_ms = 1;
   result.run_ms = 2;
   result.total_ms = 3;
-  CHECK(to_json(result).dump() ==
-        R"({"task_id":"t-1","status":"Completed","code":"ok","error":"","node_id":"node-2",)"
-        R"("node":"node-2","attempts":2,"queued_ms":1,"run_ms":2,"total_ms":3})");
+  CHECK(
+      to_json(result).dump() ==
+      R"({"task_id":"t-1","status":"Completed","code":"ok","error":"","node_id":"node-2",)"
+      R"("node":"node-2","attempts":2,"queued_ms":1,"run_ms":2,"total_ms":3,"files":[{"bytes":0}]})");
 }
 
 TEST_CASE("the JSON of a result, a task and a verdict says what a person is warned of") {

@@ -63,6 +63,25 @@ TEST_CASE("a link under the file's name is replaced, and what it points to is no
   CHECK(content(folder / "picture") == "new");
 }
 
+TEST_CASE("a new file takes the place of nothing") {
+  const TempFolder folder;
+  const std::string victim = folder.file("victim", "precious");
+  fs::create_symlink(victim, folder / "link");
+  fs::create_directory(folder / "folder");
+  for (const char* name : {"victim", "link", "folder"}) {
+    Draft draft(folder / name, 0600);
+    draft.write("new");
+    CHECK_FALSE(draft.publish_new());
+  }
+  CHECK(content(victim) == "precious");
+  CHECK(files(folder) == 3);
+  Draft draft(folder / "picture", 0600);
+  draft.write("new");
+  CHECK(draft.publish_new());
+  CHECK(content(folder / "picture") == "new");
+  CHECK(files(folder) == 4);
+}
+
 TEST_CASE("nobody can foresee the name of a draft") {
   const TempFolder folder;
   const Draft one(folder / "picture", 0600), two(folder / "picture", 0600);

@@ -11,6 +11,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "genai/data.h"
 #include "genai/export.h"
 #include "genai/param.h"
+#include "genai/result_file.h"
 
 namespace genai::client {
 
@@ -29,6 +31,7 @@ constexpr bool is_terminal(Status s) { return s >= Status::kAborted; }
 
 using genai::Data;
 using genai::Param;
+using genai::ResultFile;
 
 /// A task to submit. A zero or an empty text means "not said": then the dispatcher's default is
 /// used, or the task has no such requirement. Times are at most 30 days, Unix times end with the
@@ -120,6 +123,9 @@ struct TaskResult {
   bool result_gone = false;     // the task completed, but its data was fetched or dropped before
   bool result_dropped = false;  // the data was dropped because nobody fetched it in time
   std::string content_type;     // MIME type of `data`; empty: the node did not say it
+  // If the result is a bundle: its named files, in the order of their bytes in `data`, which they
+  // share. Empty: `data` is one file without a name. See files().
+  std::vector<ResultFile> bundle;
   std::string node_id;          // the node that the result or the error comes from
   std::uint32_t attempts = 0;   // how often the task was assigned
   std::uint64_t queued_ms = 0;  // from the acceptance until the last node acknowledged the task
@@ -127,6 +133,20 @@ struct TaskResult {
   std::uint64_t total_ms = 0;   // from the acceptance to the end
   bool refused = false;         // only from Session: the dispatcher did not accept the task
   std::uint64_t retry_after_ms = 0;  // of a refused task: how long to wait; else 0
+
+  /// Returns the files of a result of either kind: those of the bundle, or `data` as one file
+  /// without a name. Returns none if there is no result (any more).
+  std::vector<ResultFile> files() const {
+    if (!bundle.empty()) return bundle;
+    if (status != Status::kCompleted || result_gone) return {};
+    return {ResultFile{{}, content_type, data, {}}};
+  }
+  /// Returns the file of the bundle with exactly this name, or null.
+  const ResultFile* file(std::string_view name) const {
+    for (const ResultFile& one : bundle)
+      if (one.name == name) return &one;
+    return nullptr;
+  }
 };
 
 /// A part of a result, as fetch() gets it.
@@ -134,6 +154,15 @@ struct ResultPart {
   TaskResult task;           // its `data` holds this part; `status` is any while it has not ended
   std::uint64_t total = 0;   // bytes of the whole result; 0: there is none, or none any more
   std::uint64_t offset = 0;  // of the first byte of this part
+  /// A file of the result, and where its bytes are in the whole.
+  struct File {
+    std::string name, content_type;  // as in ResultFile
+    std::uint64_t offset = 0, bytes = 0;
+    std::map<std::string, Param> metadata;
+  };
+  // All files of a bundle, whatever part this is: to read one of them, fetch its range. Empty: the
+  // whole is one file without a name. (`task.bundle` is empty unless this part is the whole.)
+  std::vector<File> files;
 };
 
 /// A change of a task's status, or progress of its execution.
