@@ -35,6 +35,7 @@ class Given(CtlTest):
                 (("submit", "--jsonl", tasks), "tasks:1: key 'prompt': given twice"),
                 (("submit", "x", "--param", "seed=1", "--param", "seed=2"), "--param seed: given twice"),
                 (("submit", "x", "--suffix", ".png"), "--suffix is for --out"),
+                (("watch", "t-1", "--overwrite"), "--overwrite is for --out"),
                 (("submit", "x", "--comments"), "--comments is for --lines"),
                 (("submit", "x", "y"), "y"),
                 (("submit", "x", "--out", ""), "--out: must not be empty"),

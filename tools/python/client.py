@@ -13,8 +13,8 @@ import uuid
 import msgpack
 import zmq
 
+from bundle import keep_result
 from dealer import add_key_options, make_dealer
-from keep import keep
 
 SUBMIT, ACCEPTED, WATCH, DELIVER, DELIVER_ACK, TASKS, PING, PONG, ERROR = 40, 41, 42, 44, 45, 49, 57, 58, 99
 STATUS = ["Unscheduled", "Scheduled", "Sent", "Aborted", "Completed", "Failed"]
@@ -130,7 +130,7 @@ def main():
     parser.add_argument("--dispatcher", default="tcp://127.0.0.1:7710")
     add_key_options(parser)
     parser.add_argument("--model")
-    parser.add_argument("--out", type=pathlib.Path, help="write each result to OUT/<id>")
+    parser.add_argument("--out", type=pathlib.Path, help="write each result to OUT/<id>, several files to OUT/<id>/")
     parser.add_argument("prompts", nargs="*")
     options = parser.parse_args()
     client, failed = Client(options.dispatcher, options.key_file, options.server_key), 0
@@ -139,7 +139,7 @@ def main():
     for task_id, status, info, data in client.results():
         failed += status != "Completed"
         if options.out and status == "Completed":
-            keep(options.out, task_id, data)  # or ends here, and the result stays with the dispatcher
+            keep_result(options.out, task_id, info, data)  # or ends here, and the result stays with the dispatcher
             client.kept.add(task_id)
         print(task_id, status, info.get("error") or data[:200].decode(errors="replace"), flush=True)
     return 1 if failed else 0

@@ -13,6 +13,7 @@ import warnings
 import msgpack
 import zmq
 
+from bundle import pack
 from dealer import add_key_options, make_dealer
 
 HELLO, WELCOME, HEARTBEAT, LEAVE, BYE, GOODBYE = 1, 2, 3, 5, 6, 7
@@ -23,7 +24,7 @@ OK, ERROR_RESULT, RETURNED, RESEND_S, DRAIN_S, MAX_QUEUED = 0, 1, 2, 5.0, 30.0, 
 
 
 def work(spec, payload, aborted, options):
-    """Runs on a thread; returns the result's bytes or raises. `aborted` is an Event."""
+    """Runs on a thread; returns bytes or a list of files (see bundle.pack), or raises. `aborted` is an Event."""
     aborted.wait(options.delay_ms / 1000)  # what an aborted task returns does not matter
     return payload if options.echo else payload.decode().upper().encode()
 
@@ -114,15 +115,14 @@ class Node:
     def execute(self, entry, ref, spec, payload):
         started = time.monotonic()
         try:
-            outcome, info, data = OK, {}, work(spec, payload, entry[0], self.options)
+            outcome, (info, data) = OK, pack(work(spec, payload, entry[0], self.options))
         except Exception as error:
             outcome, info, data = ERROR_RESULT, {"error": str(error)[:1000]}, b""
         info["run_ms"] = int((time.monotonic() - started) * 1000)
         entry[2] = [ref, outcome, info, data]
 
     def on_abort(self, ref, code):
-        entry = self.held.get(ref)
-        goes_on = entry and code == TAKEN_BACK and not entry[1].cancel()
+        goes_on = (entry := self.held.get(ref)) and code == TAKEN_BACK and not entry[1].cancel()
         if not (outcome := 1 if not entry else 2 if entry[2] else 3 if goes_on else 0):
             self.held.pop(ref)[0].set()
         self.send(ABORT_ACK, [[ref, outcome]])
