@@ -26,6 +26,9 @@ FRAMES = [("vectors.json", "frame"), ("malformed.json", "frame"), ("growth.json"
 TEXTS = {
     "open_maps": [b"\x80", b"\x81\xa5model\xa4sdxl",
                   b"\x83\xa6models\x91\xa4sdxl\xa5slots\x02\xa8min_cost\xcb?\xe0\0\0\0\0\0\0"],
+    "bundle": [b"\x81\xa5files\x91\x82\xa4name\xa5a.png\xa5bytes\x07", b"masks/1 (left).png", b"\x89PNG\r\n\x1a\n",
+               b"\x81\xa5files\x92\x83\xa4name\xa1a\xa5bytes\x01\xaccontent_type\xa9image/png"
+               b"\x83\xa4name\xa3A/b\xa5bytes\x02\xa4seed\x07", b"RIFF\0\0\0\0WEBP", b"\0\0\0\x20ftypisom...."],
     "store_text": [b"[]", b'[[1700000000000,2,"node acknowledged","node-1",1]]',
                    b'[[1,7,"00112233445566778899aabbccddeeff","node-1",0,1]]'],
     "config_file": [b"count = 3\nratio = 0.5\non = true\nmode = 'b'\n",
