@@ -14,6 +14,14 @@ Identity node_identity(const std::string& node_id) {
       .kind = Identity::Kind::kNode, .key = "key of " + node_id, .node = *NodeId::parse(node_id)};
 }
 
+node::TaskResult result_of(const AssignmentRef& ref, const std::string& data) {
+  if (!has_bundle(ref.task_id)) return node::TaskResult::ok(data);
+  constexpr std::size_t kFirst = 7;
+  return node::TaskResult::bundle(
+      {{"picture.txt", {}, data.substr(0, kFirst), {{"attempt", std::int64_t{ref.attempt}}}},
+       {"words/of it.txt", {}, data.substr(kFirst), {}}});
+}
+
 }  // namespace
 
 NodeHost::NodeHost(Environment& env, NodeTraits traits)
@@ -106,7 +114,7 @@ void NodeHost::execute(const AssignmentRef& ref) {
     const std::string data = fmt::format("picture of {} by {}@{} of {}", ref.task_id.str(),
                                          ref.attempt, ref.epoch, session_.short_hex());
     env_.oracle->produced(ref, session_, data);
-    plan_end(ref, takes, node::TaskResult::ok(data));
+    plan_end(ref, takes, result_of(ref, data));
   } else {
     if (env_.rng.one_in(4)) takes = from_ms(100'000);  // it hangs
     plan_end(ref, takes, node::TaskResult::error("out of memory"));

@@ -4,6 +4,7 @@
 
 #include "dispatcher/tasks/result_info.h"
 #include "failure.h"
+#include "protocol/base/bundle.h"
 #include "protocol/base/limits.h"
 
 namespace genai::sim {
@@ -125,7 +126,18 @@ void Oracle::told(const msg::Deliver& message) {
     require(!promise.delivered || promise.data == data, "{} is delivered with two results", id);
     promise.delivered = true;
     promise.data = data;
+    check_files(entry.task_id, entry.info, data);
   }
+}
+
+/// The list is that of the data, and of the same attempt.
+void Oracle::check_files(const TaskId& id, const ValueMap& info, std::string_view data) {
+  if (!has_bundle(id)) return;
+  const auto files = read_files(info, data.size());
+  require(files && files->size() == 2, "{}: its data is without its files", id.str());
+  const std::string by = fmt::format(" by {}@", get_uint(files->front().metadata, "attempt"));
+  require(data.find(by) != data.npos, "{}: its files are those of another attempt", id.str());
+  env_.coverage.count("read a bundle");
 }
 
 /// Bytes of the one result that counts, whoever reads them, and however often.
@@ -140,6 +152,7 @@ void Oracle::told(const msg::Fetched& message) {
           "{}: another size was fetched than there is", id);
   require(kept->result.view().substr(message.offset, message.data.size()) == message.data.view(),
           "{}: other bytes were fetched than there are", id);
+  check_files(message.task_id, message.info, kept->result.view());
   env_.coverage.count("fetched a part");
 }
 
