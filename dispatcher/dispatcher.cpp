@@ -170,7 +170,8 @@ void Dispatcher::on(task_event::SendAssign& event, const Now&) {
   if (!to) return;
   const Data& payload = event.task->payload;
   if (payload.is_apart())
-    reads_.want(ForAssign{event.task->handle, event.session, event.ref}, payload);
+    reads_.want(ForAssign{event.task->handle, event.task->sequence, event.session, event.ref},
+                payload);
   else
     outbox_.assign(*to, *event.task, event.ref, payload.bytes());
 }
@@ -250,13 +251,18 @@ void Dispatcher::on(desk_event::SendResult& event, const Now&) {
 }
 
 void Dispatcher::on(desk_event::ReadResult& event, const Now&) {
-  reads_.want(ForDeliver{event.task->handle, event.task->id, std::move(event.peer)},
+  if (!event.task->result.is_apart()) return;  // dropped since: told when it is due again
+  reads_.want(ForDeliver{event.task->handle, event.task->sequence, std::move(event.peer)},
               event.task->result);
 }
 
-void Dispatcher::on(desk_event::ReadPart& event, const Now&) {
-  reads_.want(ForFetch{event.task->handle, event.task->id, std::move(event.peer), event.request,
-                       event.offset},
+void Dispatcher::on(desk_event::ReadPart& event, const Now& now) {
+  if (!event.task->result.is_apart())
+    return desk_.handle(PartRead{event.task, event.peer, event.request, event.offset,
+                                 fail(ErrorCode::kDataLost, "the result was dropped meanwhile")},
+                        now);
+  reads_.want(ForFetch{event.task->handle, event.task->sequence, event.task->id,
+                       std::move(event.peer), event.request, event.offset},
               event.task->result, event.offset, event.bytes);
 }
 
@@ -286,19 +292,25 @@ void Dispatcher::on(desk_event::Refused&, const Now&) { ++malformed_total_; }
 /// After nodes were judged: what was read must not go to one that is lost by now.
 void Dispatcher::use_reads(const Now& now) {
   for (ReadResult& read : std::exchange(read_, {})) {
+    // The disk has it, but this process has no descriptor or no memory now.
+    if (!read.bytes && read.bytes.error().failure == store::Failure::kLocked) {
+      reads_.again(std::move(read));
+      continue;
+    }
     std::visit([&](const auto& purpose) { on(purpose, read, now); }, read.purpose);
     hand_on(now);
   }
 }
 
-/// The task for which something was read, if it is still there.
-Task* Dispatcher::same(TaskHandle handle, const TaskId& id) {
+/// The task for which something was read, if it is still there: another may have its handle by now,
+/// and even its id.
+Task* Dispatcher::same(TaskHandle handle, std::uint64_t sequence) {
   Task* const task = lifecycle_.tasks().present(handle);
-  return task && task->id == id ? task : nullptr;
+  return task && task->sequence == sequence ? task : nullptr;
 }
 
 void Dispatcher::on(const ForAssign& purpose, ReadResult& read, const Now& now) {
-  Task* const task = same(purpose.task, purpose.ref.task_id);
+  Task* const task = same(purpose.task, purpose.sequence);
   const bool is_current = task && task->status == TaskStatus::kScheduled &&
                           task->current == purpose.ref.attempt && !task->asked_back;
   if (!is_current) return;
@@ -317,7 +329,7 @@ void Dispatcher::on(const ForAssign& purpose, ReadResult& read, const Now& now) 
 }
 
 void Dispatcher::on(const ForDeliver& purpose, ReadResult& read, const Now& now) {
-  Task* const task = same(purpose.task, purpose.id);
+  Task* const task = same(purpose.task, purpose.sequence);
   if (!task || task->fetched) return;
   if (read.bytes)
     desk_.handle(ResultRead{*task, purpose.peer, std::move(*read.bytes)}, now);
@@ -326,17 +338,17 @@ void Dispatcher::on(const ForDeliver& purpose, ReadResult& read, const Now& now)
 }
 
 void Dispatcher::on(const ForFetch& purpose, ReadResult& read, const Now& now) {
-  Task* const task = same(purpose.task, purpose.id);
-  Expected<Blob> part = fail(ErrorCode::kDataLost, "the result was dropped meanwhile");
-  if (read.bytes) {
+  Task* const task = same(purpose.task, purpose.sequence);
+  Expected<Blob> part = lifecycle_.tasks().knows(purpose.id)
+                            ? fail(ErrorCode::kDataLost, "the result was dropped meanwhile")
+                            : fail(ErrorCode::kUnknownTask, purpose.id.str());
+  if (task && read.bytes) {
     part = std::move(*read.bytes);
   } else if (task && !task->fetched) {
     part = fail(ErrorCode::kDataLost, read.bytes.error().detail);
     archive_.lose_result(*task, read.bytes.error().detail, now.mono);
   }
-  desk_.handle(
-      PartRead{task, purpose.id, purpose.peer, purpose.request, purpose.offset, std::move(part)},
-      now);
+  desk_.handle(PartRead{task, purpose.peer, purpose.request, purpose.offset, std::move(part)}, now);
 }
 
 void Dispatcher::handle_stored() {

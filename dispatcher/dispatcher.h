@@ -175,7 +175,7 @@ class Dispatcher {
   void on(const ForAssign& purpose, ReadResult& read, const Now& now);
   void on(const ForDeliver& purpose, ReadResult& read, const Now& now);
   void on(const ForFetch& purpose, ReadResult& read, const Now& now);
-  Task* same(TaskHandle handle, const TaskId& id);
+  Task* same(TaskHandle handle, std::uint64_t sequence);
   void use_reads(const Now& now);
 
   void notice_lateness(const Now& now);

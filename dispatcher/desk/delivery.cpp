@@ -162,9 +162,10 @@ void Desk::send_part(const std::string& peer, std::uint64_t request, const Task&
 void Desk::handle(PartRead event, const Now&) {
   --fetches_;
   if (const auto it = fetches_of_.find(event.peer); --it->second == 0) fetches_of_.erase(it);
-  if (!event.task)
-    tell(desk_event::Reply{
-        event.peer, msg::ErrorReply{event.request, ErrorCode::kUnknownTask, event.id.str()}});
+  if (is_store_full())  // what waits for a commit then would pile up
+    tell(
+        desk_event::Reply{event.peer, msg::ErrorReply{event.request, ErrorCode::kStoreFull,
+                                                      "the disk is full: nothing can be written"}});
   else if (!event.bytes)
     tell(desk_event::Reply{event.peer, msg::ErrorReply{event.request, event.bytes.error().code,
                                                        clip_text(event.bytes.error().detail)}});

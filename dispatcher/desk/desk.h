@@ -54,10 +54,9 @@ struct ResultRead {
   const std::string& peer;
   Blob bytes;
 };
-/// A part of a result was read, or is gone: the task has been forgotten, or `bytes` says why.
+/// A part of a result was read, or `bytes` says why not.
 struct PartRead {
-  Task* task;  // null: forgotten
-  const TaskId& id;
+  Task* task;  // null: it is past or forgotten, and there are no bytes
   const std::string& peer;
   std::uint64_t request;
   std::uint64_t offset;

@@ -203,6 +203,10 @@ msg::Verdict Desk::forget(const TaskId& id) {
   if (!task) return {id, ErrorCode::kUnknownTask, "no task with this id"};
   if (!is_terminal(task->status))
     return {id, ErrorCode::kNotEnded, std::string(name(task->status))};
+  // Its result would be taken for that of a new task with this id.
+  for (const IssuedAttempt& attempt : task->issued)
+    if (attempt.open && fleet_.find(attempt.session))
+      return {id, ErrorCode::kNotEnded, attempt.node_id.str() + " has not let go of it yet"};
   tell(desk_event::Purge{task});
   return {id, ErrorCode::kOk, ""};
 }

@@ -14,7 +14,9 @@ ReadResult Reads::handle(DataRead event) {
   const auto it = under_way_.find(event.number);
   GENAI_CHECK(it != under_way_.end());
   under_way_bytes_ -= it->second.bytes;
-  ReadResult result{std::move(it->second.purpose), it->second.key, std::move(event.bytes)};
+  Wanted& wanted = it->second;
+  ReadResult result{std::move(wanted.purpose), wanted.key, wanted.offset, wanted.bytes,
+                    std::move(event.bytes)};
   under_way_.erase(it);
   return result;
 }

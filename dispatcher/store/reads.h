@@ -27,18 +27,20 @@ struct DataRead {
 /// A payload is to be sent with an assignment.
 struct ForAssign {
   TaskHandle task;
+  std::uint64_t sequence;  // of the task
   SessionId session;
   AssignmentRef ref;
 };
 /// A result is to be delivered to a client.
 struct ForDeliver {
   TaskHandle task;
-  TaskId id;
+  std::uint64_t sequence;
   std::string peer;
 };
 /// A part of a result was asked for by a client.
 struct ForFetch {
   TaskHandle task;
+  std::uint64_t sequence;
   TaskId id;
   std::string peer;
   std::uint64_t request;
@@ -50,6 +52,7 @@ using ReadPurpose = std::variant<ForAssign, ForDeliver, ForFetch>;
 struct ReadResult {
   ReadPurpose purpose;
   DataKey key;
+  std::uint64_t offset, size;  // as it was wanted
   store::Result<Blob> bytes;
 };
 
@@ -66,6 +69,10 @@ class Reads {
   }
   /// Returns what was wanted.
   ReadResult handle(DataRead event);
+  /// It could not be read now: once more.
+  void again(ReadResult read) {
+    waiting_.push_back({std::move(read.purpose), read.key, read.offset, read.size});
+  }
   /// Reads that can begin now.
   std::vector<ReadData> take_events();
   void check() const;

@@ -64,7 +64,8 @@ class DataReader {
  public:
   virtual ~DataReader() = default;
   /// `bytes` of the data from `offset` on; both must lie inside. It may be large. kDamaged: it
-  /// cannot be read, or was dropped meanwhile.
+  /// cannot be read, or was dropped meanwhile. kLocked: the process lacks something (a descriptor,
+  /// memory) that it may have a moment later; returns that after such a moment.
   virtual Result<Blob> read(DataKey key, std::uint64_t offset, std::uint64_t bytes) = 0;
 };
 

@@ -168,7 +168,8 @@ struct Fetch {
 
 /// Makes the dispatcher forget tasks that have ended, with their results and logs.
 struct Delete {
-  static constexpr RequestKind kKind{66, "DELETE", Right::kSubmit, Cost::kPerEntry, Needs::kStore};
+  static constexpr RequestKind kKind{66, "DELETE", Right::kSubmit, Cost::kPerEntry,
+                                     Needs::kNothing};  // it makes room
   std::uint64_t request = 0;
   std::vector<TaskId> ids;
 

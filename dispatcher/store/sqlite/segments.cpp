@@ -51,6 +51,13 @@ void punch(int fd, std::uint64_t at, std::uint64_t bytes) {
             static_cast<off_t>(bytes));
 }
 
+/// Only what is not there, or cannot be read by the disk, is lost: what this process lacks now
+/// (descriptors, memory, a permission) says nothing of the data.
+Failure failure_of(int number) {
+  const bool is_lost = number == 0 || number == ENOENT || number == EIO;
+  return is_lost ? Failure::kDamaged : Failure::kLocked;
+}
+
 bool is_before(const Extent& a, const Extent& b) {
   return std::pair(a.segment, a.at) < std::pair(b.segment, b.at);
 }
@@ -191,6 +198,8 @@ void Segments::release(std::uint64_t segment, std::uint64_t at, std::uint64_t by
 
 std::uint64_t Segments::collect(const std::vector<Extent>& live) {
   GENAI_CHECK(newest_ == 0);
+  // Its number is not used again, though its file may be gone.
+  if (!live.empty()) last_ = std::max(last_, live.back().segment);
   const SegmentLock lock(folder_, SegmentLock::Side::kRelease);
   for (auto& [segment, bytes] : live_bytes_) bytes = 0;
   for (const Extent& extent : live) live_bytes_[extent.segment] += extent.bytes;
@@ -243,12 +252,12 @@ Result<Blob> Segments::read(const std::string& folder, const Extent& extent, std
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() < 0)
     return tl::unexpected(StoreError{
-        Failure::kDamaged, fmt::format("{} cannot be opened: {}", path, error_text(errno))});
+        failure_of(errno), fmt::format("{} cannot be opened: {}", path, error_text(errno))});
   auto buffer = std::make_shared_for_overwrite<char[]>(bytes);
   errno = 0;
   if (read_all(file.get(), buffer.get(), bytes, extent.at + offset) != bytes)
     return tl::unexpected(StoreError{
-        Failure::kDamaged, fmt::format("{} cannot be read at {}: {}", path, extent.at + offset,
+        failure_of(errno), fmt::format("{} cannot be read at {}: {}", path, extent.at + offset,
                                        errno == 0 ? "it ends before that" : error_text(errno))});
   const std::string_view view(buffer.get(), bytes);
   if (bytes == extent.bytes && digest_of(view) != extent.digest)

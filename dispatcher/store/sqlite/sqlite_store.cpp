@@ -5,7 +5,10 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <chrono>
+#include <set>
 #include <stdexcept>
+#include <thread>
 
 #include "dispatcher/store/parts.h"
 #include "dispatcher/store/sqlite/rescue.h"
@@ -279,7 +282,11 @@ Result<Page> SqliteStore::load(const Lease& lease, const Cursor& from) {
 
 Result<void> SqliteStore::commit(const Lease& lease, Batch& batch) {
   share_payloads(batch);
-  return commit_in_parts(batch, [&](const Batch& part) { return commit_part(lease, part); });
+  auto result = commit_in_parts(batch, [&](const Batch& part) { return commit_part(lease, part); });
+  // What did fit may have freed the room for the rest: it is tried again.
+  if (!result && result.error().failure == Failure::kFull && !freed_.empty())
+    segments_.release(freed_);
+  return result;
 }
 
 Result<void> SqliteStore::commit_part(const Lease& lease, const Batch& batch) {
@@ -309,6 +316,7 @@ Result<void> SqliteStore::try_commit(const Lease& lease, const Batch& batch) {
     // Nobody else can change it before this transaction ends.
     if (auto held = check_lease(lease); !held) {
       roll_back();
+      segments_.roll_back();
       return held;
     }
     write(batch);
@@ -316,6 +324,10 @@ Result<void> SqliteStore::try_commit(const Lease& lease, const Batch& batch) {
   } catch (const SQLite::Exception& error) {
     const StoreError reason = to_error(error, dir_->database());
     roll_back();
+    // After another error nobody knows whether the rows are on the disk: a start finds out, and
+    // they must find their data.
+    if (reason.failure == Failure::kFull || reason.failure == Failure::kLocked)
+      segments_.roll_back();
     return tl::unexpected(reason);
   }
   blobs_.insert(new_blobs_.begin(), new_blobs_.end());
@@ -335,7 +347,6 @@ void SqliteStore::write(const Batch& batch) {
 }
 
 void SqliteStore::roll_back() noexcept {
-  segments_.roll_back();
   sql_->reset();
   if (sqlite3_get_autocommit(db_.getHandle()) == 0) db_.tryExec("ROLLBACK");
 }
@@ -489,18 +500,33 @@ class SegmentReader : public DataReader {
   Result<Blob> read(DataKey key, std::uint64_t offset, std::uint64_t bytes) override {
     const auto extent = index_->find(key);
     if (!extent) return gone();
-    auto read = Segments::read(folder_, *extent, offset, bytes);
+    auto read = read_checked(*extent, offset, bytes);
+    if (!read && read.error().failure == Failure::kLocked) std::this_thread::sleep_for(kMoment);
     // Its room may have been given back meanwhile.
     return index_->find(key) == extent ? read : gone();
   }
 
  private:
+  static constexpr std::chrono::milliseconds kMoment{100};
+  static constexpr std::size_t kChecksKept = 100'000;
+
+  /// The digest is that of the whole: before a part is read the first time, all is.
+  Result<Blob> read_checked(const Extent& extent, std::uint64_t offset, std::uint64_t bytes) {
+    const std::pair place(extent.segment, extent.at);
+    if (bytes != extent.bytes && !checked_.contains(place)) {
+      if (auto whole = Segments::read(folder_, extent, 0, extent.bytes); !whole) return whole;
+      if (checked_.size() == kChecksKept) checked_.clear();
+      checked_.insert(place);
+    }
+    return Segments::read(folder_, extent, offset, bytes);
+  }
   static tl::unexpected<StoreError> gone() {
     return tl::unexpected(StoreError{Failure::kDamaged, "it was dropped meanwhile"});
   }
 
   const std::string folder_;
   const std::shared_ptr<const ExtentIndex> index_;
+  std::set<std::pair<std::uint64_t, std::uint64_t>> checked_;  // places whose digest was right
 };
 
 }  // namespace

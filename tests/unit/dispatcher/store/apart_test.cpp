@@ -272,6 +272,48 @@ TEST_CASE("DELETE forgets a task that has ended, and refuses one that has not") 
   CHECK(apart.store.find(task_id("open")) != nullptr);
 }
 
+TEST_CASE("a task is not forgotten while its node has not let go of it") {
+  Apart apart;
+  apart.submit("t", msg::WatchLevel::kNone, "small");
+  const auto [node, ref] = apart.w->take_only_assigned();
+  apart.w->ack(node, ref);
+  apart.cancel("t");
+  const auto forget = [&] {
+    apart.w->from_client(msg::Delete{6, {task_id("t")}});
+    apart.w->settle();
+    return apart.w->take_to_client<msg::Deleted>().at(0).verdicts.at(0).code;
+  };
+  CHECK(forget() == ErrorCode::kNotEnded);
+  apart.w->from_node(node, msg::AbortAck{{{ref, msg::AbortOutcome::kStopped}}});
+  CHECK(forget() == ErrorCode::kOk);
+}
+
+TEST_CASE("a result that goes in the pass in which it is asked for harms nobody") {
+  Apart apart;
+  apart.complete("t");
+  apart.complete("u");
+  apart.w->settle();
+  // Its retention ends while it waits to be read.
+  apart.w->now.mono += Retention().result_retention;
+  apart.w->now.wall += Retention().result_retention;
+  apart.w->core.handle(
+      ClientFrame{"client", apart.w->who,
+                  Blob(encode(msg::Watch{2, msg::WatchLevel::kResult, {task_id("t")}}))},
+      apart.w->now);
+  apart.w->core.handle(
+      ClientFrame{"client", apart.w->who, Blob(encode(msg::Fetch{3, task_id("u"), 0, 10}))},
+      apart.w->now);
+  apart.w->step();
+  apart.w->finish_reads();
+  apart.w->settle();
+  CHECK(apart.w->take_only_error() == ErrorCode::kDataLost);
+  apart.w->run_for(6'000);
+  apart.w->settle();
+  const auto told = apart.w->take_delivered();
+  REQUIRE(!told.empty());
+  CHECK(get_bool(told.back().info, "result_gone"));
+}
+
 TEST_CASE("a Failed task with a large payload is replayed, also when it is purged at once") {
   Apart apart(0);
   apart.submit("old");

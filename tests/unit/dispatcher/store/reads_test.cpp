@@ -9,7 +9,7 @@ using namespace genai::dispatcher;
 
 namespace {
 
-ForDeliver to(const std::string& peer) { return {1, *TaskId::parse("t"), peer}; }
+ForDeliver to(const std::string& peer) { return {1, 1, peer}; }
 
 }  // namespace
 

@@ -188,6 +188,19 @@ TEST_CASE("a start gives back what nothing refers to") {
   CHECK(folder.read(at_kept) == kept);
 }
 
+TEST_CASE("the number of a segment whose file is gone is not used again") {
+  Folder folder;
+  Extent lost;
+  {
+    Segments segments = folder.open();
+    lost = keep(segments, "lost");
+  }
+  fs::remove(folder.path + "/00000001.segment");
+  Segments segments = folder.open();
+  segments.collect({lost});
+  CHECK(keep(segments, "new").segment == 2);
+}
+
 TEST_CASE("bytes that are not what was written are no data") {
   Folder folder;
   Segments segments = folder.open();
