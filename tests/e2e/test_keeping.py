@@ -233,10 +233,11 @@ class Keeping(CtlTest):
 
     @staticmethod
     def catches_sigint(pid):
-        """Whether the process has SIGINT blocked, which is how it takes signals by a descriptor."""
+        """Whether the process has SIGINT blocked, which is how it takes signals by a descriptor. While it begins, and
+        while it makes a thread, it has all signals blocked."""
         status = pathlib.Path(f"/proc/{pid}/status").read_text()
         blocked = int(status.split("SigBlk:")[1].split()[0], 16)
-        return blocked & (1 << (signal.SIGINT - 1)) != 0
+        return bool(blocked & 1 << signal.SIGINT - 1) and not blocked & 1 << signal.SIGUSR2 - 1
 
 
 if __name__ == "__main__":
