@@ -106,15 +106,11 @@ Descriptor open_or_fail(const std::string& path, int flags) {
 /// Bytes of one file to the same place of another.
 void copy_bytes(int from, int to, std::uint64_t at, std::uint64_t bytes) {
   std::vector<char> buffer(std::min<std::uint64_t>(bytes, std::uint64_t{1} << 20));
-  while (bytes > 0) {
-    const auto part = std::min<std::uint64_t>(bytes, buffer.size());
-    const ssize_t got = pread(from, buffer.data(), part, static_cast<off_t>(at));
-    if (got <= 0) fail("cannot read large data", got < 0 ? errno : EIO);
-    const ssize_t put =
-        pwrite(to, buffer.data(), static_cast<std::size_t>(got), static_cast<off_t>(at));
-    if (put <= 0) fail("cannot write large data", put < 0 ? errno : ENOSPC);
-    at += static_cast<std::uint64_t>(put);
-    bytes -= static_cast<std::uint64_t>(put);
+  for (std::uint64_t part = 0; bytes > 0; at += part, bytes -= part) {
+    part = std::min<std::uint64_t>(bytes, buffer.size());
+    if (read_at(from, buffer.data(), part, at) != part)
+      fail("cannot read large data", errno == 0 ? EIO : errno);
+    if (!write_at(to, {buffer.data(), part}, at)) fail("cannot write large data", errno);
   }
 }
 

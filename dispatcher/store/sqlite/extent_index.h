@@ -28,7 +28,6 @@ class ExtentIndex {
     const std::lock_guard lock(mutex_);
     extents_.emplace(key, extent);
     ++keys_[{extent.segment, extent.at}];
-    bytes_ += extent.bytes;
   }
 
   /// Returns the extent if no other key has it: its room can be given back.
@@ -38,7 +37,6 @@ class ExtentIndex {
     if (it == extents_.end()) return std::nullopt;
     const Extent extent = it->second;
     extents_.erase(it);
-    bytes_ -= extent.bytes;
     const auto keys = keys_.find({extent.segment, extent.at});
     if (--keys->second > 0) return std::nullopt;
     keys_.erase(keys);
@@ -57,19 +55,12 @@ class ExtentIndex {
     return all;
   }
 
-  /// Of all keys together.
-  std::uint64_t bytes() const {
-    const std::lock_guard lock(mutex_);
-    return bytes_;
-  }
-
  private:
   using Place = std::pair<std::uint64_t, std::uint64_t>;  // segment, byte
 
   mutable std::mutex mutex_;
   std::unordered_map<DataKey, Extent> extents_;
   std::map<Place, std::size_t> keys_;  // so many have it
-  std::uint64_t bytes_ = 0;
 };
 
 }  // namespace genai::dispatcher::store

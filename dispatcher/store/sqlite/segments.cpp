@@ -33,18 +33,6 @@ std::optional<std::uint64_t> number_of(const std::string& name) {
   return number;
 }
 
-/// Ends early when the file does, or on an error, which errno tells.
-std::size_t read_all(int fd, char* into, std::size_t bytes, std::uint64_t at) {
-  std::size_t done = 0;
-  while (done < bytes) {
-    const ssize_t got = pread(fd, into + done, bytes - done, static_cast<off_t>(at + done));
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) break;
-    done += static_cast<std::size_t>(got);
-  }
-  return done;
-}
-
 /// A file system that cannot do this keeps the room until the whole segment goes.
 void punch(int fd, std::uint64_t at, std::uint64_t bytes) {
   fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(at),
@@ -109,24 +97,12 @@ Result<void> Segments::begin_segment() {
   return {};
 }
 
-Result<void> Segments::write(std::string_view bytes) {
-  std::uint64_t at = end_;
-  while (!bytes.empty()) {
-    const ssize_t wrote = pwrite(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(at));
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) return tl::unexpected(error("written", wrote < 0 ? errno : ENOSPC));
-    at += static_cast<std::uint64_t>(wrote);
-    bytes.remove_prefix(static_cast<std::size_t>(wrote));
-  }
-  return {};
-}
-
 Result<Extent> Segments::append(std::string_view bytes) {
   GENAI_CHECK(!bytes.empty());
   // A segment is not changed while something in it is neither kept nor taken back.
   if (newest_ == 0 || (end_ >= kSegmentBytes && end_ == kept_end_))
     if (auto begun = begin_segment(); !begun) return tl::unexpected(begun.error());
-  if (auto written = write(bytes); !written) return tl::unexpected(written.error());
+  if (!write_at(file_.get(), bytes, end_)) return tl::unexpected(error("written", errno));
   const Extent extent{newest_, end_, bytes.size(), digest_of(bytes)};
   end_ += bytes.size();
   return extent;
@@ -254,8 +230,7 @@ Result<Blob> Segments::read(const std::string& folder, const Extent& extent, std
     return tl::unexpected(StoreError{
         failure_of(errno), fmt::format("{} cannot be opened: {}", path, error_text(errno))});
   auto buffer = std::make_shared_for_overwrite<char[]>(bytes);
-  errno = 0;
-  if (read_all(file.get(), buffer.get(), bytes, extent.at + offset) != bytes)
+  if (read_at(file.get(), buffer.get(), bytes, extent.at + offset) != bytes)
     return tl::unexpected(StoreError{
         failure_of(errno), fmt::format("{} cannot be read at {}: {}", path, extent.at + offset,
                                        errno == 0 ? "it ends before that" : error_text(errno))});

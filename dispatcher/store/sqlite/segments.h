@@ -64,7 +64,6 @@ class Segments {
  private:
   explicit Segments(std::string folder) : folder_(std::move(folder)) {}
   Result<void> begin_segment();
-  Result<void> write(std::string_view bytes);
   void remove(std::uint64_t segment);
   void release(std::uint64_t segment, std::uint64_t at, std::uint64_t bytes);
   std::uint64_t collect(std::uint64_t segment, std::span<const Extent> live);

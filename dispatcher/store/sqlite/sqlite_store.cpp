@@ -5,10 +5,7 @@
 #include <sqlite3.h>
 
 #include <algorithm>
-#include <chrono>
-#include <set>
 #include <stdexcept>
-#include <thread>
 
 #include "dispatcher/store/parts.h"
 #include "dispatcher/store/sqlite/rescue.h"
@@ -136,7 +133,7 @@ SqliteStore::SqliteStore(const SqliteOptions& options, std::shared_ptr<DataDir> 
       dir_(std::move(dir)),
       db_(dir_->database(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_NOMUTEX,
           kBusyMs, options.vfs),
-      segments_(std::move(segments)) {
+      large_(std::move(segments), options.largest_inline) {
   db_.exec("PRAGMA page_size = 8192");  // of a new file; a sixth faster than 4096 here
   db_.exec("PRAGMA journal_mode = WAL");
   db_.exec(kPragmas);
@@ -216,15 +213,13 @@ Result<Lease> SqliteStore::try_acquire(std::string_view owner, std::uint64_t lea
     sql.exec();
     forget_old_measures(epoch);
     transaction.commit();
-    reader_.emplace(db_, blobs_, *large_);
-    const std::vector<Extent> live = large_->extents();
-    if (!segments_.has_any_of(live))
+    reader_.emplace(db_, blobs_, large_.index());
+    if (!large_.begin())
       return tl::unexpected(
           StoreError{Failure::kDamaged,
                      fmt::format("{} has none of the files to which {} refers: restore the folder "
                                  "together with the file",
-                                 segments_.folder(), dir_->database())});
-    segments_.collect(live);
+                                 large_.folder(), dir_->database())});
     return Lease{epoch};
   } catch (const SQLite::Exception& error) {
     return tl::unexpected(to_error(error, dir_->database()));
@@ -281,11 +276,10 @@ Result<Page> SqliteStore::load(const Lease& lease, const Cursor& from) {
 // ---- writing
 
 Result<void> SqliteStore::commit(const Lease& lease, Batch& batch) {
-  share_payloads(batch);
+  large_.share_payloads(batch);
   auto result = commit_in_parts(batch, [&](const Batch& part) { return commit_part(lease, part); });
   // What did fit may have freed the room for the rest: it is tried again.
-  if (!result && result.error().failure == Failure::kFull && !freed_.empty())
-    segments_.release(freed_);
+  if (!result && result.error().failure == Failure::kFull) large_.give_room_back();
   return result;
 }
 
@@ -309,14 +303,13 @@ Result<void> SqliteStore::try_commit(const Lease& lease, const Batch& batch) {
   try {
     new_blobs_.clear();
     gone_blobs_.clear();
-    gone_large_.clear();
-    if (auto written = write_segments(batch); !written) return written;
+    if (auto written = large_.write(batch); !written) return written;
     sql_->reset();
     sql_->begin.exec();
     // Nobody else can change it before this transaction ends.
     if (auto held = check_lease(lease); !held) {
       roll_back();
-      segments_.roll_back();
+      large_.roll_back();
       return held;
     }
     write(batch);
@@ -324,15 +317,13 @@ Result<void> SqliteStore::try_commit(const Lease& lease, const Batch& batch) {
   } catch (const SQLite::Exception& error) {
     const StoreError reason = to_error(error, dir_->database());
     roll_back();
-    // After another error nobody knows whether the rows are on the disk: a start finds out, and
-    // they must find their data.
-    if (reason.failure == Failure::kFull || reason.failure == Failure::kLocked)
-      segments_.roll_back();
+    // After another error nobody knows whether the rows are on the disk.
+    if (reason.failure == Failure::kFull || reason.failure == Failure::kLocked) large_.roll_back();
     return tl::unexpected(reason);
   }
   blobs_.insert(new_blobs_.begin(), new_blobs_.end());
   for (const std::uint64_t key : gone_blobs_) blobs_.erase(key);
-  keep_data();
+  large_.keep();
   last_batch_ = batch.size();
   return {};
 }
@@ -414,9 +405,7 @@ void SqliteStore::put_measure(const MeasureRow& row) {
 // ---- payloads and results
 
 void SqliteStore::put_data(DataKey key, const Data& data) {
-  const auto written = new_large_.find(key);
-  const auto extent = written == new_large_.end() ? large_->find(key) : written->second;
-  if (extent) {
+  if (const auto extent = large_.extent_of(key)) {
     bind_large(sql_->put_large, key, *extent);
     sql_->put_large.exec();
   } else if (data.size() > kInlineBytes) {
@@ -433,112 +422,15 @@ void SqliteStore::drop_data(DataKey key) {
   if (blobs_.contains(key)) {
     run(sql_->drop_blob, key);
     gone_blobs_.push_back(key);
-  } else if (large_->find(key)) {
+  } else if (large_.drop(key)) {
     run(sql_->drop_large, key);
-    gone_large_.push_back(key);
   }
-}
-
-/// The tasks that are added have keys of their own from now on, so it does not matter whether the
-/// others go first.
-void SqliteStore::share_payloads(Batch& batch) {
-  for (TaskRecord& task : batch.added) {
-    const DataKey own = payload_key(task.sequence);
-    if (!task.payload.is_apart() || task.payload.key() == own) continue;
-    const auto extent = large_->find(task.payload.key());
-    GENAI_CHECK(extent.has_value());
-    large_->add(own, *extent);
-    task.payload = Data::apart(own, extent->bytes);
-  }
-}
-
-/// Before the transaction begins: others may read meanwhile, and nothing refers to it yet.
-Result<void> SqliteStore::write_segments(const Batch& batch) {
-  new_large_.clear();
-  const auto write_all = [&]() -> Result<void> {
-    for (const TaskRecord& task : batch.added) {
-      if (auto written = write_segment(payload_key(task.sequence), task.payload); !written)
-        return written;
-      if (auto written = write_segment(result_key(task.sequence), task.result); !written)
-        return written;
-    }
-    for (const Batch::Change& change : batch.changed)
-      if (change.result == Batch::Data::kSet)
-        if (auto written = write_segment(result_key(change.record.sequence), change.record.result);
-            !written)
-          return written;
-    return segments_.sync();
-  };
-  auto result = write_all();
-  if (!result) segments_.roll_back();
-  return result;
-}
-
-Result<void> SqliteStore::write_segment(DataKey key, const Data& data) {
-  if (data.is_apart() || data.size() <= options_.largest_inline) return {};
-  const auto extent = segments_.append(data.view());
-  if (!extent) return tl::unexpected(extent.error());
-  new_large_.emplace(key, *extent);
-  return {};
-}
-
-/// The transaction is on the disk.
-void SqliteStore::keep_data() {
-  segments_.keep();
-  for (const auto& [key, extent] : new_large_) large_->add(key, extent);
-  for (const DataKey key : gone_large_)
-    if (const auto freed = large_->remove(key)) freed_.push_back(*freed);
-}
-
-namespace {
-
-class SegmentReader : public DataReader {
- public:
-  SegmentReader(std::string folder, std::shared_ptr<const ExtentIndex> index)
-      : folder_(std::move(folder)), index_(std::move(index)) {}
-
-  Result<Blob> read(DataKey key, std::uint64_t offset, std::uint64_t bytes) override {
-    const auto extent = index_->find(key);
-    if (!extent) return gone();
-    auto read = read_checked(*extent, offset, bytes);
-    if (!read && read.error().failure == Failure::kLocked) std::this_thread::sleep_for(kMoment);
-    // Its room may have been given back meanwhile.
-    return index_->find(key) == extent ? read : gone();
-  }
-
- private:
-  static constexpr std::chrono::milliseconds kMoment{100};
-  static constexpr std::size_t kChecksKept = 100'000;
-
-  /// The digest is that of the whole: before a part is read the first time, all is.
-  Result<Blob> read_checked(const Extent& extent, std::uint64_t offset, std::uint64_t bytes) {
-    const std::pair place(extent.segment, extent.at);
-    if (bytes != extent.bytes && !checked_.contains(place)) {
-      if (auto whole = Segments::read(folder_, extent, 0, extent.bytes); !whole) return whole;
-      if (checked_.size() == kChecksKept) checked_.clear();
-      checked_.insert(place);
-    }
-    return Segments::read(folder_, extent, offset, bytes);
-  }
-  static tl::unexpected<StoreError> gone() {
-    return tl::unexpected(StoreError{Failure::kDamaged, "it was dropped meanwhile"});
-  }
-
-  const std::string folder_;
-  const std::shared_ptr<const ExtentIndex> index_;
-  std::set<std::pair<std::uint64_t, std::uint64_t>> checked_;  // places whose digest was right
-};
-
-}  // namespace
-
-std::unique_ptr<DataReader> SqliteStore::reader() {
-  return std::make_unique<SegmentReader>(segments_.folder(), large_);
 }
 
 // ---- room
 
 Result<void> SqliteStore::tidy() {
-  if (!freed_.empty()) segments_.release(freed_);
+  large_.give_room_back();
   // While room is short the WAL keeps none that the file may need.
   const int most = low_ ? 1 : last_batch_ <= kSmallBatch ? kWalPagesOfSmall : kWalPages;
   return wal_pages_ < most ? Result<void>() : fold_wal();

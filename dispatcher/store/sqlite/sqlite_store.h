@@ -7,12 +7,11 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
 #include "dispatcher/store/sqlite/data_dir.h"
-#include "dispatcher/store/sqlite/extent_index.h"
+#include "dispatcher/store/sqlite/large_data.h"
 #include "dispatcher/store/sqlite/page_reader.h"
 #include "dispatcher/store/sqlite/segments.h"
 #include "dispatcher/store/sqlite/sqlite_rows.h"
@@ -48,7 +47,7 @@ class SqliteStore : public Store {
   Room room() const override { return low_ ? Room::kLow : Room::kEnough; }
   std::size_t largest_inline() const override { return options_.largest_inline; }
   std::uint64_t disk_bytes() const override { return dir_->disk_bytes(); }
-  std::unique_ptr<DataReader> reader() override;
+  std::unique_ptr<DataReader> reader() override { return large_.reader(); }
   Result<void> tidy() override;
 
  private:
@@ -74,10 +73,6 @@ class SqliteStore : public Store {
   void put_measure(const MeasureRow& row);
   void put_data(DataKey key, const Data& data);
   void drop_data(DataKey key);
-  void share_payloads(Batch& batch);
-  Result<void> write_segments(const Batch& batch);
-  Result<void> write_segment(DataKey key, const Data& data);
-  void keep_data();
   Result<void> commit_part(const Lease& lease, const Batch& batch);
   Result<void> try_commit(const Lease& lease, const Batch& batch);
   Result<void> fold_wal();
@@ -102,11 +97,7 @@ class SqliteStore : public Store {
   std::optional<PageReader> reader_;                   // until the last page
   std::unordered_set<std::uint64_t> blobs_;            // keys that exist
   std::vector<std::uint64_t> new_blobs_, gone_blobs_;  // by the transaction under way
-  Segments segments_;
-  std::shared_ptr<ExtentIndex> large_ = std::make_shared<ExtentIndex>();  // of the table `large`
-  std::unordered_map<DataKey, Extent> new_large_;                         // likewise
-  std::vector<DataKey> gone_large_;                                       // likewise
-  std::vector<Extent> freed_;  // nothing refers to them any more
+  LargeData large_;
   int wal_pages_ = 0;
   std::size_t last_batch_ = 0;
   bool low_ = false;

@@ -9,19 +9,11 @@
 
 #include "dispatcher/dispatcher.h"
 #include "protocol/wire/messages.h"
+#include "tests/unit/dispatcher/numbers.h"
 
 namespace genai::dispatcher::test {
 
 inline TaskId task_id(const std::string& text) { return *TaskId::parse(text); }
-
-template <class Id>
-Id binary_id(unsigned number) {
-  typename Id::Bytes bytes{};
-  bytes[0] = static_cast<std::uint8_t>(number);
-  bytes[1] = static_cast<std::uint8_t>(number >> 8);
-  bytes[15] = 1;
-  return Id(bytes);
-}
 
 inline auto& list_of(msg::Assign& m) { return m.entries; }
 inline auto& list_of(msg::Abort& m) { return m.entries; }
@@ -35,7 +27,7 @@ struct World {
   explicit World(Config config = {}, std::vector<std::string> brokers = {"ipc://broker"},
                  std::uint64_t epoch = kEpoch, Now start = kStart)
       : now(start),
-        core(config, binary_id<InstanceId>(900), epoch, brokers, now),
+        core(config, numbered<InstanceId>(900), epoch, brokers, now),
         seqs(brokers.size(), 0) {}
   virtual ~World() = default;
 
@@ -74,7 +66,7 @@ struct World {
 
   // ---- the broker ----
   static InstanceId broker_id(std::size_t broker, unsigned life = 0) {
-    return binary_id<InstanceId>(static_cast<unsigned>(1000 + broker * 10) + life);
+    return numbered<InstanceId>(static_cast<unsigned>(1000 + broker * 10) + life);
   }
   void link(const Message& message, std::size_t broker = 0) {
     core.handle(LinkFrame{broker, Blob(encode(message))}, now);
@@ -92,7 +84,7 @@ struct World {
   }
 
   // ---- nodes ----
-  static SessionId session(unsigned number) { return binary_id<SessionId>(number); }
+  static SessionId session(unsigned number) { return numbered<SessionId>(number); }
   static msg::ProviderEntry entry(unsigned number, std::uint32_t slots = 1,
                                   std::vector<AssignmentRef> held = {}) {
     msg::ProviderEntry entry;

@@ -12,6 +12,7 @@
 #include "dispatcher/desk/desk.h"
 #include "protocol/base/overloaded.h"
 #include "protocol/wire/messages.h"
+#include "tests/unit/dispatcher/told.h"
 
 namespace genai::dispatcher::test {
 
@@ -166,10 +167,7 @@ struct Office {
   // ---- what was told
   template <class Event>
   std::vector<const Event*> all() const {
-    std::vector<const Event*> found;
-    for (const DeskEvent& event : told)
-      if (const auto* one = std::get_if<Event>(&event)) found.push_back(one);
-    return found;
+    return all_told<Event>(told);
   }
   template <class M>
   std::vector<M> replies_to(const std::string& peer = "client") const {

@@ -11,6 +11,7 @@
 #include "dispatcher/fleet/membership.h"
 #include "protocol/wire/messages.h"
 #include "tests/unit/dispatcher/numbers.h"
+#include "tests/unit/dispatcher/told.h"
 
 namespace genai::dispatcher::test {
 
@@ -99,16 +100,11 @@ struct Links {
   // ---- what was told
   template <class Event>
   std::vector<const Event*> all() const {
-    std::vector<const Event*> found;
-    for (const FleetEvent& event : told)
-      if (const auto* one = std::get_if<Event>(&event)) found.push_back(one);
-    return found;
+    return all_told<Event>(told);
   }
   template <class Event>
   const Event& only() const {
-    const auto found = all<Event>();
-    REQUIRE(found.size() == 1);
-    return *found.front();
+    return only_told<Event>(told);
   }
   /// Hellos to the broker.
   std::vector<msg::LinkHello> hellos(std::size_t broker) const {

@@ -2,7 +2,6 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <memory>
-#include <random>
 
 #include "dispatcher/store/memory/memory_store.h"
 #include "dispatcher/store/sqlite/sqlite_store.h"
@@ -10,6 +9,7 @@
 #include "tests/unit/dispatcher/store/load_all.h"
 #include "tests/unit/dispatcher/store/random_tasks.h"
 #include "tests/unit/dispatcher/store/store_double.h"
+#include "tests/unit/noise.h"
 #include "tests/unit/temp_folder.h"
 
 using namespace genai;
@@ -17,6 +17,7 @@ using namespace genai::dispatcher;
 using namespace genai::dispatcher::store;
 using dispatcher::test::Fault;
 using dispatcher::test::StoreDouble;
+using genai::test::noise;
 using genai::test::TempFolder;
 
 namespace {
@@ -129,14 +130,6 @@ Batch adding(std::uint64_t first, std::uint64_t last) {
     batch.added.push_back(std::move(task));
   }
   return batch;
-}
-
-/// Bytes that do not repeat.
-std::string noise(std::size_t size, unsigned seed) {
-  std::mt19937_64 random(seed);
-  std::string bytes(size, '\0');
-  for (char& byte : bytes) byte = static_cast<char>(random());
-  return bytes;
 }
 
 void set_payload(TaskRecord& task, const std::string& payload) {

@@ -7,10 +7,10 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
-#include <random>
 #include <string>
 
 #include "dispatcher/store/sqlite/segment_file.h"
+#include "tests/unit/noise.h"
 #include "tests/unit/temp_folder.h"
 
 using namespace genai;
@@ -59,10 +59,8 @@ Extent keep(Segments& segments, const std::string& bytes) {
 }
 
 std::string noise(std::size_t size) {
-  static std::mt19937_64 random(1);
-  std::string bytes(size, '\0');
-  for (char& byte : bytes) byte = static_cast<char>(random());
-  return bytes;
+  static unsigned seed = 0;
+  return genai::test::noise(size, ++seed);
 }
 
 }  // namespace

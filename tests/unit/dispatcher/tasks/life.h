@@ -14,6 +14,7 @@
 #include "protocol/base/overloaded.h"
 #include "protocol/wire/codec.h"
 #include "tests/unit/dispatcher/numbers.h"
+#include "tests/unit/dispatcher/told.h"
 
 namespace genai::dispatcher::test {
 
@@ -144,16 +145,11 @@ struct Life {
   // ---- what was told
   template <class Event>
   std::vector<const Event*> all() const {
-    std::vector<const Event*> found;
-    for (const TaskEvent& event : told)
-      if (const auto* one = std::get_if<Event>(&event)) found.push_back(one);
-    return found;
+    return all_told<Event>(told);
   }
   template <class Event>
   const Event& only() const {
-    const auto found = all<Event>();
-    REQUIRE(found.size() == 1);
-    return *found.front();
+    return only_told<Event>(told);
   }
   /// The names of the events, without lines for the log.
   std::vector<std::string> names() const {
